@@ -309,6 +309,12 @@ def test_a_summary_that_has_nothing_of_what_it_stands_for_is_proposed_even_where
     assert (result.commit_hash, result.proposal_id, texts(t)) == (None, waiting.id, before)
     assert result.output.startswith("the summary has nothing of what it stands for; compress needs approval")
     assert waiting.reasoning == "too long; the summary has nothing of what it stands for"
+    other = run.execute("compress", {"content": "Mia Wilson flies at 21:15 for $650 with QX77Z", "keep_recent": 2})
+    assert (
+        "the summary states 3 numbers, paths and ids, and 3 of them are in no message: QX77Z, 21:15, $650"
+        in other.output
+    )
+    assert t.proposals()[-1].context_summary.endswith("; in no message, 3: QX77Z, 21:15, $650")
     assert run.execute(
         "compress", {"content": "Mia Wilson flies from Zurich eighteen times", "keep_recent": 2}
     ).commit_hash

@@ -465,8 +465,18 @@ def test_what_waits_is_approved_whatever_the_child_is_called_by_then(session: Se
 
 
 @pytest.mark.parametrize("auto_commit", [None, True])
-def test_what_a_model_says_that_has_nothing_of_the_work_waits_whatever_it_may_do(
-    session: Session, auto_commit: bool | None
+@pytest.mark.parametrize(
+    ("said", "doubt"),
+    [
+        ("I'm happy to answer any question about travellers.", "it has nothing of what it stands for"),
+        (
+            "HAT136 to Boston and Denver: $650 at 21:15, in QX77Z",
+            "it states 4 numbers, paths and ids, and 3 of them are in no message: QX77Z, $650, 21:15",
+        ),
+    ],
+)
+def test_what_a_model_says_that_has_nothing_of_the_work_or_is_mostly_invented_waits_whatever_it_may_do(
+    session: Session, said: str, doubt: str, auto_commit: bool | None
 ) -> None:
     work = (
         "passenger rebooked economy flight Boston Denver insurance covers cancellation medical reasons weather delays"
@@ -476,12 +486,12 @@ def test_what_a_model_says_that_has_nothing_of_the_work_waits_whatever_it_may_do
         f"{work} until the airline confirms its departure for both travellers; luggage, seats and meals follow tonight HAT136",
     )
     lead.configure_policies(autonomy="autonomous")
-    lead.configure_llm(lambda *_, **__: "I'm happy to answer any question about travellers.")
+    lead.configure_llm(lambda *_, **__: said)
 
     waits = lead.collapse(child, auto_commit=auto_commit)
 
     assert waits.parent_commit_hash is None
-    assert waits.warnings == ("the summary is unfit: it has nothing of what it stands for",)
+    assert waits.warnings == (f"the summary is unfit: {doubt}",)
     assert waits.summary_text in [one.text for one in lead.pending_collapses()]
     assert len(texts(lead)) == 3
     done = lead.approve_collapse(waits.proposal_id)

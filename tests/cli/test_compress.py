@@ -77,6 +77,18 @@ def test_review_show_edit_approve_and_reject(talk: Run) -> None:
     assert "is no compression that waits" in gone.err
 
 
+def test_what_a_summary_invented_is_told_by_the_dry_run_the_review_and_show(talk: Run) -> None:
+    told = "in no message, 2: $650, 21:15"
+    said = "question 1 costs $650 at 21:15"
+
+    assert f" {told}\n" in talk("compress", "-n", "--content", said).out
+    waits = talk("compress", "--content", said, "--review", "--json").json["id"]
+    assert f" {told}\n" in talk("compress", "--show", waits).out
+    assert f" {told}\n" in talk("compress", "--approve", waits).out
+    shown = talk("show", "HEAD").out
+    assert "in no message, 2:\n  number   $650\n  number   21:15\n" in shown
+
+
 def test_a_model_named_by_the_environment_sums_up(talk: Run, llm_server: LLMServer) -> None:
     llm_server.script("Two questions.", text("Three questions."))
 

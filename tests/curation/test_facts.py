@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
 from tests.making import make_tract, texts
-from tract.curation.compress.facts import dropped_facts, facts_in, has_nothing_of
+from tract.curation.compress.facts import doubt_about, dropped_facts, facts_in, has_nothing_of, invented_facts
 from tract.errors import CompressionError
 
 BOOKING = [
@@ -102,3 +106,102 @@ def test_of_few_words_and_many_numbers_a_summary_with_none_of_them_is_told() -> 
     assert has_nothing_of(sources, "I'm happy to answer any question.")
     assert not has_nothing_of(sources, "All flights leave for Lisbon.")
     assert not has_nothing_of(sources, "The last one is 39:30.")
+
+
+def invented(said: str, sources: list[str] = BOOKING) -> list[str]:
+    return [fact.text for fact in invented_facts(sources, said)]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("650 cars at 21:15 in src/ferry.py, says Mia Wilson of Lufthansa", ["src/ferry.py", "650", "21:15", "Lufthansa"]),
+        ("flight XYZ999 for $15, or $1", ["XYZ999", "$15", "$1"]),
+        ("ZFA04Y: HAT136 on May 20, 2024 at 5:00 pm for 150, in economy", []),  # 17:00 and 2024-05-20 in other forms
+        ("1. three files, 12 bags, 3 flights of 2, the 2nd late; see HAT039", []),  # counts and ordinals
+    ],
+)  # fmt: skip
+def test_what_a_summary_states_and_no_source_does_is_invented(said: str, told: list[str]) -> None:
+    assert told == invented(said)
+
+
+def test_a_number_is_its_digits_and_a_path_its_last_part() -> None:
+    sources = ["2,400 litres at 07:15; edit /home/ferry/src/crew.py and mia_wilson_4422"]
+    assert [] == invented("2400 litres at 7:15, in src/crew.py of ferry/src/crew.py, for Mia Wilson", sources)
+    assert ["240", "41:50"] == invented("about 240 litres, not at 41:50", sources)
+
+
+def test_a_whole_number_that_may_count_the_messages_is_no_fact() -> None:
+    assert ["41", "$40"] == invented("40 messages of 41, $40", ["word"] * 40)
+
+
+def test_more_that_nobody_said_than_that_somebody_did_is_a_doubt() -> None:
+    said = "Mia Wilson asked about the reservation ZFA04Y from Boston"
+    assert doubt_about(BOOKING, said) is None
+    assert doubt_about(BOOKING, f"{said}; the sum is $346 of $496") is None  # a sum, and what it is of
+    assert doubt_about(BOOKING, f"{said}, HAT136, $150, 17:00: $346 of $496 at 20:15") is None  # most was said
+    assert doubt_about(BOOKING, f"{said}: $346 of $496 at 20:15") == (
+        "states 4 numbers, paths and ids, and 3 of them are in no message: $346, $496, 20:15"
+    )
+    assert doubt_about(BOOKING, "I'm happy to answer any question") == "has nothing of what it stands for"
+
+
+INVENTING = "The reservation of Mia Wilson to Denver costs $650 for 30 bags at 21:15, in class QX77Z."
+
+
+def test_a_model_s_summary_that_is_mostly_invented_waits_and_what_it_invented_is_told() -> None:
+    t = make_tract(*BOOKING, "and then")
+    t.configure_policies(autonomy="autonomous")
+    t.configure_llm(lambda *_, **__: INVENTING)
+
+    with pytest.raises(CompressionError, match=r"4 of them are in no message: QX77Z, \$650, 30, 21:15; it waits"):
+        t.compress(keep_recent=1)
+
+    assert len(texts(t)) == 4
+    (waiting,) = t.pending_compressions()
+    assert "in no message: QX77Z" in t.proposals()[0].reasoning
+    told = t.invented_facts(waiting)
+    assert ["QX77Z", "$650", "30", "21:15"] == [fact.text for fact in told]
+    done = t.approve_compression()
+    assert done.invented == told == t.invented_facts("HEAD")
+    assert "HAT136" in {fact.text for fact in done.dropped}
+    assert ["summary_unfit"] == [one.kind for one in done.warnings]
+
+
+def test_what_a_person_or_a_rule_writes_lands_and_its_inventions_are_told() -> None:
+    t = make_tract(*BOOKING, "and then")
+
+    plan = t.compress(content=INVENTING, keep_recent=1, dry_run=True)
+    done = t.compress(content=INVENTING, keep_recent=1)
+
+    assert plan.invented == done.invented == t.invented_facts(done.commit_hash or "")
+    assert plan.dropped == done.dropped
+    assert "$650" in {fact.text for fact in done.invented}
+    assert () == done.warnings
+
+
+CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
+
+
+@pytest.mark.skipif(not CORPUS.exists(), reason="there is no ../shared/corpus")
+def test_true_summaries_of_the_corpus_raise_no_doubt_and_those_of_other_talks_do() -> None:
+    session = (CORPUS / "entireio+cli/72/0c20f08988/0/full.jsonl").read_text().splitlines()
+    (at,) = [number for number, line in enumerate(session) if '"isCompactSummary":true' in line]
+    compaction = json.loads(session[at])["message"]["content"]
+    said = compaction if isinstance(compaction, str) else compaction[0]["text"]
+    assert doubt_about(session[:at], said) is None
+    assert len(invented(said, session[:at])) < len(facts_in([said])) / 10
+
+    talks = json.loads((CORPUS / "sierra-research+tau-bench/historical_trajectories/gpt-4o-airline.json").read_text())
+    told = []  # the longest that the agent says in each, which tells the user what was found, and all before it
+    for talk in talks:
+        turns = talk["traj"]
+        answers = [n for n, one in enumerate(turns) if one["role"] == "assistant" and n > 4]
+        if answers:
+            last = max(answers, key=lambda n: len(turns[n].get("content") or ""))
+            told.append(([json.dumps(one) for one in turns[:last]], turns[last].get("content") or ""))
+    long = [one for one in told if len(re.findall(r"\d+", one[1])) >= 10]
+
+    assert [] == [said for sources, said in told if (doubt_about(sources, said) or "").startswith("states")]
+    others = [doubt_about(told[(told.index(one) + 37) % len(told)][0], one[1]) for one in long]
+    assert len(list(filter(None, others))) > 0.8 * len(long) > 50

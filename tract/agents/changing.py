@@ -12,7 +12,7 @@ from tract.agents.actions import FOR_ROOM, Action, ActionResult, Risk
 from tract.agents.operation import Argument, Operation
 from tract.agents.reading import MESSAGE
 from tract.agents.target import TractLike
-from tract.curation.compress.facts import has_nothing_of
+from tract.curation.compress.facts import doubt_about
 from tract.errors import CompressionError
 from tract.history.priority import Priority, PriorityName
 from tract.report.text import count_of, short
@@ -89,13 +89,13 @@ def _touched_by_compress(tract: TractLike, arguments: Mapping[str, Any]) -> Sequ
 
 
 def doubt_of(tract: TractLike, action: Action) -> str | None:
-    """Why somebody should look at what a model wants, whatever it may do by itself: its summary has nothing of what it stands for. None where there is no doubt."""
+    """Why somebody should look at what a model wants, whatever it may do by itself: its summary has nothing of what it stands for, or mostly what nobody said. None where there is no doubt."""
     content = action.arguments.get("content")
     if action.name != "compress" or content is None:
         return None
     sources = _touched_by_compress(tract, action.arguments)
-    is_other = has_nothing_of([one.text for one in sources], content)
-    return "the summary has nothing of what it stands for" if is_other else None
+    doubt = doubt_about([one.text for one in sources], content)
+    return None if doubt is None else f"the summary {doubt}"
 
 
 def _restore(tract: TractLike, target: str, version: int) -> ActionResult:

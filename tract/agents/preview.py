@@ -8,6 +8,8 @@ from tract.agents.target import TractLike
 from tract.errors import TractError
 from tract.report.text import count_of
 
+_MOST_NAMED = 10
+
 
 def preview(tract: TractLike, action: Action) -> str:
     """What *action* would do to the context as it is now; why it cannot be done, where it cannot; nothing where there is no more to say than its name and arguments."""
@@ -24,10 +26,13 @@ def _of_compression(tract: TractLike, action: Action) -> str:
     cost = planned.prefix
     total = cost.common_tokens + cost.invalidated_tokens
     kept = f", {count_of(len(planned.kept), 'message')} of the range stay" if planned.kept else ""
+    told = ", ".join(fact.text[:40] for fact in planned.invented[:_MOST_NAMED])
+    more = ", …" if len(planned.invented) > _MOST_NAMED else ""
+    invented = f"; in no message, {len(planned.invented)}: {told}{more}" if told else ""
     about = "" if "content" in action.arguments else "about "
     return (
         f"{count_of(planned.messages, 'message')}, {planned.tokens_before:,} tokens to {about}{planned.tokens_after:,}{kept}; "
-        f"{cost.common_tokens:,} of {total:,} tokens stay in the prompt cache"
+        f"{cost.common_tokens:,} of {total:,} tokens stay in the prompt cache{invented}"
     )
 
 

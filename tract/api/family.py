@@ -111,7 +111,7 @@ class Family(Committing):
         The message is the result of the call under which the child was spawned, where there was one, or of *call_id*; else the user's, or that of *role*, and names child and purpose.
         Again, it edits the message it made before; where that is not here any more, or somebody edited it, there is a new one, and a warning. :meth:`expand` puts the child's messages in its place.
         What a model says waits for :meth:`approve_collapse`, unless *auto_commit*, or the tract's autonomy, lets it land; *content* lands unless *auto_commit* is False.
-        A model's summary that has nothing of the work waits even so, with a warning.
+        A model's summary that has nothing of the work, or mostly numbers, paths and ids that are nowhere in it, waits even so, with a warning.
         SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
         from tract.curation.collapse import Said, ask_for_summary, doubt_of, find_link, plan_collapse, said_by_model

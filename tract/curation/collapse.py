@@ -19,8 +19,8 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.blocks import blocks_of
-from tract.curation.compress.facts import has_nothing_of
-from tract.curation.compress.result import NOTHING
+from tract.curation.compress.facts import doubt_about
+from tract.curation.compress.result import UNFIT
 from tract.curation.compress.summariser import Requirements, Summariser
 from tract.curation.spawn import open_calls
 from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
@@ -31,6 +31,7 @@ from tract.history.spawn import Link, child_named, name_now, parent_of
 from tract.history.state import clear_state, read_state_as, states, write_state
 from tract.history.times import moment
 from tract.history.tracts import in_tract
+from tract.llm.callables import saying
 from tract.llm.types import Summary, SummaryRequest
 from tract.messages import message_text, tool_ids
 from tract.messages.message import Message
@@ -179,14 +180,17 @@ def ask_for_summary(
     found = run.summarise(SummaryRequest((), target_tokens=target, instructions=told), blocks, requirements)
     errors = requirements.errors(found.text)
     if errors:
-        raise CompressionError(f"the summary of tract '{plan.link.child}' is refused: {'; '.join(errors)}")
+        raise CompressionError(
+            f"the summary of tract '{plan.link.child}' is refused: {'; '.join(errors)}{saying(found.text)}"
+        )
     return found
 
 
 def doubt_of(space: Workspace, plan: Plan, text: str) -> str | None:
     """Why somebody should look at what a model says of a child's work before it lands; None where there is no doubt."""
     done = [message_text(message) for message in _shown(space, plan)]
-    return f"the summary is unfit: {NOTHING}" if has_nothing_of(done, text) else None
+    doubt = doubt_about(done, text)
+    return None if doubt is None else f"{UNFIT}it {doubt}"
 
 
 def _shown(space: Workspace, plan: Plan) -> list[Message]:

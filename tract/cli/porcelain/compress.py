@@ -128,7 +128,7 @@ def _review(console: Console, tract: Tract, args: Args, mode: str) -> int:
         pending = tract.save_compression(pending.edit_summary(text))
     _report(console, args, pending)
     if not args.json:
-        _print_dropped(console, tract.dropped_facts(pending))
+        _print_facts(console, tract.dropped_facts(pending), tract.invented_facts(pending))
     return DONE
 
 
@@ -157,20 +157,22 @@ def _print_result(console: Console, found: CompressResult) -> None:
                 console.paint((part.summary_hash or "")[:SHORT], "yellow"),
                 f" stands for {_count(part.messages)}{_hidden(part)}",
             )
-        _print_dropped(console, found.dropped)
+        _print_facts(console, found.dropped, found.invented)
         return
     for part in found.parts:
         console.line(" ", *_named(console, part))
     if found.kept or found.skipped_left:
         console.line(_beside(found).removeprefix(";"))
     _print_cost(console, found)
+    _print_facts(console, found.dropped, found.invented)
 
 
-def _print_dropped(console: Console, dropped: Sequence[Fact]) -> None:
-    """What the messages stated and the summary does not have."""
-    if dropped:
-        told = ", ".join(fact.text for fact in dropped)
-        console.line(f" left out, {len(dropped)}: ", one_line(told, max(20, console.width - 20)))
+def _print_facts(console: Console, dropped: Sequence[Fact], invented: Sequence[Fact]) -> None:
+    """What the messages stated and the summary does not have, and the other way round."""
+    for what, facts in (("left out", dropped), ("in no message", invented)):
+        if facts:
+            told = ", ".join(fact.text for fact in facts)
+            console.line(f" {what}, {len(facts)}: ", one_line(told, max(20, console.width - 20)))
 
 
 def _beside(found: CompressResult) -> str:

@@ -102,7 +102,7 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
         console.line("")
         console.body(_run_text(space, id, commit) or line.text, "    ")
     if commit.operation is CommitOperation.COMPRESS:
-        _print_dropped(console, space, id)
+        _print_facts(console, space, id)
     sources = _sources(space, id)
     if sources is not None:
         _print_sources(console, space, id, sources)
@@ -134,15 +134,19 @@ def _run_text(space: Workspace, id: ObjectId, commit: Commit) -> str | None:
     return None if run is None else "\n".join(run_lines(run, full=True))
 
 
-def _print_dropped(console: Console, space: Workspace, id: ObjectId) -> None:
-    """What the messages that a compression took out stated, and its summary does not."""
-    from tract.curation.compress.land import dropped_facts_of  # few commits are compressions
+def _print_facts(console: Console, space: Workspace, id: ObjectId) -> None:
+    """What the messages that a compression took out stated and its summary does not, and the other way round."""
+    from tract.curation.compress.land import dropped_facts_of, invented_facts_of  # few commits are compressions
 
-    dropped = dropped_facts_of(space.repo, id)
-    if dropped:
+    for what, facts in (
+        ("left out", dropped_facts_of(space.repo, id)),
+        ("in no message", invented_facts_of(space.repo, id)),
+    ):
+        if not facts:
+            continue
         console.line("")
-        console.line(f"left out, {len(dropped)}:")
-        for fact in dropped:
+        console.line(f"{what}, {len(facts)}:")
+        for fact in facts:
             console.line(f"  {fact.kind:8} ", one_line(fact.text, max(20, console.width - 11)))
 
 

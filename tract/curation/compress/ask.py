@@ -18,9 +18,9 @@ from blake3 import blake3
 
 from tract.compile.workspace import Workspace
 from tract.curation.compress.blocks import Block, as_text, blocks_of, chat_messages, plain_text, slices_of
-from tract.curation.compress.facts import has_nothing_of
+from tract.curation.compress.facts import Fact, doubt_about, dropped_facts, invented_facts
 from tract.curation.compress.plan import CompressionPlan, Progress
-from tract.curation.compress.result import NOTHING, CompressedPart, CompressResult, PendingCompression, summary_warnings
+from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression, summary_warnings
 from tract.curation.compress.summariser import (
     MustKeep,
     Requirements,
@@ -31,6 +31,7 @@ from tract.curation.compress.summariser import (
 )
 from tract.errors import CompressionError, ObjectCorruptError
 from tract.history.state import clear_state, read_state_as, write_state
+from tract.llm.callables import saying
 from tract.llm.types import ChatMessage, Summary, SummaryRequest
 from tract.messages import compact_json, message_text
 from tract.messages.message import CompileWarning, Message
@@ -52,10 +53,15 @@ def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
     """What the plan would do; nobody is asked for a summary. Errors for a content are those of ``ask_for_summaries``."""
     target = plan.request.target_tokens
     parts = [replace(part, tokens_after=share or 0) for part, share in _shares(plan)]
+    dropped: tuple[Fact, ...] = ()
+    invented: tuple[Fact, ...] = ()
     warnings, prefix = plan.warnings, plan.cost(target)
     if plan.request.content is not None:
         pending = ask_for_summaries(space, plan, None)
         parts, warnings, prefix = list(pending.parts), pending.warnings, pending.prefix
+        with space.lock:
+            texts = [message_text(message) for part in plan.parts for message in plan.shown(part)]
+        dropped, invented = dropped_facts(texts, pending.text), invented_facts(texts, pending.text)
     return CompressResult(
         commit_hash=None,
         branch=plan.branch.removeprefix(HEADS),
@@ -64,6 +70,8 @@ def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
         skipped_left=len(plan.dropped),
         warnings=warnings,
         prefix=prefix,
+        dropped=dropped,
+        invented=invented,
     )
 
 
@@ -108,9 +116,8 @@ def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summa
             content = summary.text
         one = _written(space, plan, part, content, summary)
         found = requirements.errors(one.text)
-        doubts: tuple[str, ...] = ()
-        if summary is not None and has_nothing_of([message_text(message) for message in shown], one.text):
-            doubts = (NOTHING,)
+        doubt = None if summary is None else doubt_about([message_text(message) for message in shown], one.text)
+        doubts = () if doubt is None else (f"it {doubt}",)
         # What somebody looks at anyway is not refused for a doubt.
         errors += (*found, *doubts) if request.auto_commit else found
         warnings += summary_warnings((*found, *doubts), requirements.misses(one.text))
@@ -253,7 +260,7 @@ class SummaryRun:
         found = self._ask(replace(request, messages=messages, target_tokens=target, before=(), after=()), requirements)
         errors = requirements.errors(found.text)
         if errors:
-            raise CompressionError(f"the summary of a piece cannot be used: {'; '.join(errors)}")
+            raise CompressionError(f"the summary of a piece cannot be used: {'; '.join(errors)}{saying(found.text)}")
         return ({"role": "assistant", "content": found.text},)
 
     def _ask(self, request: SummaryRequest, requirements: Requirements) -> Summary:

@@ -1,4 +1,4 @@
-"""What a summary can lose: the numbers, names, paths, ids and decisions of what it stands for.
+"""What a summary can lose, or invent: the numbers, names, paths, ids and decisions of what it stands for.
 
 They are found by their looks, with no model; a summary has one where its text has it.
 """
@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, TypeAlias
 FactKind: TypeAlias = Literal["decision", "path", "id", "number", "name"]
 
 MOST_FACTS = 200
-"""The most facts that are listed of one compression."""
+"""The most facts that are listed of one compression, left out or invented."""
 
 _LONGEST = 200_000
 """The characters of one text that are looked at."""
@@ -29,10 +29,41 @@ _PATTERNS: tuple[tuple[FactKind, re.Pattern[str]], ...] = (
             r"(?<![\w/:])((?:~|\.{1,2})?(?:/[\w.@+-]+){2,}|[\w.@+-]+(?:/[\w.@+-]+)+\.\w{1,6}|\b[\w-]+\.(?:py|pyi|js|jsx|ts|tsx|go|rs|rb|java|kt|c|h|cc|cpp|cs|php|sh|sql|md|rst|txt|json|jsonl|ya?ml|toml|ini|cfg|csv|html|css|lock|log))\b"
         ),
     ),
-    ("id", re.compile(r"(?<![\w/.-])((?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_-]{4,63})(?![\w/.-])")),
+    (
+        "id",
+        re.compile(r"(?<![\w/.-])((?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_-]{4,63})(?![\w/-]|\.\w)"),
+    ),
     ("number", re.compile(r"(?<![\w.])([$€£]?\d[\d,.:]*\d%?|[$€£]\d|\d%)(?!\w)")),
     ("name", re.compile(r"(?<=[a-z,;:] )([A-Z][a-z]{2,}(?: [A-Z][a-z]+){0,3})")),
 )
+
+_DIGITS = re.compile(r"\d+")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_MOST_COUNTED = 12
+"""So far a number may be a count, an ordinal, a month, or an hour of the afternoon."""
+
+_MONTHS = frozenset(
+    [
+        "january",
+        "february",
+        "march",
+        "april",
+        "may",
+        "june",
+        "july",
+        "august",
+        "september",
+        "october",
+        "november",
+        "december",
+    ]
+)
+"""Of a date in another form."""
+
+_LEAST_INVENTED = 3
+"""Fewer invented facts may be a sum, or a date in another form."""
+
+_MOST_QUOTED = 5
 
 _TELLING = re.compile(r"[^\W\d_]{5,}")
 _LEAST_SOURCE = 20
@@ -179,6 +210,9 @@ COMMON = frozenset(
 )
 
 
+NOTHING = "has nothing of what it stands for"
+
+
 class Fact(NamedTuple):
     """Something that a text states."""
 
@@ -219,6 +253,57 @@ def dropped_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
     kept = summary.casefold()
     missing = (fact for fact in _facts(sources) if fact.text.casefold() not in kept)
     return tuple(islice(missing, MOST_FACTS))
+
+
+def invented_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
+    """The numbers, names, paths and ids of *summary* that none of *sources* has, ``MOST_FACTS`` at the most; a sum or a rate that a model worked out is among them.
+
+    A number has the same digits in another form (``2,400`` and ``2400``, ``2024-05-20`` and ``May 20, 2024``), a path its last part, a name its words.
+    A whole number that may count messages, or is no more than twelve, is no fact.
+    """
+    return tuple(islice((fact for fact, stands in _stated(sources, summary) if not stands), MOST_FACTS))
+
+
+def doubt_about(sources: Iterable[str], summary: str) -> str | None:
+    """Why somebody should look at what a model says of *sources* before it is taken, as what is said of the summary; None where there is no doubt.
+
+    It has nothing of them, or three or more of its numbers, paths and ids stand in none of them, and those are more than the ones that do.
+    """
+    texts = list(sources)
+    if has_nothing_of(texts, summary):
+        return NOTHING
+    stated = [(fact, stands) for fact, stands in _stated(texts, summary) if fact.kind != "name"]
+    invented = [fact.text[:40] for fact, stands in stated if not stands]
+    if len(invented) < _LEAST_INVENTED or 2 * len(invented) <= len(stated):
+        return None
+    told = ", ".join(invented[:_MOST_QUOTED])
+    return f"states {len(stated)} numbers, paths and ids, and {len(invented)} of them are in no message: {told}"
+
+
+def _stated(sources: Iterable[str], summary: str) -> Iterator[tuple[Fact, bool]]:
+    """The facts of *summary*, and whether *sources* have each; a decision is told in other words, so of it nothing can be said."""
+    texts = [text.casefold() for text in sources]
+    there = "\n".join(texts)
+    numbers = _numbers_in(there)
+    most_counted = max(_MOST_COUNTED, len(texts))
+    for kind, text in _facts([summary], ("path", "id", "number", "name")):
+        folded = text.casefold()
+        if kind == "number":
+            found = _numbers_in(folded)
+            if text.isdecimal() and max(found) <= most_counted:
+                continue
+            hours = _MOST_COUNTED if ":" in folded else -1
+            stands = all(number in numbers or number <= hours for number in found)
+        elif kind == "name":
+            stands = all(word in there or word in _MONTHS for word in folded.split())
+        else:
+            stands = folded in there or (kind == "path" and folded.rpartition("/")[2] in there)
+        yield Fact(kind, text), stands
+
+
+def _numbers_in(text: str) -> set[int]:
+    """The runs of digits of *text* as numbers; of one that no person writes only the beginning."""
+    return {int(match.group()[:40]) for match in _DIGITS.finditer(_THOUSANDS.sub("", text))}
 
 
 def has_nothing_of(sources: Iterable[str], summary: str) -> bool:

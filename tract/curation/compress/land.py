@@ -10,9 +10,8 @@ from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import forget_pieces
-from tract.curation.compress.facts import Fact, dropped_facts, has_nothing_of
+from tract.curation.compress.facts import Fact, doubt_about, dropped_facts, invented_facts
 from tract.curation.compress.result import (
-    NOTHING,
     SUMMARY_KINDS,
     CompressedPart,
     CompressResult,
@@ -58,8 +57,9 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
         if errors and not force:
             raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
         text_tokens += requirements.count(part.text)
-        if pending.by_model and not parts and _has_nothing(space, pending):
-            errors.append(NOTHING)  # whoever approves it knows
+        doubt = doubt_about(_source_texts(space, pending), pending.text) if pending.by_model and not parts else None
+        if doubt is not None:
+            errors.append(f"it {doubt}")  # whoever approves it knows
         warnings += summary_warnings(errors, ())
         parts.append(replace(part, tokens_after=tokens))
     if pending.target_tokens is not None and text_tokens > pending.target_tokens:
@@ -80,7 +80,7 @@ def land_compression(
     repo = space.repo
     pending = recounted(space, pending, force=force)
     compression = _compression(pending, HEADS + pending.branch)
-    dropped = facts_dropped_by(space, pending)
+    dropped, invented = facts_dropped_by(space, pending), facts_invented_by(space, pending)
     with transaction(repo, compress_reason(compression)) as tx:
         tip = check_compressed(tx, compression.branch)
         tx.check_expected(expected)
@@ -91,8 +91,11 @@ def land_compression(
         except ContentValidationError:
             forget_pieces(repo)  # or the next attempt would go on with the same summary
             raise
-        if dropped:
-            tx.note(DROPPED, made.commit, {"facts": [list(fact) for fact in dropped]})
+        if dropped or invented:
+            told = {"facts": [list(fact) for fact in dropped]}
+            if invented:
+                told["invented"] = [list(fact) for fact in invented]
+            tx.note(DROPPED, made.commit, told)
     if pending.by_model:
         forget_pieces(repo)
     parts = zip(pending.parts, made.summaries, strict=True)
@@ -105,11 +108,8 @@ def land_compression(
         warnings=pending.warnings,
         prefix=pending.prefix,
         dropped=dropped,
+        invented=invented,
     )
-
-
-def _has_nothing(space: Workspace, pending: PendingCompression) -> bool:
-    return has_nothing_of(_source_texts(space, pending), pending.text)
 
 
 def _source_texts(space: Workspace, pending: PendingCompression) -> list[str]:
@@ -122,12 +122,26 @@ def facts_dropped_by(space: Workspace, pending: PendingCompression) -> tuple[Fac
     return dropped_facts(_source_texts(space, pending), pending.text)
 
 
+def facts_invented_by(space: Workspace, pending: PendingCompression) -> tuple[Fact, ...]:
+    """What the summaries of a compression state and none of its messages does."""
+    return invented_facts(_source_texts(space, pending), pending.text)
+
+
 def dropped_facts_of(repo: Repository, commit: ObjectId) -> tuple[Fact, ...]:
     """What was written down of a compression that landed: the facts that its summaries do not have."""
+    return _noted_facts(repo, commit, "facts")
+
+
+def invented_facts_of(repo: Repository, commit: ObjectId) -> tuple[Fact, ...]:
+    """What was written down of a compression that landed: the facts of its summaries that no message had."""
+    return _noted_facts(repo, commit, "invented")
+
+
+def _noted_facts(repo: Repository, commit: ObjectId, which: str) -> tuple[Fact, ...]:
     table = NoteTable()
     table.advance(repo, note_tip(repo, DROPPED))
     body = table.get(repo, commit)
-    found = body.get("facts") if isinstance(body, dict) else None
+    found = body.get(which) if isinstance(body, dict) else None
     return tuple(Fact(*fact) for fact in found) if isinstance(found, list) else ()
 
 

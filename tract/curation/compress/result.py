@@ -31,7 +31,6 @@ from tract.messages.message import CompileWarning, readable_content
 from tract.objects.model import Entry
 
 UNFIT = "the summary is unfit: "
-NOTHING = "it has nothing of what it stands for"
 SUMMARY_KINDS = frozenset({"summary_unfit", "target_missed"})
 """The kinds of warnings that are about a summary."""
 
@@ -218,7 +217,8 @@ class CompressResult(_Summaries):
     *kept* are the pinned and preserved messages of the range, which stayed; *skipped_left* counts the hidden ones that left.
     *warnings* say where tool calls were kept together, and what is wrong with the summaries.
     *prefix* is what it costs a provider's prompt cache.
-    *dropped* are the numbers, names, paths, ids and decisions of the messages that the summaries do not have; of a dry run none are known.
+    *dropped* are the numbers, names, paths, ids and decisions of the messages that the summaries do not have.
+    *invented* are those of the summaries that no message has, sums and rates of the model's own among them. Of a dry run both are known where a content is given.
     """
 
     commit_hash: str | None
@@ -229,6 +229,7 @@ class CompressResult(_Summaries):
     warnings: tuple[CompileWarning, ...]
     prefix: PrefixCost
     dropped: tuple[Fact, ...] = field(default=(), repr=False)
+    invented: tuple[Fact, ...] = field(default=(), repr=False)
 
     @property
     def is_committed(self) -> bool:
