@@ -15,7 +15,7 @@ The lock is held from the first line of the block to its end, so nothing slow (a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from types import TracebackType
@@ -39,6 +39,7 @@ from tract.objects.model import (
     NewObject,
     Node,
     Object,
+    RefChange,
     Refs,
     RefValue,
     named_by,
@@ -46,7 +47,7 @@ from tract.objects.model import (
     new_commit,
 )
 from tract.objects.note import left_standing, new_event, read_event
-from tract.objects.strict_reader import decode_blob, read_blob
+from tract.objects.strict_reader import decode_blob, read_blob, read_commit, read_node
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, STATES, ref_path
 from tract.refs.operations import shown
@@ -380,24 +381,39 @@ class Transaction:
             self.repo.refs.land(edits, reason=self.reason, objects=self.objects)
 
     def land_after_gate(
-        self, edits: Sequence[RefEdit], *, beside: Sequence[RefEdit], objects: Sequence[NewObject]
+        self,
+        edits: Sequence[RefEdit],
+        *,
+        needs: Collection[ObjectId],
+        beside: Sequence[RefEdit],
+        objects: Sequence[NewObject],
     ) -> bool:
-        """Land with *edits*, which are all its own, once the gate let it through, and what the gate adds; False, and nothing, where a ref is elsewhere by now, or gc took what nothing named meanwhile."""
+        """Land with *edits*, which are all its own, once the gate let it through, and what the gate adds; False, and nothing, where a ref is elsewhere by now, or gc took what nothing named meanwhile: something of *needs*, too."""
         refs = self.repo.refs
         with refs.lock():
             refs.refresh()
-            if any(refs.read(edit.name) != edit.expected for edit in edits) or not self.is_whole(edits):
+            if any(refs.read(edit.name) != edit.expected for edit in edits) or not self.is_whole(edits, needs):
                 return False
             refs.land([*edits, *beside], reason=self.reason, objects=[*self.objects, *objects])
         return True
 
-    def is_whole(self, edits: Sequence[RefEdit]) -> bool:
-        """Whether all that *edits* need is here."""
+    def needs(self, changes: Sequence[RefChange]) -> set[ObjectId]:
+        """The objects of the store that *changes* and the objects of this transaction name; while no lock is held gc may take them, for no ref leads there yet."""
+        named = {new for _, _, new in changes if isinstance(new, bytes)}
+        for id, kind, payload in self.objects:
+            if kind in ("commit", "tree"):
+                obj = (read_commit if kind == "commit" else read_node)(id, Object(kind, payload))
+                named.update(one for one, _, role in named_by(obj) if role != "noted")
+        named.difference_update(new.id for new in self.objects)
+        return set(filter(self.repo.objects.contains, named))
+
+    def is_whole(self, edits: Sequence[RefEdit], needs: Collection[ObjectId]) -> bool:
+        """Whether all that *edits* need is here, and *needs*."""
         try:
             self.check_whole(edits)
         except StorageError:
             return False
-        return True
+        return all(map(self.repo.objects.contains, needs))
 
     def all_edits(self) -> list[RefEdit]:
         """The moves of refs, with those of notes, after the riders had their say; StorageError where a ref would come to what is not whole."""

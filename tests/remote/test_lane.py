@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,9 +13,9 @@ import pytest
 
 from tests.making import Words, texts
 from tests.remote.lying import Dying
-from tests.remote.places import REMOTE, living, new_store, there
+from tests.remote.places import REMOTE, keys_of, living, new_store, there
 from tests.remote.test_courier import KEY, Slow, in_threads
-from tract import Priority, RefMovedError, RemoteError, RemoteRefusedError, Session, Tract
+from tract import Priority, RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError, Session, Tract
 from tract.maintenance.fsck.check import check_repository
 from tract.remote.link import Link
 from tract.remote.sync import Sync
@@ -238,6 +239,149 @@ def test_a_secret_of_one_refuses_nothing_of_the_others(tmp_path: Path) -> None:
         other = there(store)
         assert ["a", "b", "c"] == texts(t) == texts_at(other, "main")
         assert ["v0", "v1", "v2", "v3"] == sorted(other.tags())
+
+
+@pytest.mark.parametrize("name", ["merge", "cherry_pick", "reset"])
+def test_what_gc_takes_meanwhile_comes_from_the_remote(tmp_path: Path, name: str) -> None:
+    """Nothing leads to a branch that is gone, and while the remote answers nobody holds the lock of the store."""
+    store = Slow(new_store(), 0)
+    with living(tmp_path, store) as t, Tract.open(tmp_path, durability="process", tokenizer=Words()) as beside:
+        t.user("a")
+        t.switch("draft", create=True)
+        left = t.user("b").commit_hash
+        t.switch("main")
+        t.user("c")
+        t.delete_branch("draft", force=True)
+        beside.gc()
+
+        def collect() -> None:
+            store.hold = lambda: None
+            assert 2 <= beside.gc(orphan_retention_days=0).dropped
+
+        store.hold = collect
+        getattr(t, name)(left)
+        assert (["a", "b"] if name == "reset" else ["a", "c", "b"]) == texts(t) == texts(there(store))
+        t.user("d")
+        assert "d" == texts(t)[-1] == texts(there(store))[-1]
+    assert () == check_repository(str(tmp_path / ".tract")).problems
+
+
+def parted(path: Path, store: Slow) -> Tract:
+    """A tract on whose branch is "b", where the remote has "c"."""
+    with living(path / "other", store) as other:
+        other.user("a")
+        living(path, store).close()
+        with Tract.open(path, durability="process", tokenizer=Words()) as offline:
+            offline.user("b")
+        other.user("c")
+    return living(path, store)
+
+
+def edit_and_branch(t: Tract) -> None:
+    with t.batch():
+        t.edit("HEAD", "x")
+        t.branch("aside")
+
+
+@pytest.mark.parametrize("act", [edit_and_branch, lambda t: t.reset("HEAD~1")])
+def test_a_branch_that_parted_is_not_forced_by_what_is_made_with_it(tmp_path: Path, act: Act) -> None:
+    store = Slow(new_store(), 0)
+    with parted(tmp_path, store) as t:
+        with pytest.raises(RemoteMovedError, match="both went on"):
+            act(t)
+        assert ["a", "b"] == texts(t)
+        assert ["a", "c"] == texts(there(store))
+        assert ["main"] == [one.name for one in there(store).list_branches()]
+        t.reset("origin/main")
+        assert ["a", "c"] == texts(t) == texts(there(store))
+
+
+def test_a_reset_of_what_went_on_there_is_refused(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with begun(tmp_path / "one", store) as t, living(tmp_path / "two", store) as other:
+        other.switch("main")
+
+        inner = store._store.swap
+
+        def swap(key: str, data: bytes, version: str) -> str | None:
+            store._store.swap = inner  # type: ignore[method-assign]
+            other.user("x")
+            return inner(key, data, version)
+
+        store._store.swap = swap  # type: ignore[method-assign]
+        with pytest.raises(RefMovedError):
+            t.reset("HEAD~1")
+        assert ["a", "b", "c", "x"] == texts(t) == texts_at(there(store), "main")
+        t.reset("HEAD~1")
+        assert ["a", "b", "c"] == texts(t) == texts_at(there(store), "main")
+
+
+def test_a_branch_that_parted_refuses_nothing_of_the_others(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0.05)
+    with parted(tmp_path, store) as t:
+
+        def edit() -> None:
+            with pytest.raises(RemoteMovedError, match="both went on"):
+                t.edit("HEAD", "x")
+
+        in_threads(lambda: t.tag("v0"), edit, *(lambda n=n: t.tag(f"v{n}") for n in range(1, 4)))  # type: ignore[misc]
+        other = there(store)
+        assert ["v0", "v1", "v2", "v3"] == sorted(t.tags()) == sorted(other.tags())
+        assert ["a", "c"] == texts(other)
+
+
+def test_a_note_about_what_was_just_appended_is_there_when_it_is_acknowledged(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with living(tmp_path, store) as t:
+        for text in ("a", "b"):
+            t.user(text)
+            t.annotate("HEAD", Priority.PINNED)
+            assert [one.commit_hash for one in t.pinned()] == [one.commit_hash for one in there(store).pinned()]
+        t._sync.link.scans = True  # type: ignore[union-attr]
+        with pytest.raises(RemoteRefusedError, match="looks like a secret"):
+            t.annotate("HEAD~1", Priority.SKIP, reason=f"has {KEY}")
+        assert 2 == len(t.pinned())
+
+
+def test_a_tag_on_what_was_just_appended_sends_none_of_it_again(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with living(tmp_path, store) as t:
+        for number in range(40):
+            t.user(f"{number} " + "".join(chr(97 + (number * 7 + at * at) % 26) for at in range(500)))
+        before = sum(map(len, keys_of(store).values()))
+        t.tag("v1")
+        assert sum(map(len, keys_of(store).values())) - before < before / 10
+
+
+def test_what_needs_what_was_refused_is_refused_too(tmp_path: Path) -> None:
+    """A child gets the notes of its parent, and moves no ref of it."""
+    store = Slow(new_store(), 0)
+    with begun(tmp_path, store) as t:
+        t.annotate("HEAD", Priority.PINNED)
+        t._sync.link.scans = True  # type: ignore[union-attr]
+        lane = t._sync._lane(t.repository)  # type: ignore[union-attr]
+        acts = [
+            threading.Thread(
+                target=pytest.raises, args=(RemoteRefusedError, t.annotate, "HEAD", "skip"), kwargs={"reason": KEY}
+            ),
+            threading.Thread(target=pytest.raises, args=(RefMovedError, t.spawn, "look"), kwargs={"name": "child"}),
+        ]
+
+        def wait() -> None:
+            store.hold = lambda: None
+            for number, act in enumerate(acts, 2):
+                act.start()
+                while len(lane._waiting) < number:
+                    time.sleep(0.001)
+
+        store.hold = wait
+        t.tag("v1")
+        for act in acts:
+            act.join()
+        assert [] == [key for key in keys_of(store) if "child" in key]
+        assert ["v1"] == sorted(there(store).tags())
+        t.spawn("look", name="child")
+    assert () == check_repository(str(tmp_path / ".tract")).problems
 
 
 def test_what_others_brought_here_meanwhile_is_not_landed_twice(tmp_path: Path) -> None:

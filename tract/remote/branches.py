@@ -54,10 +54,11 @@ MOST_NOTES = 64
 
 
 class Wanted(NamedTuple):
-    """A branch to push: where it is to be, None for nowhere."""
+    """A branch to push: where it is to be, None for nowhere; *force*, where it is not None, is for this branch alone."""
 
     branch: str
     tip: ObjectId | None
+    force: Force | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +168,10 @@ class TractPush:
         return known
 
     def _may_move(self, one: Wanted, there: ObjectId | None) -> bool:
-        if there is None or self._force == "yes":
+        force = one.force or self._force
+        if there is None or force == "yes":
             return True
-        if self._force == "lease" or one.tip is None:
+        if force == "lease" or one.tip is None:
             return self._tracked(one.branch) == there
         if not self._repo.objects.contains(there) or not is_ancestor(self._repo, there, one.tip):
             return False

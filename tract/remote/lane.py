@@ -12,7 +12,7 @@ Another process may have brought here meanwhile what was pushed: then what is le
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -21,6 +21,7 @@ from typing import NamedTuple
 from tract.errors import RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError
 from tract.history.notes import noted_entries, notes_between
 from tract.history.walk import is_ancestor
+from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Object, RefChange, RefValue
 from tract.opening import open_repository
 from tract.refs.buffered import BufferedObjects
@@ -29,7 +30,7 @@ from tract.refs.operations import OperationRefs, shown
 from tract.refs.ref_table import RefTable
 from tract.refs.store import RefEdit
 from tract.remote.address import LINKS
-from tract.remote.branches import Force, TractPush, Wanted, tracking_ref
+from tract.remote.branches import TractPush, Wanted, tracking_ref
 from tract.remote.carrying import bring, check_not_parted
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
@@ -48,6 +49,10 @@ class Passing:
 
     tx: Transaction
     changes: tuple[RefChange, ...]
+    needs: Collection[ObjectId]
+    supposed: Collection[ObjectId]
+    """Those of *needs* that others made, which waited when it was made."""
+
     scans: bool
     is_sent: bool = False
     error: BaseException | None = None
@@ -141,7 +146,7 @@ class Lane:
         assert isinstance(refs, OperationRefs)
         assert isinstance(store, Database)
         with self._turn:
-            waiting = _standing([one for one in self._waiting if one.error is None], refs.read)
+            waiting = _standing([one for one in self._waiting if one.error is None], repo)
         if not waiting:
             return False
         # What landed meanwhile is here: only what goes on from there is supposed.
@@ -175,7 +180,12 @@ class Lane:
         changes = refs.changes(edits, tx.objects) if edits else ()
         if not changes:
             return None
-        one = Passing(tx=tx, changes=changes, scans=scans)
+        needs = tx.needs(changes)
+        seen = self._shown.get(id(refs))
+        supposed = needs.intersection(
+            () if seen is None else (new.id for was in seen.waiting for new in was.tx.objects)
+        )
+        one = Passing(tx=tx, changes=changes, needs=needs, supposed=supposed, scans=scans)
         with self._turn:
             self._waiting.append(one)
         return one
@@ -196,7 +206,7 @@ class Lane:
                 self._turn.wait()
         for one in waiting:
             if not one.is_sent:
-                raise _moved(self._lanes.name, one.changes[0].name, shown(one.changes[0].new), None)
+                raise _refused_before(self._lanes.name, one)
 
     def bring(self, one: Passing, repo: Repository, let_go: Callable[[], AbstractContextManager[None]]) -> None:
         """Bring *one* to the remote, with what else waits, and then to this store; *let_go* lets other threads in meanwhile.
@@ -252,8 +262,9 @@ class Lane:
     def _take(self, link: Link) -> list[Passing]:
         """Those that go in one push: all that wait, but for those that went on from what was refused."""
         with self._turn:
+            link.repo.refs.refresh()  # so that it is as new here as for whoever waits
             waiting = [one for one in self._waiting if not one.is_decided]
-        group = _standing(waiting[:1] if self._one_by_one else waiting, link.repo.refs.read, self._lanes.name)
+        group = _standing(waiting[:1] if self._one_by_one else waiting, link.repo, self._lanes.name)
         self._one_by_one = max(0, self._one_by_one - 1)
         return group
 
@@ -261,10 +272,12 @@ class Lane:
         link.scans = any(one.scans for one in group)
         try:
             edits, objects = _send(link, group)
-        except RemoteRefusedError:
+        except (RemoteRefusedError, RemoteMovedError, RefMovedError):
             if len(group) == 1:
                 raise
-            self._one_by_one = len(group)  # a secret is in one of them
+            self._one_by_one = len(
+                group
+            )  # one of them has a secret, or moves what others moved there: that is for it alone
             return
         group[-1].edits, group[-1].objects = edits, objects
         for one in group:
@@ -273,7 +286,7 @@ class Lane:
     def _land(self, one: Passing, repo: Repository) -> None:
         """Land *one* here, where the remote has it now."""
         edits = [RefEdit(name, new, old) for name, old, new in one.changes]
-        if not one.tx.land_after_gate(edits, beside=one.edits, objects=one.objects):
+        if not one.tx.land_after_gate(edits, needs=one.needs, beside=one.edits, objects=one.objects):
             self._land_rest(one, replace(repo, gates=[], riders=[]), edits)
 
     def _land_rest(self, one: Passing, repo: Repository, edits: Sequence[RefEdit]) -> None:
@@ -282,7 +295,7 @@ class Lane:
             tx.objects += one.tx.objects
             tx.read_own()
             fitting = [edit for edit in edits if repo.refs.read(edit.name) == edit.expected]
-            tx.edits += fitting if one.tx.is_whole(fitting) else ()
+            tx.edits += fitting if one.tx.is_whole(fitting, one.needs) else ()
             for name, old, new in one.changes:
                 namespace = name.removeprefix(repo.prefix + NOTES)
                 if namespace != name and repo.refs.read(name) != old and isinstance(new, bytes):
@@ -322,19 +335,23 @@ def _merged(group: Sequence[Passing]) -> dict[str, RefChange]:
     return found
 
 
-def _standing(waiting: Sequence[Passing], read: Callable[[str], RefValue | None], told: str = "") -> list[Passing]:
-    """Those of *waiting* that go on from where the refs are; with *told*, the name of the remote, the others are refused."""
+def _standing(waiting: Sequence[Passing], repo: Repository, told: str = "") -> list[Passing]:
+    """Those of *waiting* that go on from where the refs are, and from what is here; with *told*, the name of the remote, the others are refused."""
     found: list[Passing] = []
     values: dict[str, RefValue | None] = {}
+    made: set[ObjectId] = set()
     for one in waiting:
         moved = None
         for name, old, new in one.changes:
-            now = values[name] if name in values else read(name)
+            now = values[name] if name in values else repo.refs.read(name)
             if now not in (old, new):
                 moved = _moved(told, name, shown(old), shown(now))
+        if not all(id in made or repo.objects.contains(id) for id in one.supposed):
+            moved = _refused_before(told, one)
         if moved is None:
             found.append(one)
             values.update((name, new) for name, _, new in one.changes)
+            made.update(new.id for new in one.tx.objects)
         elif told:
             one.error = moved
     return found
@@ -357,10 +374,16 @@ def _moved(remote: str, name: str, expected: str | None, actual: str | None) -> 
     return error
 
 
+def _refused_before(remote: str, one: Passing) -> RefMovedError:
+    """The error where what was refused was seen as if it had landed."""
+    return _moved(remote, one.changes[0].name, shown(one.changes[0].new), None)
+
+
 def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewObject]]:
     """Push what *group* changes, tract by tract; what this store knows of the remote then."""
     merged = _merged(group)
     objects = [new for one in group for new in one.tx.objects]
+    ids = {new.id for new in objects}
     known: list[RefEdit] = []
     made: list[NewObject] = []
     for prefix in dict.fromkeys(split_tract(name)[0] for name in merged):
@@ -368,7 +391,7 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
         own = replace(plain, objects=BufferedObjects(plain.objects, list(objects)))
         changes = {name.removeprefix(prefix): new for name, _, new in merged.values() if split_tract(name)[0] == prefix}
         wanted = [
-            Wanted(name.removeprefix(HEADS), new if isinstance(new, bytes) else None)
+            _wanted(link, own, name.removeprefix(HEADS), new if isinstance(new, bytes) else None)
             for name, new in changes.items()
             if name.startswith(HEADS)
         ]
@@ -384,9 +407,7 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
         }
         if not wanted and not beside and not tips:
             continue
-        is_forward = all(_is_forward(own, branch) for branch in wanted)
-        force: Force = "no" if is_forward else "lease"
-        one = TractPush(link, own, note_lists(own, link.name, tips), force=force, is_living=True)
+        one = TractPush(link, own, note_lists(own, link.name, tips), is_living=True)
         try:
             one.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
             one.run()
@@ -397,10 +418,10 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
                     exc.landed = None  # a branch is there by now
                 raise
             bring(link, plain, None)
-            if all(_has_landed(link, plain, branch) for branch in wanted):
+            if all(branch.tip in ids and _has_landed(link, plain, branch) for branch in wanted):
                 continue  # others pushed so often before its answer was asked for again that the head does not name it any more
-            if is_forward:
-                for branch in wanted:
+            for branch in wanted:
+                if branch.force is None:
                     check_not_parted(link, plain, branch.branch)
             raise _moved(link.name, prefix + HEADS + exc.ref, exc.expected, exc.actual) from exc
         one.finish()
@@ -409,10 +430,13 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
     return known, made
 
 
-def _is_forward(own: Repository, branch: Wanted) -> bool:
-    """Whether a branch only goes on from where it is here: then it must go on from where it is there, too."""
-    here = own.ref(HEADS + branch.branch)
-    return branch.tip is not None and isinstance(here, bytes) and is_ancestor(own, here, branch.tip)
+def _wanted(link: Link, own: Repository, branch: str, tip: ObjectId | None) -> Wanted:
+    """A branch to push. It may go back there, or aside, where the branch here had all that it loses there: with a lease. Else it must go on from where it is there."""
+    here, seen = own.ref(HEADS + branch), own.refs.read(tracking_ref(own, link.name, branch))
+    if tip is not None and isinstance(here, bytes) and is_ancestor(own, here, tip):
+        return Wanted(branch, tip)
+    had_all = tip is None or not isinstance(seen, bytes) or (isinstance(here, bytes) and is_ancestor(own, seen, here))
+    return Wanted(branch, tip, "lease" if had_all else None)
 
 
 def _has_landed(link: Link, plain: Repository, branch: Wanted) -> bool:

@@ -24,6 +24,7 @@ from tract.events import began, emit
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.ids import Ids
+from tract.objects.model import RefValue
 from tract.remote.address import head_key, parse_address, scans
 from tract.remote.head import Head, NoteList, PackName, decode_head
 from tract.remote.heads import Heads, heads_of
@@ -150,6 +151,11 @@ class Link:
                     version, raw = decode(data)
                     found = self._known[key] = KnownHead(decode_head(raw, key), version)
         return found
+
+    def seen(self, tract: str, branch: str, commit: RefValue) -> KnownHead | None:
+        """A branch's head as new as its tracking ref, which is at *commit*: where another link of this store saw it since, it is asked for."""
+        known = self.remembered(tract, branch)
+        return known if known is not None and known.head.commit == commit else self.look(tract, branch)
 
     def look(self, tract: str, branch: str | None) -> KnownHead | None:
         """A head as it is now, in one request; None where there is none."""

@@ -6,7 +6,7 @@ It is one head more, put only when it changes, and after the branches that it is
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -112,22 +112,35 @@ def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) ->
 
 
 def _there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
-    """Whether the remote has an object of the tract by one of its branches, as far as this store knows."""
-    start = f"{REMOTES}{link.name}/"
-    tests: list[Callable[[ObjectId], bool]] = []
-    for name, _ in repo.local_refs(start):
-        known = link.remembered(repo.tract, name.removeprefix(start))
-        if known is not None:
-            tests.append(link.has(known.head.packs))
-    return lambda id: any(test(id) for test in tests)
+    """Whether the remote has an object of the tract by one of its branches, as far as this store knows; what other links of it saw is asked for when somebody wants to know."""
+    tests: list[Callable[[ObjectId], bool]] | None = None
+
+    def has(id: ObjectId) -> bool:
+        nonlocal tests
+        if tests is None:
+            start = f"{REMOTES}{link.name}/"
+            tests = _tests(
+                link, (link.seen(repo.tract, name.removeprefix(start), at) for name, at in repo.local_refs(start))
+            )
+        return any(test(id) for test in tests)
+
+    return has
 
 
 def _children_there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
-    """The same of any tract: notes about a child are about the child's first commit."""
-    found = []
+    """Whether the remote has an object of any tract, as far as this link knows: notes about a child are about the child's first commit, which it has just pushed."""
+    start = f"{REMOTES}{link.name}/"
+    tests: list[Callable[[ObjectId], bool]] = []
     for prefix, _, _ in repo.refs.tracts():
-        found.append(_there(link, replace(repo, prefix=prefix, tract=tract_name(prefix))))
-    return lambda id: any(test(id) for test in found)
+        own = replace(repo, prefix=prefix, tract=tract_name(prefix))
+        tests += _tests(
+            link, (link.remembered(own.tract, name.removeprefix(start)) for name, _ in own.local_refs(start))
+        )
+    return lambda id: any(test(id) for test in tests)
+
+
+def _tests(link: Link, heads: Iterable[KnownHead | None]) -> list[Callable[[ObjectId], bool]]:
+    return [link.has(known.head.packs) for known in heads if known is not None]
 
 
 def _is_new(link: Link, repo: Repository, wanted: MetaWanted, base: Head | None) -> bool:
@@ -159,8 +172,8 @@ def _borrowed(link: Link, repo: Repository, base: Head, ids: Sequence[ObjectId])
     for id in ids:
         if link.has(list(packs))(id):
             continue
-        for name, _ in repo.local_refs(start):
-            known: KnownHead | None = link.remembered(repo.tract, name.removeprefix(start))
+        for name, at in repo.local_refs(start):
+            known: KnownHead | None = link.seen(repo.tract, name.removeprefix(start), at)
             if known is not None and link.has(known.head.packs)(id):
                 # It may be a while since this store saw that head: what a collector took since is no help.
                 known = link.look(repo.tract, name.removeprefix(start))

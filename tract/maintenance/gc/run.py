@@ -2,6 +2,7 @@
 
 A new pack is on the disk, with its index, before anything that it replaces goes. So gc can be killed at any point: the next gc finds and removes what is left over.
 Writers hold the lock from their first look to their operation, and look at the packs anew when the journal was replaced; so nothing that they rely on goes.
+A store that lives in a remote holds no lock while that answers: what waited looks before it lands whether all that it needs is still here (tract/remote/lane.py).
 """
 
 from __future__ import annotations
