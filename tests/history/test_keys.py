@@ -26,6 +26,7 @@ from tract import (
     Tract,
     TractConfig,
 )
+from tract.history.keys import keep_index
 from tract.history.notes import KEY, note_tip, noted_entries
 from tract.storage import key_index
 
@@ -309,6 +310,19 @@ def test_many_keys_are_found_by_another_process(tmp_path, monkeypatch):
     )
     done = subprocess.run([sys.executable, "-c", code, tmp_path], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(ROOT)})  # fmt: skip
     assert [*ids[::7], "None"] == done.stdout.split()
+
+
+def test_what_a_process_that_ends_leaves_to_be_read_again_is_little(tmp_path):
+    for at in range(58):
+        with make_tract(path=tmp_path) as t:
+            keyed(t, f"k{at}")
+            keep_index(t.repository)
+    with make_tract(path=tmp_path) as t:
+        known = t.repository.keys
+        assert known.has("k40")
+        assert not known.has("k57")
+        keep_index(t.repository)
+        assert known.has("k57")
 
 
 def test_a_damaged_index_is_made_anew(tmp_path, monkeypatch):

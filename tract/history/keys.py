@@ -37,6 +37,8 @@ _NAME = 16
 # Commits without a key behind one that has one, at most; further back a walk has to tell.
 _MOST_WITHOUT = 1024
 _MOST_TRIES = 8
+_MOST_READ_ANEW = 24
+"""Rows of the index that are not written where the process ends: the next one reads the notes again for each, which takes as long for these as to write them."""
 _T = TypeVar("_T")
 
 
@@ -211,7 +213,7 @@ class KeysOfCommits:
             except IndexReplacedError:
                 return  # the next question brings the index up to the notes
             index.advanced(note)
-        if index.is_long:
+        if index.is_long():
             _save_locked(repo)
 
     def _table(self, namespace: str) -> NoteTable:
@@ -233,18 +235,18 @@ def _source(repo: Repository, said: Iterable[tuple[ObjectId, ObjectId | None]], 
 
 def keep_index(repo: Repository) -> None:
     """Bring the index up to the notes, and write what is new where that is much: for who ends soon, and comes back."""
-    if _asking(repo, lambda index: index.is_long):
-        _save_locked(repo)
+    if _asking(repo, lambda index: index.is_long(_MOST_READ_ANEW)):
+        _save_locked(repo, _MOST_READ_ANEW)
 
 
-def _save_locked(repo: Repository) -> None:
+def _save_locked(repo: Repository, most: int | None = None) -> None:
     with transaction(repo, "keys", moves="refs"):  # for its lock: without a move of refs it writes nothing
-        save_index(repo)
+        save_index(repo, most)
 
 
-def save_index(repo: Repository) -> None:
-    """Bring the index up to the notes, and write what is new where that is much; only for the holder of the store's lock."""
-    while not _asking(repo, lambda index: index.save()):
+def save_index(repo: Repository, most: int | None = None) -> None:
+    """Bring the index up to the notes, and write what is new where that is *most* rows, or much; only for the holder of the store's lock."""
+    while not _asking(repo, lambda index: index.save(most)):
         pass
 
 

@@ -275,17 +275,16 @@ class KeyIndex:
             runs.append(run)
         return runs
 
-    @property
-    def is_long(self) -> bool:
-        """Whether much is in memory alone."""
-        return self._count + 2 * len(self._waiting) >= _MOST_IN_MEMORY
+    def is_long(self, most: int | None = None) -> bool:
+        """Whether *most* rows are in memory alone, or more; None for as many as a handle that stays open may have."""
+        return self._count + 2 * len(self._waiting) >= (_MOST_IN_MEMORY if most is None else most)
 
-    def save(self) -> bool:
-        """Write what is in memory as a run where it has become much; only for the holder of the store's lock.
+    def save(self, most: int | None = None) -> bool:
+        """Write what is in memory as a run where it is *most* rows or more; only for the holder of the store's lock.
 
         False where another process wrote a run meanwhile: this index begins again with what is on disk.
         """
-        if self._read_only or self._start is None or self._tip is None or not self.is_long:
+        if self._read_only or self._start is None or self._tip is None or not self.is_long(most):
             return True
         self._settle()
         if _tip_of(self._read_runs()) != _tip_of(self._runs or []):
