@@ -375,7 +375,7 @@ def lie(_: ResolveRequest) -> Resolution:
         (lie, "action is 'resolved' or 'abort', not 'maybe'"),
         (lambda _: 5, "must answer with a Resolution or a text, not int"),
         (lambda _: "  ", "is empty"),
-        (lambda _: "\ud800", "cannot be the message"),
+        (lambda _: "\ud800 or so", r"cannot be the message: .*: '\\ud800 or so'"),
         (lambda _: Resolution("abort", reasoning="too hard"), "gave up on message .*: too hard"),
         (lambda _: Resolution("resolved", "x", generation_config={"api_key": "k"}), "cannot be kept"),
     ],

@@ -66,7 +66,7 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
         raise MergeError(f"the resolver failed on {name}: {type(exc).__name__}: {exc}") from exc
     if answer is None:
         return None
-    from tract.llm.callables import read_resolution
+    from tract.llm.callables import read_resolution, saying
 
     try:
         found = read_resolution(answer)
@@ -81,7 +81,7 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
     try:
         value = value_with_text(conflict.value, text, conflict.format)
     except ContentValidationError as exc:
-        raise MergeError(f"the resolver's answer on {name} cannot be the message: {exc}") from exc
+        raise MergeError(f"the resolver's answer on {name} cannot be the message: {exc}{saying(text)}") from exc
     return MergeResolution(
         conflict.commit_hash,
         "content",
