@@ -31,7 +31,7 @@ RENAMED = "branch: renamed "
 TAKEN = " (gc took what it left)"
 """Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
 
-_RUN = re.compile(r" \(run ([0-9a-f]{10})\)")
+_RUN = r" \(run ([0-9a-f]{10})\)"
 
 FETCHED = "fetch: "
 """What the reason of an operation begins with that took in what a remote has."""
@@ -79,12 +79,12 @@ class HardResets:
 
 def of_run(reason: str, run: str) -> str:
     """*reason*, for an operation that is part of a run of the orchestrator: one undo takes all of a run back."""
-    return reason if _RUN.search(reason) else f"{reason} (run {run})"
+    return reason if re.search(_RUN, reason) else f"{reason} (run {run})"
 
 
 def run_of(reason: str) -> str | None:
     """The run of the orchestrator that an operation was part of."""
-    found = _RUN.search(reason)
+    found = re.search(_RUN, reason)
     return None if found is None else found.group(1)
 
 

@@ -6,9 +6,6 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from tract.errors import RefMovedError, RefNameError, StorageError
-from tract.history.context import context_at
-from tract.history.tree_diff import diff_contexts
-from tract.history.walk import first_parents
 from tract.objects.id import ObjectId
 from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation
 from tract.reflog import is_undo_reason
@@ -95,6 +92,8 @@ def adds_no_word(repo: Repository, old: ObjectId | None, new: ObjectId | None) -
 
     Those compress, expand, reorder or record, or they only take messages away; what brings, edits or restores one is none of them.
     """
+    from tract.history.walk import first_parents  # who moves a ref need not ask
+
     if new is None:
         return old is None
     if old is None:
@@ -116,6 +115,9 @@ def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
         return COLLAPSE not in (commit.metadata or {})
     if commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT):
         return False
+    from tract.history.context import context_at
+    from tract.history.tree_diff import diff_contexts
+
     before, after = (context_at(repo, one) for one in (commit.parents[0], id))
     changes = list(diff_contexts(repo, before, after))
     return {entry for change in changes for entry in change.new} <= {

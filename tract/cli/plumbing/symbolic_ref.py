@@ -8,7 +8,6 @@ from __future__ import annotations
 from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
 from tract.errors import RefNameError
-from tract.history.moves import point_head
 from tract.refs.names import HEAD
 from tract.revision import shorten_ref
 
@@ -22,6 +21,8 @@ def run(console: Console, args: Args) -> int:
         if args.ref is not None:
             if args.name != HEAD:
                 raise RefNameError(f"ref '{args.name}' cannot be symbolic: only HEAD can")
+            from tract.history.moves import point_head  # who asks moves nothing
+
             point_head(repo, args.ref, reason=" ".join(args.reason.split()) or "symbolic-ref")
             return DONE
         ref = repo.head()[0] if args.name == HEAD else None

@@ -18,27 +18,23 @@ MOST_FACTS = 200
 _LONGEST = 200_000
 """The characters of one text that are looked at."""
 
-_PATTERNS: tuple[tuple[FactKind, re.Pattern[str]], ...] = (
-    (
-        "decision",
-        re.compile(r"^\s*(?:[-*] )?(?:decision|decided|agreed)s?:? +(\S.{3,160})$", re.IGNORECASE | re.MULTILINE),
-    ),
+# Compiled when they are used: to show a plan needs none.
+_PATTERNS: tuple[tuple[FactKind, str], ...] = (
+    ("decision", r"(?im)^\s*(?:[-*] )?(?:decision|decided|agreed)s?:? +(\S.{3,160})$"),
     (
         "path",
-        re.compile(
-            r"(?<![\w/:])((?:~|\.{1,2})?(?:/[\w.@+-]+){2,}|[\w.@+-]+(?:/[\w.@+-]+)+\.\w{1,6}|\b[\w-]+\.(?:py|pyi|js|jsx|ts|tsx|go|rs|rb|java|kt|c|h|cc|cpp|cs|php|sh|sql|md|rst|txt|json|jsonl|ya?ml|toml|ini|cfg|csv|html|css|lock|log))\b"
-        ),
+        r"(?<![\w/:])((?:~|\.{1,2})?(?:/[\w.@+-]+){2,}|[\w.@+-]+(?:/[\w.@+-]+)+\.\w{1,6}|\b[\w-]+\.(?:py|pyi|js|jsx|ts|tsx|go|rs|rb|java|kt|c|h|cc|cpp|cs|php|sh|sql|md|rst|txt|json|jsonl|ya?ml|toml|ini|cfg|csv|html|css|lock|log))\b",
     ),
     (
         "id",
-        re.compile(r"(?<![\w/.-])((?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_-]{4,63})(?![\w/-]|\.\w)"),
+        r"(?<![\w/.-])((?=[A-Za-z_-]*\d)(?=[\d_-]*[A-Za-z])[A-Za-z0-9][A-Za-z0-9_-]{4,63})(?![\w/-]|\.\w)",
     ),
-    ("number", re.compile(r"(?<![\w.])([$€£]?\d[\d,.:]*\d%?|[$€£]\d|\d%)(?!\w)")),
-    ("name", re.compile(r"(?<=[a-z,;:] )([A-Z][a-z]{2,}(?: [A-Z][a-z]+){0,3})")),
+    ("number", r"(?<![\w.])([$€£]?\d[\d,.:]*\d%?|[$€£]\d|\d%)(?!\w)"),
+    ("name", r"(?<=[a-z,;:] )([A-Z][a-z]{2,}(?: [A-Z][a-z]+){0,3})"),
 )
 
-_DIGITS = re.compile(r"\d+")
-_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3})")
+_DIGITS = r"\d+"
+_THOUSANDS = r"(?<=\d),(?=\d{3})"
 _MOST_COUNTED = 12
 """So far a number may be a count, an ordinal, a month, or an hour of the afternoon."""
 
@@ -65,7 +61,7 @@ _LEAST_INVENTED = 3
 
 _MOST_QUOTED = 5
 
-_TELLING = re.compile(r"[^\W\d_]{5,}")
+_TELLING = r"[^\W\d_]{5,}"
 _LEAST_SOURCE = 20
 """Sources with fewer telling words say too little to be missed."""
 
@@ -241,7 +237,7 @@ def _facts(texts: Iterable[str], kinds: Container[FactKind] | None = None) -> It
         if kinds is not None and kind not in kinds:
             continue
         for text in cut:
-            for match in pattern.finditer(text):
+            for match in re.finditer(pattern, text):
                 fact = Fact(kind, match.group(1).strip(" .,:"))
                 if fact.text and fact not in found:
                     found.add(fact)
@@ -303,7 +299,7 @@ def _stated(sources: Iterable[str], summary: str) -> Iterator[tuple[Fact, bool]]
 
 def _numbers_in(text: str) -> set[int]:
     """The runs of digits of *text* as numbers; of one that no person writes only the beginning."""
-    return {int(match.group()[:40]) for match in _DIGITS.finditer(_THOUSANDS.sub("", text))}
+    return {int(match.group()[:40]) for match in re.finditer(_DIGITS, re.sub(_THOUSANDS, "", text))}
 
 
 def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
@@ -328,6 +324,6 @@ def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
 
 def _telling(texts: Iterable[str]) -> Iterator[str]:
     for text in texts:
-        for match in _TELLING.finditer(text[:_LONGEST].casefold()):
+        for match in re.finditer(_TELLING, text[:_LONGEST].casefold()):
             if match.group() not in COMMON:
                 yield match.group()
