@@ -20,7 +20,7 @@ from typing import Any
 
 from benchmarks.text import messages
 from tract import Tract
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.remote.fetch import fetch
 from tract.remote.finding import Asked
 from tract.remote.link import Link

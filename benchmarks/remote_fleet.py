@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.text import messages
 from tract import Session, Tract
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.opening import memory_repository
 from tract.remote.fetch import fetch
 from tract.remote.finding import Asked, find_heads, tract_names

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from tract import Tract
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.remote.couriers import courier_for
 from tract.remote.link import Link
 from tract.remote.remotes import begin_remote

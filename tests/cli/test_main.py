@@ -375,6 +375,7 @@ DISPENSABLE = (
         "tract.api.tract",
     ),
     *("tract.adapters", "tract.curation", "tract.llm"),
+    "tract.config.remote_config",
 )
 RENDERING = ("tract.compile.compiled", "tract.compile.prefix", "tract.messages.to_provider", "tract.messages.caching")
 COMPILING = ("tract.writing.budget", "tract.history.commit", *RENDERING)
@@ -399,13 +400,25 @@ EVERYDAY = (
     (("commit", "good night"), OPENED, 125),
     (("edit", "HEAD", "good night"), OPENED, 126),
     (("skip", "HEAD"), OPENED, 125),
+    (("pin", "HEAD"), OPENED, 125),
+    (("fsck",), (), 90),
+    (("fast-export",), ("json",), 57),
+    (("cat-file", "-p", "HEAD"), ("json",), 57),
+    (("symbolic-ref", "HEAD"), (), 50),
+    (("update-ref", "refs/heads/new", "HEAD"), (), 57),
+    (("merge", "side"), (*OPENED, "json", "pathlib", "tract.curation", "tract.history.diff"), 145),
+    (
+        ("compress", "--dry-run"),
+        (*OPENED, "json", "logging", "pathlib", "tiktoken", "tract.curation", "tract.llm"),
+        163,
+    ),
 )
 
 
 @pytest.mark.parametrize(("argv", "needed", "most"), EVERYDAY, ids=[argv[0] for argv, _, _ in EVERYDAY])
 def test_a_command_of_every_day_loads_only_what_it_needs(run, tmp_path, argv, needed, most):
-    for text in ("hello", "good day"):
-        run("commit", text)
+    for line in ("commit hello", "commit day", "switch -c side", "commit night", "switch main", "commit noon"):
+        run(*line.split())
     program = f"import sys; before = set(sys.modules); from tract.cli.main import main; main({argv!r}); print(*(sys.modules.keys() - before))"
 
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True, env={"PYTHONPATH": ":".join(sys.path)})  # fmt: skip

@@ -8,7 +8,7 @@ from blake3 import blake3
 
 from tests.fuzz.object_targets import sample_objects
 from tests.fuzz.target import MSGPACK, Target
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.errors import RemoteError
 from tract.objects.model import new_blob
 from tract.opening import memory_repository

@@ -14,7 +14,7 @@ from typing import Any
 
 from tests.making import Words, make_tract
 from tract import Tract
-from tract.config import Conditions, RemoteConfig
+from tract.config.remote_config import Conditions, RemoteConfig
 from tract.remote.fetch import fetch
 from tract.remote.finding import Asked
 from tract.remote.link import Link, open_transport

@@ -14,7 +14,7 @@ from tests.making import make_tract, texts
 from tests.remote.lying import Lying
 from tests.remote.places import BASE, change, keys_of, new_store
 from tract import RemoteError, RemoteRefusedError, Tract
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.remote.address import head_key
 from tract.remote.closure import needed, read_all
 from tract.remote.fetch import fetch

@@ -12,7 +12,7 @@ from tests.making import make_tract
 from tests.remote.lying import Dying, Lying
 from tests.remote.places import new_store
 from tract import RemoteError, RemoteMovedError, Tract
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
 from tract.remote.fetch import fetch

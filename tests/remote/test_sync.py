@@ -12,7 +12,7 @@ from tests.making import Words, texts
 from tests.remote.lying import Dying
 from tests.remote.places import new_store
 from tract import Priority, RefMovedError, RemoteError, Session, Tract, TractConfig
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.errors import ConfigError
 from tract.remote.link import Link
 from tract.remote.sync import Sync

@@ -51,7 +51,7 @@ class Remoting(Looking, Merging):
         Its store is probed with writers that race, and what it can be relied on for is remembered; without *probe* the first push does that.
         *options* are the store's (``endpoint``, ``region``, ``allow_http``); credentials are taken from the environment and kept nowhere.
         """
-        from tract.config import RemoteConfig
+        from tract.config.remote_config import RemoteConfig
         from tract.remote.remotes import add_remote, describe
 
         with self._access() as space:

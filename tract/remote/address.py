@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from blake3 import blake3
 
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.errors import ConfigError
 
 ROOT = "v1/"

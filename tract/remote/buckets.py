@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, TypeVar
 
-from tract.config import Conditions
+from tract.config.remote_config import Conditions
 from tract.errors import RemoteAuthError, RemoteError
 from tract.remote.address import Address
 from tract.remote.transport import UNCHANGED, Listed, Stored, Unchanged

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tract.config import Conditions
+from tract.config.remote_config import Conditions
 from tract.errors import RemoteRefusedError
 from tract.remote.transport import UNCHANGED, Stored, Transport, Unchanged
 

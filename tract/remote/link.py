@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeVar
 
 from blake3 import blake3
 
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.errors import ContentValidationError, ObjectCorruptError, RemoteAuthError, RemoteError, StorageError
 from tract.events import began, emit
 from tract.objects.codec import decode, encode

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 
-from tract.config import Conditions, RemoteConfig
+from tract.config.remote_config import Conditions, RemoteConfig
 from tract.errors import RemoteAuthError, RemoteError
 from tract.remote.address import PROBES
 from tract.remote.link import open_transport

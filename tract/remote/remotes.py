@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
-from tract.config import Conditions, RemoteConfig, TractConfig, from_table, to_table
+from tract.config import TractConfig, from_table, to_table
+from tract.config.remote_config import Conditions, RemoteConfig
 from tract.errors import RemoteError, RemoteRefusedError
 from tract.messages.values import compact_json
 from tract.objects.json import parse_json

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
-from tract.config import RemoteConfig
+from tract.config.remote_config import RemoteConfig
 from tract.refs.names import HEADS, ROOT, tract_prefix
 from tract.remote.finding import Asked, find_heads, tract_names
 from tract.remote.link import Link

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
-from tract.config import RemoteConfig, read_retention
+from tract.config import read_retention
+from tract.config.remote_config import RemoteConfig
 from tract.errors import ConfigError
 from tract.remote.link import GRACE
 from tract.remote.push import ready_link

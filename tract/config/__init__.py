@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from tract.errors import ConfigError
 
-_LONGEST_TEXT = 1000
+if TYPE_CHECKING:
+    from tract.config.remote_config import RemoteConfig
+
+LONGEST_TEXT = 1000
 _MOST_BYTES = 256 * 1024 * 1024  # what the format allows an object
 DEEPEST = 128  # likewise
 
@@ -101,64 +103,6 @@ SCANS: tuple[Scan, ...] = get_args(Scan)
 REMOTE = "remote."
 """What the settings of remotes begin with: ``remote.<name>.url``."""
 
-Conditions = Literal["if-match", "if-match-bare", "create-only", "none"]
-"""How a remote can be written by several at once: a head is swapped where its version is known, with the version quoted or bare, or is a log of keys that are only created; with ``none`` it can only be read."""
-
-_TIMEOUT = 30.0
-_CONDITIONS = get_args(Conditions)
-# Compiled when a remote is read: most stores have none.
-_REMOTE_NAME = r"[A-Za-z0-9_-]{1,60}"
-_OPTION_NAME = r"[a-z][a-z0-9_]{0,60}"
-_SECRET = r"secret|token|password|credential|signature|sas|private|(^|_)key($|_)|(^|_)auth"
-_WITH_SECRET = r"://[^/]*@|://.*[?#]"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteConfig:
-    """A remote as the settings have it: *timeout* in seconds; *conditions* is what its probe found, None where it was not probed.
-
-    *scan*: whether pushes look for secrets, None for where the remote is not a folder. *options* are the store's: ``region``, ``endpoint``, ``allow_http``; never a secret.
-    """
-
-    name: str
-    url: str
-    timeout: float = _TIMEOUT
-    conditions: Conditions | None = None
-    scan: bool | None = None
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not re.fullmatch(_REMOTE_NAME, self.name):
-            raise ConfigError(f"{self.name!r:.80} is not a remote's name: it is made of letters, digits, '-' and '_'")
-        if not isinstance(self.url, str) or not self.url or not self.url.isprintable() or len(self.url) > _LONGEST_TEXT:
-            raise ConfigError(f"the address of remote '{self.name}' must be printable text, not {self.url!r:.80}")
-        check_price(f"the timeout of remote '{self.name}'", self.timeout)
-        if self.conditions not in (None, *_CONDITIONS):
-            raise ConfigError(f"the conditions of remote '{self.name}' must be one of {', '.join(_CONDITIONS)}")
-        if self.scan is not None:
-            _check_type(f"remote.{self.name}.scan", self.scan, bool)
-        for key, value in self.options.items():
-            if not re.fullmatch(_OPTION_NAME, key) or not isinstance(value, str) or not value.isprintable():
-                raise ConfigError(f"remote '{self.name}' has an option {key!r:.80} that is no name with a text")
-            if re.search(_SECRET, key):
-                raise ConfigError(f"option '{key}' of remote '{self.name}' is a secret, which a store does not keep")
-            if re.search(_WITH_SECRET, value):
-                raise ConfigError(
-                    f"option '{key}' of remote '{self.name}' is an address with a user or a query, where secrets may be"
-                )
-
-
-def _remote_rows(remotes: tuple[RemoteConfig, ...]) -> dict[str, str | float]:
-    rows: dict[str, str | float] = {}
-    for one in remotes:
-        start = f"{REMOTE}{one.name}."
-        rows[f"{start}url"] = one.url
-        rows |= {f"{start}timeout": one.timeout} if one.timeout != _TIMEOUT else {}
-        rows |= {} if one.conditions is None else {f"{start}conditions": one.conditions}
-        rows |= {} if one.scan is None else {f"{start}scan": one.scan}
-        rows |= {f"{start}options.{key}": value for key, value in one.options.items()}
-    return rows
-
 
 def _flat(table: Mapping[str, Any], start: str = "") -> dict[str, Any]:
     """What TOML makes of dotted keys, with the dots again."""
@@ -166,23 +110,6 @@ def _flat(table: Mapping[str, Any], start: str = "") -> dict[str, Any]:
     for key, value in table.items():
         rows |= _flat(value, f"{start}{key}.") if isinstance(value, dict) else {f"{start}{key}": value}
     return rows
-
-
-def _remotes_in(rows: Mapping[str, Any]) -> tuple[RemoteConfig, ...]:
-    found: dict[str, dict[str, Any]] = {}
-    for key, value in rows.items():
-        name, _, what = key.removeprefix(REMOTE).partition(".")
-        about = found.setdefault(name, {})
-        if what.startswith("options."):
-            about.setdefault("options", {})[what.removeprefix("options.")] = value
-        elif what in ("url", "timeout", "conditions", "scan"):
-            about[what] = value
-        else:
-            raise ConfigError(f"unknown setting {key!r}")
-    for name, about in found.items():
-        if "url" not in about:
-            raise ConfigError(f"remote {name!r:.80} has no url")
-    return tuple(RemoteConfig(name=name, **about) for name, about in found.items())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,18 +154,18 @@ class TractConfig:
         return config
 
     def __post_init__(self) -> None:
-        _check_type("tokenizer_encoding", self.tokenizer_encoding, str)
-        _check_type("default_branch", self.default_branch, str)
-        _check_type("compile_cache_maxsize", self.compile_cache_maxsize, int)
+        check_type("tokenizer_encoding", self.tokenizer_encoding, str)
+        check_type("default_branch", self.default_branch, str)
+        check_type("compile_cache_maxsize", self.compile_cache_maxsize, int)
         for name in ("author", "display_name"):
             if getattr(self, name) is not None:
-                _check_type(name, getattr(self, name), str)
+                check_type(name, getattr(self, name), str)
         for name in ("tokenizer_encoding", "default_branch", "author", "display_name"):
             text = getattr(self, name)
             if text is not None and not (text and text.isprintable()):
                 raise ConfigError(f"{name} must be printable text, not {text!r}")
-            if text is not None and len(text) > _LONGEST_TEXT:
-                raise ConfigError(f"{name} must be no longer than {_LONGEST_TEXT} characters")
+            if text is not None and len(text) > LONGEST_TEXT:
+                raise ConfigError(f"{name} must be no longer than {LONGEST_TEXT} characters")
         if self.compile_cache_maxsize < 1:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
         _check_limit("max_message_size", self.max_message_size, _MOST_BYTES, " bytes")
@@ -249,9 +176,9 @@ class TractConfig:
                 object.__setattr__(self, name, _NEVER)  # as config.toml says it
             elif kept is not None or name == "orphan_retention_days":
                 read_retention(name, kept)
-        _check_type("keep_pinned", self.keep_pinned, bool)
-        _check_type("keep_merge_bases", self.keep_merge_bases, bool)
-        _check_type("summary_window", self.summary_window, int)
+        check_type("keep_pinned", self.keep_pinned, bool)
+        check_type("keep_merge_bases", self.keep_merge_bases, bool)
+        check_type("summary_window", self.summary_window, int)
         if self.summary_window < LEAST_WINDOW:
             raise ConfigError(f"summary_window must be {LEAST_WINDOW} tokens or more, not {self.summary_window}")
         for name in ("cache_read_price", "cache_write_price", "output_price"):
@@ -285,13 +212,13 @@ def check_price(name: str, value: object) -> None:
         raise ConfigError(f"{name} must be a price over 0, not {value!r:.40}")
 
 
-def _check_type(name: str, value: object, expected: type) -> None:
+def check_type(name: str, value: object, expected: type) -> None:
     if type(value) is not expected:
         raise ConfigError(f"{name} must be {expected.__name__}, not {type(value).__name__}")
 
 
 def _check_limit(name: str, value: int, most: int, unit: str = "") -> None:
-    _check_type(name, value, int)
+    check_type(name, value, int)
     if not 1 <= value <= most:
         raise ConfigError(f"{name} must be from 1 to {most}{unit}, not {value}")
 
@@ -310,7 +237,11 @@ def to_table(config: TractConfig) -> dict[str, str | float]:
     if config.budget is not None:
         table["token_budget"] = config.budget.max_tokens
         table["budget_action"] = config.budget.action.value
-    return table | _remote_rows(config.remotes)
+    if config.remotes:
+        from tract.config.remote_config import remote_rows
+
+        table |= remote_rows(config.remotes)
+    return table
 
 
 def from_table(table: dict[str, Any]) -> TractConfig:
@@ -325,5 +256,7 @@ def from_table(table: dict[str, Any]) -> TractConfig:
     if values.get("token_budget") is not None:
         values["token_budget"] = TokenBudgetConfig(values["token_budget"], action)
     if remotes:
-        values["remotes"] = _remotes_in(remotes)
+        from tract.config.remote_config import remotes_in  # most stores have none
+
+        values["remotes"] = remotes_in(remotes)
     return TractConfig(**values)
