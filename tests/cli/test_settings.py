@@ -28,6 +28,14 @@ def test_settings_are_set_read_and_given_their_default_again(run, tmp_path):
     assert {"value": "warn", "origin": "default"} == run("config", "--json").json["budget_action"]
 
 
+def test_what_a_token_budget_does_is_not_set_without_one(run):
+    refused = run("config", "budget_action", "reject")
+
+    assert 128 == refused.status
+    assert "there is none: set token_budget first" in refused.err
+    assert 0 == run("config", "--unset", "budget_action").status
+
+
 def test_all_settings_are_listed_with_where_they_come_from(run, tmp_path):
     run("config", "keep_pinned", "false")
 
