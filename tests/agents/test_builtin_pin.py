@@ -54,6 +54,17 @@ def test_what_came_with_a_look_before_is_not_looked_at_again(tmp_path: Path) -> 
         assert [one.number for one in t.new_messages()] == [4]
 
 
+def test_an_edited_summary_that_is_new_is_a_summary_and_no_message_of_a_user() -> None:
+    t = make_tract("a", "b", "c")
+    t.compress(content="summary", keep_recent=1)
+    t.configure_policies([PinPolicy(types=["user"])])
+    t.user("d")
+
+    t.edit(t.messages()[0].commit_hash, "edited summary")
+
+    assert pinned(t) == [2, 3]
+
+
 def test_a_new_summary_or_a_switch_makes_all_of_the_context_new() -> None:
     t = make_tract("a", "b")
     t.configure_policies([PinPolicy(patterns=[{"text": "summary"}])])
