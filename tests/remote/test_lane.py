@@ -412,6 +412,52 @@ def test_what_others_brought_here_meanwhile_is_not_landed_twice(tmp_path: Path) 
     assert () == check_repository(str(tmp_path / ".tract")).problems
 
 
+@pytest.mark.parametrize("act", [batch, lambda t: t.user("x")])
+def test_where_only_the_way_back_fails_it_is_told_that_it_landed(tmp_path: Path, act: Act) -> None:
+    store = Slow(new_store(), 0)
+    remote = replace(REMOTE, timeout=0.3)
+    with living(tmp_path, store, remote=remote) as t, living(tmp_path, store._store) as beside:
+        t.user("a")
+        inner = store._store.swap
+
+        def fail(*_: object, **_more: object) -> None:
+            raise RemoteError("unplugged")
+
+        def swap(key: str, data: bytes, version: str) -> str | None:
+            found = inner(key, data, version)
+            store._store.swap = inner  # type: ignore[method-assign]
+            beside._sync.refresh(beside.repository)  # type: ignore[union-attr]
+            store.get = store.list = fail  # type: ignore[assignment]
+            return found
+
+        store._store.swap = swap  # type: ignore[method-assign]
+        with pytest.raises(RemoteError, match="unplugged") as error:
+            act(t)
+        del store.get, store.list
+        assert error.value.landed is True
+        assert texts(there(store._store)) == texts(beside)
+        assert texts(beside)[-1] in "xy"
+
+
+def test_of_two_tracts_one_is_there_when_the_other_fails(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with begun(tmp_path, store, remote=replace(REMOTE, timeout=0.3)) as t:
+        t.tag("v1")
+        inner = store._store.swap
+
+        def swap(key: str, data: bytes, version: str) -> str | None:
+            if key.endswith("root/meta"):
+                raise RemoteError("unplugged")
+            return inner(key, data, version)
+
+        store._store.swap = swap  # type: ignore[method-assign]
+        with pytest.raises(RemoteError, match="unplugged") as error:
+            t.spawn("look", name="child")
+        store._store.swap = inner  # type: ignore[method-assign]
+        assert error.value.landed is None
+        assert [] != [key for key in keys_of(store._store) if "child" in key]
+
+
 def test_other_tracts_and_branches_do_not_wait_for_each_other(tmp_path: Path) -> None:
     store = Slow(new_store(), 0)
     with begun(tmp_path, store) as t:

@@ -9,11 +9,12 @@ Where the store here moved meanwhile, what landed there is brought as a fetch br
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from tract.errors import RefMovedError, RemoteMovedError
+from tract.errors import RefMovedError, RemoteError, RemoteMovedError
 from tract.history.commit import Change, add_commit
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
@@ -90,9 +91,20 @@ def carry(link: Link, repo: Repository, own: Sequence[Wish], listing: Listing = 
         with transaction(repo, tx.reason, moves="refs", expected=tip) as landing:
             landing.take_over(tx)
     except RefMovedError:
-        bring(link, repo, short)  # somebody here moved the branch, or noted something; the remote has it all
-        check_not_parted(link, repo, short)
+        with it_is_there():
+            bring(link, repo, short)  # somebody here moved the branch, or noted something; the remote has it all
+            check_not_parted(link, repo, short)
     return Carried(ids, made)
+
+
+@contextmanager
+def it_is_there() -> Iterator[None]:
+    """Let a RemoteError say that what was pushed landed: what fails here is only to bring it."""
+    try:
+        yield
+    except RemoteError as exc:
+        exc.landed = True
+        raise
 
 
 def _reason(own: Sequence[Wish], intents: Sequence[Intent]) -> str:

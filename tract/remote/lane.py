@@ -31,7 +31,7 @@ from tract.refs.ref_table import RefTable
 from tract.refs.store import RefEdit
 from tract.remote.address import LINKS
 from tract.remote.branches import TractPush, Wanted, tracking_ref
-from tract.remote.carrying import bring, check_not_parted
+from tract.remote.carrying import bring, check_not_parted, it_is_there
 from tract.remote.link import Link
 from tract.remote.meta import push_meta
 from tract.remote.notes import note_lists
@@ -301,7 +301,7 @@ class Lane:
                 if namespace != name and repo.refs.read(name) != old and isinstance(new, bytes):
                     assert not isinstance(old, str)
                     _join(tx, namespace, notes_between(tx.repo, old, new) or [])
-        with self._lanes.opened() as link:
+        with self._lanes.opened() as link, it_is_there():
             for prefix in dict.fromkeys(split_tract(edit.name)[0] for edit in edits):
                 own = _of_tract(link.repo, prefix)
                 bring(link, own, None)
@@ -384,6 +384,7 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
     merged = _merged(group)
     objects = [new for one in group for new in one.tx.objects]
     ids = {new.id for new in objects}
+    is_begun = False
     known: list[RefEdit] = []
     made: list[NewObject] = []
     for prefix in dict.fromkeys(split_tract(name)[0] for name in merged):
@@ -414,8 +415,8 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
             push_meta(link, one, beside, "lease")
         except RemoteError as exc:
             if not isinstance(exc, RemoteMovedError):
-                if one.done.pushed and exc.landed is False:
-                    exc.landed = None  # a branch is there by now
+                if (one.done.pushed or is_begun) and exc.landed is False:
+                    exc.landed = None  # a branch is there by now, or another tract
                 raise
             bring(link, plain, None)
             if all(branch.tip in ids and _has_landed(link, plain, branch) for branch in wanted):
@@ -424,6 +425,7 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
                 if branch.force is None:
                     check_not_parted(link, plain, branch.branch)
             raise _moved(link.name, prefix + HEADS + exc.ref, exc.expected, exc.actual) from exc
+        is_begun = True
         one.finish()
         known += one.done.edits
         made += one.new()
