@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -439,7 +440,23 @@ def test_a_run_is_undone_as_one() -> None:
     assert len(texts(t)) == 5
 
 
-def test_callbacks_are_told_of_each_step_and_their_failure_harms_nothing() -> None:
+@pytest.mark.parametrize("failure", [ZeroDivisionError, SystemExit, asyncio.CancelledError])
+def test_a_callback_that_is_asked_about_a_proposal_and_fails_leaves_it_waiting(failure: type[BaseException]) -> None:
+    t = make(autonomy="manual")
+    t.user("one")
+    t.user("two")
+
+    def asked(_: Proposal) -> Decision:
+        raise failure
+
+    model = scripted(("", ("annotate", {"target": ["2"], "priority": "skip"})))
+    t.orchestrate(config=OrchestratorConfig(callbacks=asked), llm_callable=model)
+
+    assert [one.status for one in t.proposals()] == ["pending"]
+
+
+@pytest.mark.parametrize("failure", [ZeroDivisionError, SystemExit, asyncio.CancelledError])
+def test_callbacks_are_told_of_each_step_and_their_failure_harms_nothing(failure: type[BaseException]) -> None:
     t = make()
     t.user("one")
     t.user("two")
@@ -447,7 +464,7 @@ def test_callbacks_are_told_of_each_step_and_their_failure_harms_nothing() -> No
 
     def told(step: Any) -> None:
         steps.append(step)
-        raise ZeroDivisionError
+        raise failure
 
     config = OrchestratorConfig(callbacks=OrchestratorCallbacks(None, told), autonomy_ceiling="autonomous")
     done = t.orchestrate(

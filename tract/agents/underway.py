@@ -10,6 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol
 
 from tract.agents.actions import Autonomy, least_autonomy
+from tract.agents.asking import told
 from tract.agents.health import Health
 from tract.agents.orchestrator import OrchestratorConfig, State, StatusTable, StepResult, TriggerConfig
 from tract.agents.planner import Plan
@@ -127,11 +128,13 @@ class Underway:
         if step.result.error is None:  # agents go on meanwhile: what counts is whether the run brought it down
             tokens = self.tract.status().token_count
             self.least = tokens if self.least is None else min(self.least, tokens)
-        told = self.config.told.on_step
-        if told is not None:
+        on_step = self.config.told.on_step
+        if on_step is not None:
             try:
-                told(step)
-            except Exception:  # noqa: BLE001  # the user's own code
+                on_step(step)
+            except KeyboardInterrupt:
+                raise
+            except BaseException:  # noqa: BLE001  # the user's own code
                 _log.exception("on_step failed")
 
     def decided(self, proposal: Proposal) -> Proposal:
@@ -141,6 +144,8 @@ class Underway:
             return proposal
         try:
             return self.tract.decide_proposal(proposal, callback)
-        except Exception as exc:  # noqa: BLE001  # the user's own code
-            _log.warning("on_proposal failed: %s", exc)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exc:  # noqa: BLE001  # the user's own code
+            _log.warning("on_proposal failed: %s", told(exc))
             return ProposalTable().read(self.tract.repository).get(proposal.id, proposal)
