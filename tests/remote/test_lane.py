@@ -15,7 +15,16 @@ from tests.making import Words, texts
 from tests.remote.lying import Dying
 from tests.remote.places import REMOTE, keys_of, living, new_store, there
 from tests.remote.test_courier import KEY, Slow, in_threads
-from tract import Priority, RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError, Session, Tract
+from tract import (
+    Priority,
+    RefMovedError,
+    RemoteError,
+    RemoteMovedError,
+    RemoteRefusedError,
+    Session,
+    TagExistsError,
+    Tract,
+)
 from tract.maintenance.fsck.check import check_repository
 from tract.remote.link import Link
 from tract.remote.sync import Sync
@@ -314,6 +323,29 @@ def test_a_reset_of_what_went_on_there_is_refused(tmp_path: Path) -> None:
         assert ["a", "b", "c", "x"] == texts(t) == texts_at(there(store), "main")
         t.reset("HEAD~1")
         assert ["a", "b", "c"] == texts(t) == texts_at(there(store), "main")
+
+
+def test_a_tag_of_others_stays_where_it_is(tmp_path: Path) -> None:
+    store = Slow(new_store(), 0)
+    with living(tmp_path / "one", store) as t, living(tmp_path / "two", store) as other:
+        first, second = (t.user(text).commit_hash for text in "ab")
+        other._sync.refresh(other.repository)  # type: ignore[union-attr]
+        other.tag("v1", first)
+        before = [one.name for one in there(store).list_branches()]
+
+        def both() -> None:
+            with t.batch():
+                t.branch("aside")
+                t.tag("v1", second)
+
+        for act in (both, lambda: t.tag("v1", second)):
+            with pytest.raises((RefMovedError, TagExistsError), match="v1"):
+                act()
+        assert {"v1": first} == t.tags() == there(store).tags()
+        assert before == [one.name for one in there(store).list_branches()]
+        t.delete_tag("v1")
+        t.tag("v1", second)
+        assert {"v1": second} == t.tags() == there(store).tags()
 
 
 def test_a_branch_that_parted_refuses_nothing_of_the_others(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from tract.remote.address import LINKS
 from tract.remote.branches import TractPush, Wanted, tracking_ref
 from tract.remote.carrying import bring, check_not_parted, it_is_there
 from tract.remote.link import Link
-from tract.remote.meta import push_meta
+from tract.remote.meta import push_meta, refuse_moved_tags
 from tract.remote.notes import note_lists
 from tract.repo import Repository
 from tract.storage.database import Database
@@ -411,6 +411,8 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
         one = TractPush(link, own, note_lists(own, link.name, tips), is_living=True)
         try:
             one.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
+            if any(name.startswith(TAGS) for name in beside) and (meta := link.look(own.tract, None)) is not None:
+                refuse_moved_tags(own, beside, meta.head)
             one.run()
             push_meta(link, one, beside, "lease")
         except RemoteError as exc:
@@ -419,12 +421,14 @@ def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[New
                     exc.landed = None  # a branch is there by now, or another tract
                 raise
             bring(link, plain, None)
-            if all(branch.tip in ids and _has_landed(link, plain, branch) for branch in wanted):
+            is_tag = exc.ref.startswith(TAGS)
+            if not is_tag and all(branch.tip in ids and _has_landed(link, plain, branch) for branch in wanted):
                 continue  # others pushed so often before its answer was asked for again that the head does not name it any more
             for branch in wanted:
                 if branch.force is None:
                     check_not_parted(link, plain, branch.branch)
-            raise _moved(link.name, prefix + HEADS + exc.ref, exc.expected, exc.actual) from exc
+            name = prefix + ("" if is_tag else HEADS) + exc.ref
+            raise _moved(link.name, name, exc.expected, exc.actual) from exc
         is_begun = True
         one.finish()
         known += one.done.edits

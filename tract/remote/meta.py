@@ -13,7 +13,8 @@ from typing import NamedTuple
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.spawn import CHILDREN
 from tract.objects.id import Kind, ObjectId
-from tract.refs.names import HEAD, HEADS, REMOTES, tract_name
+from tract.refs.names import HEAD, HEADS, REMOTES, TAGS, tract_name
+from tract.refs.operations import shown
 from tract.remote.address import LINKS
 from tract.remote.branches import Force, TractPush
 from tract.remote.closure import needed
@@ -55,6 +56,8 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             push.took(wanted.notes)
             settings_pushed(link, repo, base.settings)
             return
+        if force == "lease":
+            refuse_moved_tags(repo, tags, base)
         refs = _joined(wanted, base, force)
         ids = [id for id in refs.values() if id is not None]
         borrowed = _borrowed(link, repo, base, ids)
@@ -88,6 +91,14 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             return
         link.pause(min(number, 4))
     raise RemoteError(f"push of what belongs to no branch of tract '{repo.tract}' did not come through")
+
+
+def refuse_moved_tags(repo: Repository, tags: Mapping[str, ObjectId | None], base: Head) -> None:
+    """RemoteMovedError where a tag is to move from where it is here, and is elsewhere in the head *base*."""
+    for name, id in tags.items():
+        there, here = base.refs.get(name), repo.ref(name)
+        if name.startswith(TAGS) and there is not None and here != id and there not in (id, here):
+            raise RemoteMovedError(name, shown(here), there.hex(), base.by, "and a tag stays where it is")
 
 
 def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) -> MetaWanted:
