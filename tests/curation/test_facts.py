@@ -138,12 +138,19 @@ def test_a_whole_number_that_may_count_the_messages_is_no_fact() -> None:
 def test_more_that_nobody_said_than_that_somebody_did_is_a_doubt() -> None:
     said = "Mia Wilson asked about the reservation ZFA04Y from Boston"
     assert doubt_about(BOOKING, said) is None
-    assert doubt_about(BOOKING, f"{said}; the sum is $346 of $496") is None  # a sum, and what it is of
+    assert doubt_about(BOOKING, f"{said}; the sum is $346") is None
     assert doubt_about(BOOKING, f"{said}, HAT136, $150, 17:00: $346 of $496 at 20:15") is None  # most was said
+    assert doubt_about(BOOKING, f"{said}, HAT136: $346 of $496") is None  # as many as were said
     assert doubt_about(BOOKING, f"{said}: $346 of $496 at 20:15") == (
         "states 4 numbers, paths and ids, and 3 of them are in no message: $346, $496, 20:15"
     )
     assert doubt_about(BOOKING, "I'm happy to answer any question") == "has nothing of what it stands for"
+
+
+def test_a_fleet_that_a_small_model_made_of_a_ferry_is_a_doubt() -> None:
+    ferry = ["How many cars fit on it?", "Twelve cars, or eight and one lorry of at most 18 tonnes.", "Until when?"]
+    said = "It has 27 cars, or eight and one lorry of at most 18 tonnes, and can hold up to 650 cars."
+    assert doubt_about(ferry, said) == "states 3 numbers, paths and ids, and 2 of them are in no message: 27, 650"
 
 
 INVENTING = "The reservation of Mia Wilson to Denver costs $650 for 30 bags at 21:15, in class QX77Z."

@@ -56,8 +56,8 @@ _MONTHS = frozenset(
 )
 """Of a date in another form."""
 
-_LEAST_INVENTED = 3
-"""Fewer invented facts may be a sum, or a date in another form."""
+_LEAST_INVENTED = 2
+"""One invented fact may be a sum, or a date in another form."""
 
 _MOST_QUOTED = 5
 
@@ -263,7 +263,7 @@ def invented_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
 def doubt_about(sources: Iterable[str], summary: str) -> str | None:
     """Why somebody should look at what a model says of *sources* before it is taken, as what is said of the summary; None where there is no doubt.
 
-    It has nothing of them, or three or more of its numbers, paths and ids stand in none of them, and those are more than the ones that do.
+    It has nothing of them, or two or more of its numbers, paths and ids stand in none of them, and those are more than the ones that do.
     """
     texts = list(sources)
     if has_nothing_of(texts, summary):
