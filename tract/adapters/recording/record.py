@@ -145,8 +145,7 @@ def _as_committed(pieces: Sequence[Piece], given: Given, snapshot: Snapshot) -> 
     messages = snapshot.columns.messages
     found: list[Piece] = []
     for piece in pieces:
-        is_own = all(messages[row].format == given.format for row in piece.rows)
-        if len(piece.items) < len(piece.rows) and is_own:
+        if len(piece.items) < len(piece.rows) and all(messages[row].format == given.format for row in piece.rows):
             found += [Piece((messages[row].raw,), (row,)) for row in piece.rows]
         else:
             found.append(piece)
