@@ -29,7 +29,7 @@ def legacy_call_id(name: JSON) -> str:
 
 
 _LONGEST_ID: Mapping[Target, int | None] = {"openai": 40, "responses": 64, "anthropic": 64, "gemini": None}
-_FORBIDDEN_IN_IDS = re.compile(r"[^a-zA-Z0-9_-]")
+_FORBIDDEN_IN_IDS = r"[^a-zA-Z0-9_-]"
 
 
 class CallIds:
@@ -81,9 +81,9 @@ class CallIds:
         self._times[id] = times
 
     def _fitting(self, id: str, tool: str) -> str:
-        id = id or _FORBIDDEN_IN_IDS.sub("_", legacy_call_id(tool or None))
+        id = id or re.sub(_FORBIDDEN_IN_IDS, "_", legacy_call_id(tool or None))
         if self._target == "anthropic":
-            id = _FORBIDDEN_IN_IDS.sub("_", id)
+            id = re.sub(_FORBIDDEN_IN_IDS, "_", id)
         if self._longest is None or len(id) <= self._longest:
             return id
         return self._with_ending(id, f"_{_digest(id)}")
@@ -92,11 +92,11 @@ class CallIds:
         return (id if self._longest is None else id[: self._longest - len(ending)]) + ending
 
 
-_NAMES: Mapping[Target, tuple[re.Pattern[str], int]] = {
-    "openai": (re.compile(r"[^a-zA-Z0-9_-]"), 64),
-    "responses": (re.compile(r"[^a-zA-Z0-9_-]"), 64),
-    "anthropic": (re.compile(r"[^a-zA-Z0-9_-]"), 128),
-    "gemini": (re.compile(r"[^a-zA-Z0-9_.:-]|^(?=[^a-zA-Z_])"), 64),
+_NAMES: Mapping[Target, tuple[str, int]] = {
+    "openai": (r"[^a-zA-Z0-9_-]", 64),
+    "responses": (r"[^a-zA-Z0-9_-]", 64),
+    "anthropic": (r"[^a-zA-Z0-9_-]", 128),
+    "gemini": (r"[^a-zA-Z0-9_.:-]|^(?=[^a-zA-Z_])", 64),
 }
 """What the name of a tool must not have, and how long it may be."""
 
@@ -104,7 +104,7 @@ _NAMES: Mapping[Target, tuple[re.Pattern[str], int]] = {
 def fitting_name(name: str, target: Target, index: int, notes: Notes) -> str:
     """The name of a tool as *target* takes it."""
     forbidden, longest = _NAMES[target]
-    fit = forbidden.sub("_", name) or "unknown_tool"
+    fit = re.sub(forbidden, "_", name) or "unknown_tool"
     if len(fit) > longest:
         fit = f"{fit[: longest - 9]}_{_digest(name)}"
     if fit != name:

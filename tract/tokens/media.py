@@ -25,7 +25,7 @@ PAGE = 2250
 
 _LOW = 85
 _TILE = 170
-_PAGES = re.compile(rb"/Type\s*/Page(?![a-zA-Z])")
+_PAGES = rb"/Type\s*/Page(?![a-zA-Z])"
 
 
 def openai_image_tokens(source: JSON, detail: JSON) -> int:
@@ -62,7 +62,7 @@ def file_tokens(data: JSON, media_type: JSON = None) -> int:
     if media_type not in (None, "application/pdf"):
         return 0
     raw = decoded(data)
-    return max(1, len(_PAGES.findall(raw))) * PAGE if raw.startswith(b"%PDF") else 0
+    return max(1, len(re.findall(_PAGES, raw))) * PAGE if raw.startswith(b"%PDF") else 0
 
 
 def _within(width: float, height: float, most: int) -> tuple[float, float]:

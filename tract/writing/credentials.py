@@ -36,7 +36,8 @@ def without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str,
 
 # Whether a map holds what looks like a key or a password: what is committed cannot be taken back.
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+# Compiled when settings are checked: most messages have none.
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
 _LAST = frozenset(
     ("apikey", "auth", "authorization", "bearer", "cookie", "credential", "credentials", "passwd", "password", "secret")
 )
@@ -45,10 +46,9 @@ _OF_KEY = frozenset(("api", "access", "secret", "private", "subscription"))
 _OF_TOKEN = frozenset(("access", "ad", "api", "auth", "bearer", "id", "refresh", "secret", "security", "session"))
 
 # The forms that providers give their keys, and what a header or an address holds one in.
-_VALUE = re.compile(
-    r"\b(sk-[\w-]{16,}|gsk_\w{20,}|xai-\w{20,}|hf_\w{30,}|gh[opsu]_\w{30,}|AIza[\w-]{30,}|AKIA[0-9A-Z]{16}\b)"
-    r"|^(Bearer|Basic) \S{8,}$|://[^/\s:@]*:[^/\s@]+@",
-    re.ASCII,
+_VALUE = (
+    r"(?a)\b(sk-[\w-]{16,}|gsk_\w{20,}|xai-\w{20,}|hf_\w{30,}|gh[opsu]_\w{30,}|AIza[\w-]{30,}|AKIA[0-9A-Z]{16}\b)"
+    r"|^(Bearer|Basic) \S{8,}$|://[^/\s:@]*:[^/\s@]+@"
 )
 
 
@@ -64,7 +64,7 @@ def _found(value: Any) -> Iterator[str]:
         if item and not isinstance(item, (bool, int, float)) and _names_credential(name):
             yield name
         if isinstance(item, str):
-            if _VALUE.search(item):
+            if re.search(_VALUE, item):
                 yield name
         elif isinstance(item, Mapping):
             stack.extend(item.items())
@@ -78,7 +78,7 @@ def _is_header(value: Any) -> bool:
 
 
 def _names_credential(name: str) -> bool:
-    words = [word.lower() for word in _WORD.findall(name)]
+    words = [word.lower() for word in re.findall(_WORD, name)]
     if not words:
         return False
     *_, before, last = ("", *words)

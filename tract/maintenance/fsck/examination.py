@@ -20,7 +20,8 @@ from tract.storage.counts import BlobCount
 from tract.storage.shallow import Cut
 
 # Text in UTF-8 among the bytes of a payload, and what payloads have beside the words of a message.
-_TEXT = re.compile(rb"(?:[\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+")
+# Compiled where something is damaged.
+_TEXT = rb"(?:[\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+"
 _KEYS = frozenset(
     (
         "content_type",
@@ -145,6 +146,6 @@ class Examination:
 
 def first_words(data: bytes) -> str:
     """The longest text in the bytes of a payload, cut short: what a person knows a message by."""
-    texts = [found.decode("utf-8", "replace").strip() for found in _TEXT.findall(data)]
+    texts = [found.decode("utf-8", "replace").strip() for found in re.findall(_TEXT, data)]
     longest = max((text for text in texts if text not in _KEYS), key=len, default="")
     return longest[:_WORDS_SHOWN] if len(longest) >= _SHORTEST_TEXT else ""
