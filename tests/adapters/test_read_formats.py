@@ -356,6 +356,18 @@ def test_a_broken_value_among_good_ones_costs_itself_only(read, format, values, 
     assert [one for one in lines(whole)[0] if one not in kept] == []
 
 
+def test_lines_of_gemini_s_program_that_were_taken_back_begin_where_they_left_the_first_that_has_it(read):
+    def said(id: str) -> dict[str, Any]:
+        return {"id": id, "type": "user", "content": id}
+
+    back = [said("a"), said("b"), said("c"), {"$rewindTo": "c"}, said("d"), {"$rewindTo": "b"}, said("e"), {"$rewindTo": "e"}]  # fmt: skip
+    branches = read([GEMINI_SESSION, *back, said("f")], "session.jsonl").conversations[0].branches
+
+    assert [(one.shared, one.parent, "".join(turn.message["content"] for turn in one.turns)) for one in branches] == [
+        (0, None, "af"), (1, 0, "abc"), (2, 1, "abd"), (1, 0, "ae")
+    ]  # fmt: skip
+
+
 def test_what_a_message_of_gemini_s_program_says_no_more_when_it_is_there_again_is_told(read):
     answer = GEMINI_MESSAGES[2]
     less = {**answer, "content": "Cold.", "toolCalls": []}

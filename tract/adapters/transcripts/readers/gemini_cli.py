@@ -16,7 +16,7 @@ The shapes are those of sessions in two public repositories; gemini-cli 0.61.0 t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TypeAlias
 
 from tract.adapters.transcripts.formats import among
@@ -120,32 +120,40 @@ class _Messages:
 
     def lines(self, session: str) -> tuple[Branch, ...]:
         """The line of the messages as they are now, then those that were taken back, in so far as they say more."""
-        lines: list[list[str]] = []
+        behind: dict[tuple[int, str], int] = {}
+        """Beginnings of lines by number: which one another becomes with the message of an id behind it."""
+
+        owners = [0]
+        """The line that was the first with each beginning; 0 is the empty one."""
+
         branches: list[Branch] = []
         made: dict[str, list[Turn]] = {}
         for messages in (self._now, *self._taken_back):
             turns: list[Turn] = []
+            count, beginning, new = 0, 0, list[str]()
             for id, (line, message) in messages.items():
                 if id not in made:
                     made[id] = _turns(message, line, session, self._report)
                 turns += made[id]
-            ids = list(messages)
-            shared, parent = max(((_common(ids, other), -at) for at, other in enumerate(lines)), default=(0, 0))
-            count = sum(len(made[id]) for id in ids[:shared])
-            if not branches or count < len(turns):
-                lines.append(ids)
-                name = "main" if not branches else f"main-{len(branches) + 1}"
-                branches.append(Branch(name, tuple(turns), count, -parent if count else None))
+                known = None if new else behind.get((beginning, id))
+                if known is None:
+                    new.append(id)
+                else:
+                    count, beginning = len(turns), known
+            if branches and count == len(turns):
+                continue
+            parent = owners[beginning]
+            for id in new:
+                behind[beginning, id] = len(owners)
+                beginning = len(owners)
+                owners.append(len(branches))
+            name = "main" if not branches else f"main-{len(branches) + 1}"
+            branches.append(Branch(name, tuple(turns), count, parent if count else None))
         return tuple(branches)
 
 
 def _call_ids(message: dict[str, JSON]) -> list[str]:
     return [str(call.get("id") or call.get("name")) for call in objects_in(message.get("toolCalls"))]
-
-
-def _common(ids: Sequence[str], others: Sequence[str]) -> int:
-    """How many of *ids* the *others* begin with."""
-    return next((at for at, (one, other) in enumerate(zip(ids, others, strict=False)) if one != other), min(len(ids), len(others)))  # fmt: skip
 
 
 def _turns(message: dict[str, JSON], line: int | None, session: str, report: Report) -> list[Turn]:
