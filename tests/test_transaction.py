@@ -148,6 +148,7 @@ class Closed:
 
     def __init__(self) -> None:
         self.asked: list[list[str]] = []
+        self.left = 0
 
     def wants(self, reason: str) -> bool:
         return reason == "try"
@@ -162,6 +163,9 @@ class Closed:
         if len(self.asked) == 1:
             raise ConnectionError
         return tx.land
+
+    def leave(self, tx: Transaction) -> None:
+        self.left += 1
 
 
 def test_a_gate_sees_all_objects_and_can_prevent_it():
@@ -179,8 +183,10 @@ def test_a_gate_sees_all_objects_and_can_prevent_it():
     with pytest.raises(ConnectionError):
         attempt()
     assert a == repo.ref(MAIN)
+    assert 1 == gate.left
     id = attempt()
 
+    assert 1 == gate.left
     assert [["blob", "commit", "blob", "commit"]] * 2 == gate.asked
     assert id == repo.ref(MAIN)
 

@@ -87,6 +87,10 @@ class Gate(Protocol):
         """Show the store as it is again. Where *tx* *lands*, it waits before the gate now: what is given brings it through and lands it, and is called without the lock."""
         ...
 
+    def leave(self, tx: Transaction) -> None:
+        """Let *tx* not wait before the gate any more, where it still does: nobody is there to bring it through after an error, or Ctrl-C."""
+        ...
+
     def wait(self, tx: Transaction) -> None:
         """Wait until nothing waits before the gate; called without the lock."""
         ...
@@ -524,14 +528,19 @@ class _Opened(AbstractContextManager[Transaction]):
     ) -> None:
         gate, passes = self._gate, None
         try:
+            try:
+                if gate is not None:
+                    passes = gate.end(self._transaction, lands=kind is None)
+                elif kind is None:
+                    self._transaction.land()
+            finally:
+                self._lock.__exit__(kind, error, trace)
+            if passes is not None:
+                passes()
+        except BaseException:
             if gate is not None:
-                passes = gate.end(self._transaction, lands=kind is None)
-            elif kind is None:
-                self._transaction.land()
-        finally:
-            self._lock.__exit__(kind, error, trace)
-        if passes is not None:
-            passes()
+                gate.leave(self._transaction)
+            raise
         if self._began and kind is None:
             self._tell()
 

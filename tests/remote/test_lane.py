@@ -325,6 +325,24 @@ def test_a_reset_of_what_went_on_there_is_refused(tmp_path: Path) -> None:
         assert ["a", "b", "c"] == texts(t) == texts_at(there(store), "main")
 
 
+def test_ctrl_c_before_it_is_brought_leaves_the_lane_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with living(tmp_path, new_store()) as t:
+        t.user("a")
+
+        def interrupted(*_: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Sync, "_bring", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                t.tag("v1")
+        acting = threading.Thread(target=t.tag, args=("v2",), daemon=True)
+        acting.start()
+        acting.join(20)
+        assert not acting.is_alive()
+        assert ["v2"] == sorted(t.tags())
+
+
 def test_a_tag_of_others_stays_where_it_is(tmp_path: Path) -> None:
     store = Slow(new_store(), 0)
     with living(tmp_path / "one", store) as t, living(tmp_path / "two", store) as other:

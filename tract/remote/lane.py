@@ -134,7 +134,7 @@ class Lane:
         self._lanes = lanes
         self._turn = threading.Condition()
         self._waiting: list[Passing] = []
-        self._is_pushing = False
+        self._pushing: Transaction | None = None
         self._one_by_one = 0
         self._shown: dict[int, _Shown] = {}
 
@@ -223,17 +223,24 @@ class Lane:
                 raise one.error
             self._land(one, repo)
         finally:
-            with self._turn:
-                self._waiting.remove(one)
-                self._turn.notify_all()
+            self.leave(one.tx)
+
+    def leave(self, tx: Transaction) -> None:
+        """Let *tx* neither wait nor push any more."""
+        with self._turn:
+            self._waiting[:] = [one for one in self._waiting if one.tx is not tx]
+            if self._pushing is tx:
+                self._pushing = None
+            self._turn.notify_all()
 
     def _is_decided(self, one: Passing) -> bool:
         """Whether it is known what became of *one*; else it is its turn to push, now that nobody else does."""
         with self._turn:
             # What was sent has to land before the next push goes on from it.
-            while not one.is_decided and (self._is_pushing or any(other.is_sent for other in self._waiting)):
+            while not one.is_decided and (self._pushing is not None or any(other.is_sent for other in self._waiting)):
                 self._turn.wait()
-            self._is_pushing = self._is_pushing or not one.is_decided
+            if not one.is_decided:
+                self._pushing = one.tx
             return one.is_decided
 
     def _wait_until_first(self, one: Passing) -> None:
@@ -256,7 +263,7 @@ class Lane:
                 raise
         finally:
             with self._turn:
-                self._is_pushing = False
+                self._pushing = None
                 self._turn.notify_all()
 
     def _take(self, link: Link) -> list[Passing]:

@@ -141,6 +141,10 @@ class Sync:
         lane.bring(one, repo, self._let_go)
         emit("push", repo.place, since, remote=self.link.name, refs=len(one.changes))
 
+    def leave(self, tx: Transaction) -> None:
+        """Let *tx* not wait for the remote any more."""
+        self._lane(tx.repo).leave(tx)
+
     def wait(self, tx: Transaction) -> None:
         """Wait until what waits for the remote has landed."""
         with self._let_go():
