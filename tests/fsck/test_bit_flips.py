@@ -14,6 +14,7 @@ import pytest
 from tract import Tract
 from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.check import check_repository, examine
+from tract.maintenance.fsck.journal import scan_journal
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bit-flips"
@@ -109,6 +110,20 @@ def test_a_journal_cut_between_two_transactions_is_noticed_even_where_only_a_tag
 
     with pytest.raises(ObjectCorruptError, match="its last 1 transaction"):
         Tract.open(tmp_path)
+
+
+@pytest.mark.parametrize("what", ["history", "records"])
+def test_a_journal_cut_behind_any_object_still_has_it(flips: ModuleType, what: str, tmp_path: Path) -> None:
+    journal = flips.make_store(tmp_path, what) / "objects/journal"
+    whole = journal.read_bytes()
+    with closing(examine(str(tmp_path / ".tract"))) as sound:
+        assert sound.journal is not None
+        records = list(sound.journal.records)
+    assert any(whole[one.offset + one.size - 1] == 0 for one in records)  # it looks like what is written ahead
+
+    for one in records:
+        cut = scan_journal(str(journal), whole[: one.offset + one.size])
+        assert one in cut.records
 
 
 def every_frame_is_found(store: Path, damaged: bytes, pack: Path) -> None:

@@ -189,7 +189,8 @@ def _take_record(scan: JournalScan, at: int, end: int) -> FoundRecord | None:
 def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synced: int) -> None:
     """Note what is not whole, and take the objects in it that their ids still prove."""
     end = min(hole.end, len(scan.data))
-    found = list(_salvage(scan, hole.start, end))
+    # The last object of a torn end may end in zeros, which look like those that are written ahead.
+    found = list(_salvage(scan, hole.start, end, len(scan.data) if following is None else end))
     scan.records += found
     kept = f"{len(found)} objects in it can still be read" if found else "nothing in it can be read"
     subject = f"transaction {hole.number}"
@@ -212,12 +213,12 @@ def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synce
         )
 
 
-def _salvage(scan: JournalScan, start: int, end: int) -> Iterator[FoundRecord]:
-    """The objects between *start* and *end* that an id proves; what looks like a record and is proved by none is noted in ``remains``."""
+def _salvage(scan: JournalScan, start: int, end: int, limit: int) -> Iterator[FoundRecord]:
+    """The objects between *start* and *end* that an id proves, of bytes before *limit*; what looks like a record and is proved by none is noted in ``remains``."""
     at = start + TRANSACTION.size  # records lie back to back, so one whose header is damaged is found all the same
     left = _MOST_TRIED * (end - start) + LOOSE_LIMIT
     while left > 0 and at < end:
-        found = salvage_record(scan.data, at, end)
+        found = salvage_record(scan.data, at, limit)
         if found is not None:
             id, obj, size = found
             yield FoundRecord(id, obj.kind, at, size)
