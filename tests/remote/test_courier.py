@@ -22,6 +22,7 @@ from tract.remote.intents import intents_start
 from tract.remote.link import Link
 from tract.remote.push import PushRequest, push
 from tract.remote.transport import Transport
+from tract.remote.watch import HeadWatch
 
 KEY = "sk-proj-Zx8Kq2Lw9Rt4Yv6Bn1Mc3Pd5"
 
@@ -280,3 +281,14 @@ def test_a_forked_child_has_a_courier_of_its_own(tmp_path: Path) -> None:
         assert ["a", "from the child", "b"] == texts(t)
     with Tract.clone(url, tmp_path / "two") as other:
         assert ["a", "from the child", "b"] == texts(other)
+
+
+def test_nobody_waits_for_his_turn_until_he_gives_up() -> None:
+    watch = HeadWatch(gives_up=0.4)
+    watch.begin()
+    watch.rank = 50
+    assert not watch.is_still(took=9.0)
+
+    time.sleep(0.2)
+
+    assert watch.is_still(took=9.0)

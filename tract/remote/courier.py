@@ -95,7 +95,7 @@ class Courier:
         self._queue: list[Waiting] = []
         self._posted: dict[bytes, _Posted] = {}
         self._crowd = Crowd(self._link, self._own.tract, self._branch)
-        self._watch = HeadWatch()
+        self._watch = HeadWatch(link.remote.timeout)
         self._thread: threading.Thread | None = None
         self._is_stopping = False
         self._mode: Literal["alone", "following", "leading"] = "alone"

@@ -13,11 +13,15 @@ _PATIENCE = 0.1
 _INTERVALS = 6
 """A head that has been still for so many of its usual intervals, or of the last push's time, has nobody who leads."""
 
+_SHARE = 4
+"""Nobody waits longer for his turn than this part of the time after which he gives up: two who lead at once cost a push that is lost, and no more."""
+
 
 class HeadWatch:
-    """A head as it is looked at again and again; all times in seconds."""
+    """A head as it is looked at again and again; all times in seconds. Who waits for it gives up after *gives_up*."""
 
-    def __init__(self) -> None:
+    def __init__(self, gives_up: float) -> None:
+        self._longest = gives_up / _SHARE
         self._version: str | None = None
         self._moved: float | None = None
         self._quiet_since = time.monotonic()
@@ -47,4 +51,4 @@ class HeadWatch:
     def is_still(self, took: float) -> bool:
         """Whether the head has not moved for so long that it is the turn of whoever waits for it; *took* is the time of a push from here."""
         patience = max(_PATIENCE, _INTERVALS * self._interval, _INTERVALS * took)
-        return time.monotonic() - self._quiet_since > patience * (1 + (self.rank or 0))
+        return time.monotonic() - self._quiet_since > min(patience * (1 + (self.rank or 0)), self._longest)
