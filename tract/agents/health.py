@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tract.agents.advice import advise
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
-from tract.agents.measures import Measures, Share
+from tract.agents.measures import Measures, Share, without_collections
 from tract.agents.originals import ArchiveTable
 from tract.agents.rules import KEPT_TURNS
 from tract.agents.subject import Advice, Subject
@@ -143,12 +143,13 @@ class HealthTable:
 def subject_of(space: Workspace, table: HealthTable, branch: str | None = None) -> Subject:
     """What advice about HEAD's context, or *branch*'s, is worked out from."""
     tip = _place(space.repo, branch)[1]
-    snapshot = space.compiler.compile(tip)
-    measures = table.measured(space, snapshot)
+    with without_collections():
+        snapshot = space.compiler.compile(tip)
+        measures = table.measured(space, snapshot)
+        totals = snapshot_totals(space, snapshot)
+        table.archives.advance(space.repo, tip)
     budget = space.repo.config.budget
-    totals = snapshot_totals(space, snapshot)
     most = None if budget is None else budget.max_tokens
-    table.archives.advance(space.repo, tip)
     return Subject(
         space,
         snapshot,

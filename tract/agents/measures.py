@@ -120,14 +120,6 @@ class Measures:
 
     def advance(self, space: Workspace, snapshot: Snapshot) -> None:
         """Take in the rows that *snapshot* has more."""
-        if snapshot.length - self.rows < _TOGETHER:
-            self._advance(space, snapshot)
-        else:
-            with _without_collections():
-                self._advance(space, snapshot)
-        self._known = {}
-
-    def _advance(self, space: Workspace, snapshot: Snapshot) -> None:
         columns = self.columns
         columns.total(snapshot.length, space)
         while self.rows < snapshot.length:
@@ -137,6 +129,7 @@ class Measures:
             for row, message, kind in zip(range(start, stop), messages, kinds, strict=True):
                 self._add(row, message, kind, columns.counts[row])
             self.rows = stop
+        self._known = {}
 
     def known_kinds(self) -> dict[tuple[ObjectId, ObjectId], MessageKind]:
         """What each message is, by its commit and its blob."""
@@ -237,8 +230,8 @@ class Measures:
 
 
 @contextmanager
-def _without_collections() -> Iterator[None]:
-    """Inside, Python looks for no unreachable cycles: there are none among what is measured, and to look through it as it grows is a quarter of a first look."""
+def without_collections() -> Iterator[None]:
+    """Inside, Python looks for no unreachable cycles: there are none in a context that is read and measured, and to look through it as it grows is a quarter of a first look."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
