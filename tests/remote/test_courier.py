@@ -36,6 +36,17 @@ class Slow:
         self.swaps = self.puts = self.creates = 0
         self.hold: Callable[[], None] = lambda: None
 
+    def hold_answers(self) -> tuple[threading.Event, threading.Event]:
+        """Let writes wait from here on: the first event is set when one does, the second lets them go."""
+        answering, go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            answering.set()
+            assert go_on.wait(20)
+
+        self.hold = hold
+        return answering, go_on
+
     def put(self, key: str, data: bytes) -> None:
         self.puts += 1
         self.hold()
@@ -114,15 +125,9 @@ def test_handles_of_a_process_share_pushes_and_leave_a_sound_store(tmp_path: Pat
 
 def test_nobody_is_locked_out_while_the_remote_answers(tmp_path: Path) -> None:
     store = Slow(new_store(), 0)
-    answering, go_on = threading.Event(), threading.Event()
     with living(tmp_path, store) as t, Tract.open(tmp_path, durability="process", tokenizer=Words()) as beside:
         t.user("a")
-
-        def hold() -> None:
-            answering.set()
-            assert go_on.wait(20)
-
-        store.hold = hold
+        answering, go_on = store.hold_answers()
         writing = threading.Thread(target=lambda: t.user("b"))
         writing.start()
         assert answering.wait(20)

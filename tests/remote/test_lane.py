@@ -85,15 +85,9 @@ def texts_at(t: Tract, branch: str) -> list[str]:
 @pytest.mark.parametrize("name", ACTS)
 def test_nobody_is_locked_out_whatever_is_changed(tmp_path: Path, name: str) -> None:
     store = Slow(new_store(), 0)
-    answering, go_on = threading.Event(), threading.Event()
     with begun(tmp_path, store) as t, Tract.open(tmp_path, durability="process", tokenizer=Words()) as beside:
         before = texts(t)
-
-        def hold() -> None:
-            answering.set()
-            assert go_on.wait(20)
-
-        store.hold = hold
+        answering, go_on = store.hold_answers()
         failed: list[BaseException] = []
 
         def act() -> None:
@@ -558,15 +552,9 @@ def test_no_answer_is_told_to_all_whose_changes_went_together(tmp_path: Path) ->
 
 def test_a_handle_that_wants_to_be_told_is_told_of_what_a_thread_of_another_committed(tmp_path: Path) -> None:
     store = Slow(new_store(), 0)
-    answering, go_on = threading.Event(), threading.Event()
     with begun(tmp_path, store) as t, living(tmp_path, store, on_moved="error") as other:
         texts(other)
-
-        def hold() -> None:
-            answering.set()
-            assert go_on.wait(20)
-
-        store.hold = hold
+        answering, go_on = store.hold_answers()
         writing = threading.Thread(target=lambda: t.user("x"))
         writing.start()
         assert answering.wait(20)

@@ -16,20 +16,20 @@ _C = TypeVar("_C", Commit, Outline)
 
 def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Commit]]:
     """*start* and its first parents, newest first."""
-    at = start
-    while at is not None:
-        commit = repo.commit(at)
-        yield at, commit
-        at = commit.parents[0] if commit.parents else None
+    return _line(repo.commit, start)
 
 
 def first_outlines(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Outline]]:
     """The same with no more of each commit than a walk needs: in a third of the time, for who goes far."""
+    return _line(repo.outline, start)
+
+
+def _line(read: Callable[[ObjectId], _C], start: ObjectId | None) -> Iterator[tuple[ObjectId, _C]]:
     at = start
     while at is not None:
-        outline = repo.outline(at)
-        yield at, outline
-        at = outline.parents[0] if outline.parents else None
+        commit = read(at)
+        yield at, commit
+        at = commit.parents[0] if commit.parents else None
 
 
 def ancestors(

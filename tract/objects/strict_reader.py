@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.objects.codec import MAX_SIZE, decode, pack, unpack, unpack_all
@@ -28,6 +28,8 @@ from tract.objects.model import (
     operation_named,
     refs_list,
 )
+
+_T = TypeVar("_T")
 
 _WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
@@ -60,16 +62,12 @@ def read_bytes(id: ObjectId, obj: Object) -> bytes:
 
 def read_commit(id: ObjectId, obj: Object) -> Commit:
     """The commit in *obj*; ObjectCorruptError when it is none."""
-    value = _unpack(id, obj, "commit")
-    try:
-        return _commit_of(value)
-    except _ShapeError as exc:
-        raise ObjectCorruptError(f"commit {id.hex()}", str(exc)) from exc
+    return _shaped(_commit_of, _unpack(id, obj, "commit"), "commit", id)
 
 
 def read_node(id: ObjectId, obj: Object) -> Node:
     """The tree node in *obj*; ObjectCorruptError when it is none."""
-    return _read_node(id, _unpack(id, obj, "tree"))
+    return _shaped(_node_of, _unpack(id, obj, "tree"), "tree", id)
 
 
 def read_nodes(ids: Sequence[ObjectId], payloads: Sequence[bytes]) -> list[Node]:
@@ -78,14 +76,14 @@ def read_nodes(ids: Sequence[ObjectId], payloads: Sequence[bytes]) -> list[Node]
         values = unpack_all(payloads)
     except ValueError:
         return [read_node(id, Object("tree", payload)) for id, payload in zip(ids, payloads, strict=True)]
-    return [_read_node(id, value) for id, value in zip(ids, values, strict=True)]
+    return [_shaped(_node_of, value, "tree", id) for id, value in zip(ids, values, strict=True)]
 
 
-def _read_node(id: ObjectId, value: Any) -> Node:
+def _shaped(make: Callable[[Any], _T], value: Any, kind: Kind, id: ObjectId) -> _T:
     try:
-        return _node_of(value)
+        return make(value)
     except _ShapeError as exc:
-        raise ObjectCorruptError(f"tree {id.hex()}", str(exc)) from exc
+        raise ObjectCorruptError(f"{kind} {id.hex()}", str(exc)) from exc
 
 
 def checked_node(id: ObjectId, node: Node, level: int) -> Node:
@@ -97,11 +95,7 @@ def checked_node(id: ObjectId, node: Node, level: int) -> Node:
 
 def read_operation(id: ObjectId, obj: Object) -> Operation:
     """The operation in *obj*; ObjectCorruptError when it is none."""
-    value = _unpack(id, obj, "operation")
-    try:
-        return _operation_of(value)
-    except _ShapeError as exc:
-        raise ObjectCorruptError(f"operation {id.hex()}", str(exc)) from exc
+    return _shaped(_operation_of, _unpack(id, obj, "operation"), "operation", id)
 
 
 def outlines_in(payloads: Sequence[bytes], id_at: Callable[[int], ObjectId]) -> list[Outline]:
