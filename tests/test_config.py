@@ -55,6 +55,15 @@ def test_a_number_is_a_budget_that_warns():
     assert TractConfig().budget is None
 
 
+def test_a_number_leaves_what_a_budget_does_as_it_was():
+    hard = TractConfig(token_budget=TokenBudgetConfig(100, BudgetAction.REJECT))
+
+    assert TokenBudgetConfig(200, BudgetAction.REJECT) == hard.changed(TractConfig(token_budget=200)).budget
+    assert hard.changed(TractConfig(token_budget=None)).budget is None
+    assert TokenBudgetConfig(200) == hard.changed(TractConfig(token_budget=TokenBudgetConfig(200))).budget
+    assert TokenBudgetConfig(200) == TractConfig().changed(TractConfig(token_budget=200)).budget
+
+
 def test_a_callback_is_not_in_the_table():
     budget = TokenBudgetConfig(5, BudgetAction.CALLBACK, callback=print)
 

@@ -22,6 +22,7 @@ from tract import (
     Tract,
     TractConfig,
 )
+from tract.report.search import search
 
 REPO = Path(__file__).resolve().parents[2]
 
@@ -63,6 +64,16 @@ def test_the_log_starts_where_asked_and_keeps_the_operations_asked_for():
 def test_a_log_that_makes_no_sense_is_refused(options, error):
     with pytest.raises(error):
         make_tract("a").log(**options)
+
+
+def test_a_limit_that_no_machine_counts_to_is_none():
+    t = make_tract("a", "b")
+    t.commit(RecordContent("k", 1))
+
+    assert t.log() == t.log(10**30)
+    assert [] == t.log(skip=10**30)
+    assert t.records() == t.records(limit=10**30)
+    assert 2 == len(search(t.repository, "", limit=10**30))
 
 
 def test_an_empty_tract_has_a_status_and_a_log_but_no_commit():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tract import BudgetAction, Tract
+from tract import BudgetAction, TokenBudgetConfig, Tract
 
 
 def test_an_empty_store_is_made(anywhere, tmp_path):
@@ -44,6 +44,22 @@ def test_a_store_that_exists_takes_a_new_budget_but_no_new_branch(run, tmp_path)
         assert 700 == t.config.budget.max_tokens
         assert "main" == t.current_branch
     assert "warning: the store exists: --default-branch was ignored\n" == outcome.err
+
+
+def test_a_new_number_leaves_what_the_budget_does_as_it_was(anywhere, tmp_path):
+    anywhere("init", "--token-budget", "500", "--budget-action", "reject")
+
+    anywhere("init", "--token-budget", "700")
+
+    with Tract.open(tmp_path) as t:
+        assert TokenBudgetConfig(700, BudgetAction.REJECT) == t.config.budget
+
+
+def test_what_a_budget_does_is_not_given_without_one(anywhere, tmp_path):
+    outcome = anywhere("init", "--budget-action", "reject")
+
+    assert (2, "tract: --budget-action says what to do about a --token-budget\n") == (outcome.status, outcome.err)
+    assert [] == list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("argv", [("--default-branch", "a..b"), ("--token-budget", "0"), ("--token-budget", "-4")])

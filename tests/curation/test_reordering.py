@@ -105,6 +105,9 @@ def test_mistakes_are_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(ContentValidationError, match=words):
             t.reorder(messages, **options)
+    for message, words in ((5, "message must be text, not int"), ("\ud800", "message: ")):
+        with pytest.raises(ContentValidationError, match=words):
+            t.reorder([b], message=message)
     with t.batch(), pytest.raises(TractError, match="cannot reorder inside a batch"):
         t.reorder([b])
     with make_tract("later", path=tmp_path)[0], pytest.raises(RefMovedError):

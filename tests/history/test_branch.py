@@ -192,6 +192,12 @@ def test_of_many_branches_all_are_deleted_or_none():
     assert before + 1 == operations(repo)
 
 
+@pytest.mark.parametrize("name", [5, None, BranchInfo("side", None, False)])
+def test_what_is_no_text_names_no_branch(name):
+    with pytest.raises(InvalidBranchNameError, match="is not a branch name: it is no text"):
+        delete_branches(with_side(merged=True), [name])
+
+
 # Renaming
 
 

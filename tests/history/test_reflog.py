@@ -136,6 +136,12 @@ def test_a_limit_is_a_number_of_entries(limit):
         reflog(repo, limit=limit)
 
 
+def test_a_limit_that_no_machine_counts_to_is_none():
+    repo, _ = make_repo("a", "b")
+
+    assert reflog(repo) == reflog(repo, limit=10**30)
+
+
 def test_a_tract_without_commits_has_an_empty_reflog():
     repo, _ = make_repo()
 

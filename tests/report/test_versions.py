@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.making import texts
-from tract import EditTargetError, Priority, Tract
+from tract import ContentValidationError, EditTargetError, Priority, Tract
 
 
 def make_tract() -> tuple[Tract, list[str]]:
@@ -81,6 +81,14 @@ def test_what_is_no_version_of_the_message_is_refused(version, problem):
 
     with pytest.raises(EditTargetError, match=problem):
         t.restore(versions[0], version)
+    assert versions[2] == t.head
+
+
+def test_a_restored_messages_note_is_text():
+    t, versions = make_tract()
+
+    with pytest.raises(ContentValidationError, match="message must be text, not bytes"):
+        t.restore(versions[0], 0, message=b"back")
     assert versions[2] == t.head
 
 

@@ -195,8 +195,11 @@ class TractConfig:
         return given if given is None or isinstance(given, TokenBudgetConfig) else _budget_of(given)
 
     def changed(self, by: TractConfig) -> TractConfig:
-        """These settings with those that *by* was given in their place."""
-        return replace(self, **{name: getattr(by, name) for name in by.given})
+        """These settings with those that *by* was given in their place; a budget that is a number changes no action."""
+        given = {name: getattr(by, name) for name in by.given}
+        if self.budget is not None and isinstance(given.get("token_budget"), int):
+            given["token_budget"] = replace(self.budget, max_tokens=given["token_budget"])
+        return replace(self, **given)
 
 
 def check_keywords(function: str, given: Iterable[str], known: type) -> None:

@@ -11,6 +11,7 @@ from tract.errors import ContentValidationError, DetachedHeadError, SemanticSafe
 from tract.history.commit import commit_context, edited_message
 from tract.messages import ToolUnits
 from tract.messages.message import CompileWarning
+from tract.objects.kept import check_text
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
@@ -53,6 +54,7 @@ def reorder(
     ContentValidationError for what is no message of the context, and where nothing moves; SemanticSafetyError for an order that changes the meaning, if *strict*.
     """
     repo = space.repo
+    check_text("message", message)
     branch, head = check_branch(repo, "reorder", expected)
     if head is None:
         raise DetachedHeadError("cannot reorder: there is no commit yet")

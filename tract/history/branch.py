@@ -120,10 +120,10 @@ def delete_branches(repo: Repository, names: Sequence[str], *, force: bool = Fal
 
     UnmergedBranchError when HEAD does not reach one of them, unless *force*.
     """
-    with transaction(repo, f"branch: deleted {', '.join(dict.fromkeys(names))}", moves="refs") as tx:
+    refs = {name: branch_ref(name) for name in names}
+    with transaction(repo, f"branch: deleted {', '.join(refs)}", moves="refs") as tx:
         found: dict[str, ObjectId] = {}
-        for name in names:
-            ref = branch_ref(name)
+        for name, ref in refs.items():
             if tx.branch == ref or repo.ref(HEAD) == ref:
                 raise TractError(f"branch '{name}' cannot be deleted: HEAD is on it")
             at = tx.ref(ref)

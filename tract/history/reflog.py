@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
 
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.times import moment
+from tract.history.walk import at_most
 from tract.reflog import ref_entries
 from tract.refs.names import HEAD
 from tract.repo import Repository
@@ -47,6 +47,6 @@ def reflog(repo: Repository, ref: str = HEAD, limit: int | None = None) -> list[
     shown = HEAD if ref == "@" else ref
     return [
         ReflogEntry(shown, index, value.hex(), operation.reason, operation.actor, moment(operation.time))
-        for index, (value, operation) in enumerate(islice(ref_entries(repo, name), limit))
+        for index, (value, operation) in enumerate(at_most(ref_entries(repo, name), limit))
         if operation is not None
     ]

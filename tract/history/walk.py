@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import heapq
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import TypeVar
 
 from tract.errors import ObjectCorruptError
@@ -12,6 +14,13 @@ from tract.objects.model import Commit, Outline
 from tract.repo import Repository
 
 _C = TypeVar("_C", Commit, Outline)
+_T = TypeVar("_T")
+
+
+def at_most(items: Iterable[_T], limit: int | None, skip: int = 0) -> Iterator[_T]:
+    """The first *limit* of *items* behind the *skip* that come first; all of them where it is None, or a number that no machine can count to."""
+    skip = min(skip, sys.maxsize)
+    return islice(items, skip, None if limit is None else min(skip + limit, sys.maxsize))
 
 
 def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Commit]]:

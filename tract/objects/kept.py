@@ -48,6 +48,14 @@ def check_role(role: str) -> None:
         raise ContentValidationError(f"a role must be a printable word, not {role!r:.60}")
 
 
+def check_text(what: str, value: object) -> None:
+    """ContentValidationError where *value* is neither None nor a text that can be kept."""
+    if value is not None and not isinstance(value, str):
+        raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
+    if isinstance(value, str) and not value.isascii():
+        plain_json(what, value)
+
+
 def plain_json(what: str, value: JSON) -> JSON:
     """*value* as it will be read again: a copy, so that nobody's later change of it reaches what was committed."""
     try:

@@ -22,6 +22,7 @@ from tract.history.walk import ancestors, is_ancestor
 from tract.messages import copy_json, message_text
 from tract.messages.message import message_in
 from tract.objects.id import ObjectId
+from tract.objects.kept import check_text
 from tract.objects.message_format import JSON
 from tract.objects.model import COLLAPSE, Commit, CommitOperation, Entry
 from tract.repo import Repository
@@ -223,6 +224,7 @@ def restoring_draft(space: Workspace, message: Revision, version: int | Revision
     A number counts from the original, 0, or with a minus back from the newest; a text names the commit, which may be on another branch.
     EditTargetError when that is no version of the message; HistoryCutError for a number that counts over a cut, where it may have meant another version before.
     """
+    check_text("message", note)
     repo = space.repo
     original = message_named(repo, message)
     chosen = _numbered(space, message, version) if isinstance(version, int) else resolve_revision(repo, version)

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import islice
 from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
@@ -15,7 +14,7 @@ from tract.errors import ContentValidationError
 from tract.history.reachability import reachable
 from tract.history.records import records_behind
 from tract.history.times import microseconds
-from tract.history.walk import ancestors, first_parents
+from tract.history.walk import ancestors, at_most, first_parents
 from tract.messages import message_text
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
@@ -62,7 +61,7 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
             raise ContentValidationError(f"{name} must be a number of commits, not {number!r}")
     asked_for = test_of(space, options)
     found = (id for id, commit in walk(space.repo, options) if asked_for(id, commit))
-    return CommitLog(describe_all(space, islice(found, skip, None if limit is None else skip + limit)))
+    return CommitLog(describe_all(space, at_most(found, limit, skip)))
 
 
 def records(
@@ -84,7 +83,7 @@ def records(
         if (of_key is None or id in of_key)
         and (kind is None or (commit.content is not None and repo.blob(commit.content).get("kind") == kind))
     )
-    return describe_all(space, islice(found, limit))
+    return describe_all(space, at_most(found, limit))
 
 
 def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Commit]]:

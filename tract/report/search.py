@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import islice
 from typing import NamedTuple, TypedDict, Unpack
 
 from tract.config import check_keywords
@@ -14,7 +13,7 @@ from tract.errors import ContentValidationError
 from tract.escape import escaped
 from tract.history.times import microseconds, moment
 from tract.history.tracts import in_tract, tract_times
-from tract.history.walk import outlines
+from tract.history.walk import at_most, outlines
 from tract.messages import message_text
 from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
@@ -97,7 +96,7 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
         for hit in _hits(one.repo, found(one), pattern, earliest)
         if (role is None or hit[1].role == role) and (tool is None or tool in _tools(hit[1]))
     )
-    return [hit for hit, _ in islice(hits, limit)]
+    return [hit for hit, _ in at_most(hits, limit)]
 
 
 def _pattern(text: str, *, regex: bool, case: bool) -> re.Pattern[str]:
@@ -115,7 +114,7 @@ def _hits(
 ) -> Iterator[tuple[SearchHit, Message]]:
     """The hits among commits and their contents."""
     messages = (one for one in said if earliest is None or repo.outline(one[0]).time >= earliest)
-    while some := list(islice(messages, _TOGETHER)):
+    while some := list(at_most(messages, _TOGETHER)):
         payloads = repo.objects.payloads([content for _, content in some], "blob")
         for (id, content), payload in zip(some, payloads, strict=True):
             value = decode_blob(content, Object("blob", payload))

@@ -14,7 +14,7 @@ from tract.history.times import microseconds
 from tract.messages import compact_json
 from tract.messages.parts import known_role
 from tract.objects.id import ObjectId
-from tract.objects.kept import given_message_value, plain_json
+from tract.objects.kept import check_text, given_message_value, plain_json
 from tract.objects.message_format import JSON, detect_format
 from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
@@ -87,7 +87,7 @@ def draft(
             raise ContentValidationError("a record is no message: it edits nothing, and has no config and no usage")
         operation, refs = CommitOperation.RECORD, _refs_of(space, content)
     if message is not None:
-        _check_text("message", message)
+        check_text("message", message)
     one = Draft(
         value,
         operation,
@@ -141,7 +141,7 @@ def _request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any
         raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
     plain = checked_map("request", {key: None if key in _PLACES else value for key, value in request.items()})
     for name in ("provider", "body_hash"):
-        _check_text(f"request: {name}", plain.get(name))
+        check_text(f"request: {name}", plain.get(name))
     if plain.get("body_hash") is not None and not re.fullmatch("[0-9a-f]{64}", plain["body_hash"]):
         raise ContentValidationError("request: body_hash must be 64 hexadecimal digits")
     without_credentials("request", {key: value for key, value in plain.items() if key not in _PROSE})
@@ -286,10 +286,3 @@ _ROLES = {
     "responses": frozenset({"system", "developer", "user", "assistant", "tool"}),
     "anthropic": frozenset({"system", "user", "assistant"}),
 }
-
-
-def _check_text(what: str, value: object) -> None:
-    if value is not None and not isinstance(value, str):
-        raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
-    if isinstance(value, str) and not value.isascii():
-        plain_json(what, value)

@@ -11,13 +11,14 @@ With --json each line is an object: {"id": …}, with --parents also "parents"; 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.ranges import NOT, turned
 from tract.history.reachability import context_objects, reachable
+from tract.history.walk import at_most
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.repo import Repository
@@ -37,7 +38,7 @@ def run(console: Console, args: Args) -> int:
     with console.open_repository() as repo:
         starts, hidden = _ends(repo, args)
         walk = reachable(repo, starts, hidden, first_parent=args.first_parent)
-        commits = walk if args.limit < 0 else islice(walk, args.limit)
+        commits = walk if args.limit < 0 else at_most(walk, args.limit)
         if args.reverse:
             commits = iter(list(commits)[::-1])
         rows = _rows(repo, commits, hidden, args)

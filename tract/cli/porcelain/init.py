@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig
@@ -17,6 +15,9 @@ def run(console: Console, args: Args) -> int:
     store = store_path(console.path(given))
     if console.settings:
         console.error("init takes no -c: 'tract config' changes the settings of a store")
+        return USAGE
+    if args.budget_action is not None and args.token_budget is None:
+        console.error("--budget-action says what to do about a --token-budget")
         return USAGE
     console.check_writable(store)
     exists = is_there(store)
@@ -33,8 +34,10 @@ def run(console: Console, args: Args) -> int:
     return DONE
 
 
-def _budget(args: Args) -> TokenBudgetConfig | None:
-    return None if args.token_budget is None else TokenBudgetConfig(args.token_budget, BudgetAction(args.budget_action))
+def _budget(args: Args) -> int | TokenBudgetConfig | None:
+    """The budget that was given; a number alone leaves the action that is saved as it is."""
+    number, action = args.token_budget, args.budget_action
+    return number if number is None or action is None else TokenBudgetConfig(number, BudgetAction(action))
 
 
 def _settle(console: Console, store: str, args: Args) -> None:
@@ -45,7 +48,7 @@ def _settle(console: Console, store: str, args: Args) -> None:
     if args.default_branch is not None and args.default_branch != repo.config.default_branch:
         console.warn("the store exists: --default-branch was ignored")
     if budget is not None:
-        open_repository(store, config=replace(repo.config, token_budget=budget)).close()
+        open_repository(store, config=TractConfig(token_budget=budget)).close()
 
 
 COMMAND = Command(
@@ -62,9 +65,8 @@ COMMAND = Command(
         Param(
             "budget_action",
             ("--budget-action",),
-            default="warn",
             choices=("warn", "reject"),
-            help="What to do with a commit that exceeds the budget: warn about it, or reject it.",
+            help="What to do with a commit that exceeds the budget: warn about it, which is the default, or reject it.",
         ),
         Param(
             "default_branch",

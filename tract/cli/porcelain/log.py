@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from itertools import islice
 from typing import NamedTuple
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
@@ -25,6 +24,7 @@ from tract.cli.rendering import (
 )
 from tract.compile.workspace import Workspace
 from tract.errors import CommitNotFoundError, ContentValidationError
+from tract.history.walk import at_most
 from tract.objects.id import ObjectId
 from tract.objects.json import parse_json
 from tract.refs.names import HEADS
@@ -116,8 +116,8 @@ def _rows(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row]
     branch, tip = repo.head()
     if tip is None and not args.revisions and not args.all:
         raise CommitNotFoundError("HEAD", f"branch '{(branch or '').removeprefix(HEADS)}' has no commits yet")
-    most = None if args.max_count is None or args.max_count < 0 else args.skip + args.max_count
-    found = islice(_drawn(space, args, selection), args.skip, most)
+    most = None if args.max_count is None or args.max_count < 0 else args.max_count
+    found = at_most(_drawn(space, args, selection), most, args.skip)
     return iter(list(found)[::-1]) if args.reverse else found
 
 

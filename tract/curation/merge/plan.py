@@ -16,14 +16,14 @@ from tract.compile.workspace import Workspace
 from tract.curation.editable import TextFormat, text_of_value
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver, Taken
 from tract.curation.merge.tool_calls import both_answered, says_the_same
-from tract.errors import ContentValidationError, MergeError
+from tract.errors import MergeError
 from tract.history.merge import MergePlan, plan_merge
 from tract.history.priority import Priority, priority_of
 from tract.history.three_way import ConflictKind, EntryConflict, Merged, appended
 from tract.messages import message_text, render_text
 from tract.messages.message import Message, message_in, readable_content
 from tract.objects.id import ObjectId
-from tract.objects.kept import plain_json
+from tract.objects.kept import check_text
 from tract.objects.model import Entry
 from tract.refs.store import ANY, Expected
 from tract.transaction import check_idle
@@ -78,10 +78,7 @@ def plan_merge_of(space: Workspace, source: str, options: MergeOptions, *, expec
     )
     check_strategy(strategy)
     check_idle(space.repo)
-    if message is not None:
-        if not isinstance(message, str):
-            raise ContentValidationError(f"message must be text, not {type(message).__name__}")
-        plain_json("message", message)
+    check_text("message", message)
     unrelated = options.get("allow_unrelated", False)
     plan = plan_merge(
         space.repo, source, no_ff=options.get("no_ff", False), allow_unrelated=unrelated, expected=expected
