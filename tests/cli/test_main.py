@@ -409,13 +409,18 @@ EVERYDAY = (
     (("merge", "side"), (*OPENED, "json", "pathlib", "tract.curation", "tract.history.diff"), 145),
     (
         ("compress", "--dry-run"),
-        (*OPENED, "json", "logging", "pathlib", "tiktoken", "tract.curation", "tract.llm"),
-        163,
+        (*OPENED, "logging", "tiktoken", "tract.curation"),
+        142,
+    ),
+    (
+        ("compress", "--keep-recent", "1", "--content", "night"),
+        (*OPENED, "logging", "tiktoken", "tract.curation"),
+        142,
     ),
 )
 
 
-@pytest.mark.parametrize(("argv", "needed", "most"), EVERYDAY, ids=[argv[0] for argv, _, _ in EVERYDAY])
+@pytest.mark.parametrize(("argv", "needed", "most"), EVERYDAY, ids=[" ".join(argv[:2]) for argv, _, _ in EVERYDAY])
 def test_a_command_of_every_day_loads_only_what_it_needs(run, tmp_path, argv, needed, most):
     for line in ("commit hello", "commit day", "switch -c side", "commit night", "switch main", "commit noon"):
         run(*line.split())

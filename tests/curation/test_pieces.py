@@ -13,7 +13,7 @@ from tests.making import texts
 from tract import CompressResult, SummaryRequest
 from tract.curation.compress.ask import SummaryRun, cut_pieces
 from tract.curation.compress.plan import CompressionRequest
-from tract.curation.compress.summariser import Requirements
+from tract.curation.compress.result import Requirements
 from tract.errors import CompressionError, LLMError, LLMRateLimitError
 from tract.llm.types import Summary
 from tract.opening import memory_repository

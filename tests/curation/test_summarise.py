@@ -15,7 +15,8 @@ from tests.curation.talking import words
 from tests.llm.server import LLMServer, fail, text
 from tests.making import Words, texts
 from tract import AnthropicClient, CompressResult, OpenAIClient, SummaryRequest, Tract, llm_summariser
-from tract.curation.compress.summariser import ATTEMPTS, PROMPT, Requirements, checked_summary
+from tract.curation.compress.result import Requirements
+from tract.curation.compress.summariser import ATTEMPTS, PROMPT, checked_summary
 from tract.errors import CompressionError, LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, LLMResponseError
 from tract.llm.prompts import load_prompt
 from tract.llm.types import Summary

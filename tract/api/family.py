@@ -115,7 +115,7 @@ class Family(Committing):
         SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
         from tract.curation.collapse import Said, ask_for_summary, doubt_of, find_link, plan_collapse, said_by_model
-        from tract.curation.compress.ask import forget_pieces
+        from tract.curation.compress.land import forget_pieces
 
         _check_text("content", content)
         _check_text("instructions", instructions)

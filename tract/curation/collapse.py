@@ -18,10 +18,9 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
-from tract.curation.compress.blocks import blocks_of
 from tract.curation.compress.facts import doubt_about
-from tract.curation.compress.result import UNFIT
-from tract.curation.compress.summariser import Requirements, Summariser
+from tract.curation.compress.result import UNFIT, Requirements
+from tract.curation.compress.summariser import Summariser, blocks_of
 from tract.curation.spawn import open_calls
 from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
 from tract.history.collapse import NewCollapse, Work, work_between, write_collapse

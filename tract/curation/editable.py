@@ -5,7 +5,6 @@ Where a message is a role and a text, it is that text, and only that changes; wh
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -30,6 +29,8 @@ def text_of_value(value: Mapping[str, Any], format: TextFormat = "text") -> Mess
     if place is not None and format == "text":
         holder, key = place
         return MessageText(holder[key], "text")
+    import json  # most messages are a text
+
     shown = value["message"] if value.get("content_type") == "message" else value
     return MessageText(json.dumps(shown, ensure_ascii=False, indent=2), "json")
 

@@ -12,121 +12,83 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 from blake3 import blake3
 
 from tract.compile.workspace import Workspace
-from tract.curation.compress.blocks import Block, as_text, blocks_of, chat_messages, plain_text, slices_of
-from tract.curation.compress.facts import Fact, doubt_about, dropped_facts, invented_facts
+from tract.curation.compress.facts import doubt_about
+from tract.curation.compress.land import PIECES
+from tract.curation.compress.pending import pending_of, requirements_of, shares_of_target, with_text
 from tract.curation.compress.plan import CompressionPlan, Progress
-from tract.curation.compress.result import CompressedPart, CompressResult, PendingCompression, summary_warnings
-from tract.curation.compress.summariser import (
+from tract.curation.compress.result import (
+    CompressedPart,
     MustKeep,
+    PendingCompression,
     Requirements,
+    missing_in,
+    summary_warnings,
+)
+from tract.curation.compress.summariser import (
+    Block,
     Summariser,
     add_usage,
+    as_text,
+    blocks_of,
+    chat_messages,
     checked_summary,
-    missing_in,
+    plain_text,
+    slices_of,
 )
 from tract.errors import CompressionError, ObjectCorruptError
-from tract.history.state import clear_state, read_state_as, write_state
+from tract.history.state import read_state_as, write_state
 from tract.llm.callables import saying
 from tract.llm.types import ChatMessage, Summary, SummaryRequest
 from tract.messages import compact_json, message_text
-from tract.messages.message import CompileWarning, Message
-from tract.objects.content import DialogueContent, Role, from_value, to_value
-from tract.refs.names import HEADS
+from tract.messages.message import Message
 from tract.repo import Repository
-from tract.tokens.counted import content_text
-from tract.tokens.counter import checked_count
 
 AROUND = 3
 """How many messages before and after a part the summariser is shown."""
 
-STATE = "compress-pieces"
 _LEAST_TARGET = 64
 _MOST_KEPT = 1000
 
 
-def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
-    """What the plan would do; nobody is asked for a summary. Errors for a content are those of ``ask_for_summaries``."""
-    target = plan.request.target_tokens
-    parts = [replace(part, tokens_after=share or 0) for part, share in _shares(plan)]
-    dropped: tuple[Fact, ...] = ()
-    invented: tuple[Fact, ...] = ()
-    warnings, prefix = plan.warnings, plan.cost(target)
-    if plan.request.content is not None:
-        pending = ask_for_summaries(space, plan, None)
-        parts, warnings, prefix = list(pending.parts), pending.warnings, pending.prefix
-        with space.lock:
-            texts = [message_text(message) for part in plan.parts for message in plan.shown(part)]
-        dropped, invented = dropped_facts(texts, pending.text), invented_facts(texts, pending.text)
-    return CompressResult(
-        commit_hash=None,
-        branch=plan.branch.removeprefix(HEADS),
-        parts=tuple(parts),
-        kept=tuple(id.hex() for id in plan.kept),
-        skipped_left=len(plan.dropped),
-        warnings=warnings,
-        prefix=prefix,
-        dropped=dropped,
-        invented=invented,
-    )
+def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summariser) -> PendingCompression:
+    """The plan with the summaries that *summariser* makes of its messages; nothing moves, and nothing is locked while it is asked.
 
-
-def _shares(plan: CompressionPlan) -> list[tuple[CompressedPart, int | None]]:
-    """Each part with its share of the target, by its length; None where no target is given."""
-    target = plan.request.target_tokens
-    return [
-        (part, None if target is None else max(1, target * part.tokens_before // max(1, plan.tokens)))
-        for part in plan.parts
-    ]
-
-
-def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summariser | None) -> PendingCompression:
-    """The plan with its summaries: the request's *content*, or what *summariser* makes of the messages; nothing moves, and nothing is locked while it is asked.
-
-    CompressionError when a *content* is refused; a model's summary that is refused is marked as ``refused``. LLMError when the provider does not answer.
+    One that is refused is marked as ``refused``. LLMError when the provider does not answer.
     """
     request = plan.request
     with space.lock:
         materials = [_material(plan, part) for part in plan.parts]
-        framing = space.blobs.count_value(_value_of(space, plan, plan.parts[0], "")).message
-    facts = _facts_by_part(materials, request.must_keep)
+        facts = _facts_by_part(materials, request.must_keep)
+        shares = zip(shares_of_target(plan), facts, strict=True)
+        required = [requirements_of(space, plan, part, target, must_keep) for (part, target), must_keep in shares]
     parts: list[CompressedPart] = []
     warnings = list(plan.warnings)
     errors: list[str] = []
-    for (part, target), (shown, before, after), must_keep in zip(_shares(plan), materials, facts, strict=True):
-        limit = max(0, part.tokens_before - framing)
-        requirements = Requirements(_counter(space), target, limit, must_keep)
-        content, summary = request.content, None
-        if content is None:
-            assert summariser is not None
-            asked = SummaryRequest(
-                (),
-                target,
-                instructions=request.instructions,
-                system_prompt=request.system_prompt,
-                before=before,
-                after=after,
-            )
-            run = SummaryRun(space.repo, summariser, request.window or space.config.summary_window, request.progress)
-            summary = run.summarise(asked, blocks_of(shown), requirements)
-            content = summary.text
-        one = _written(space, plan, part, content, summary)
-        found = requirements.errors(one.text)
-        doubt = None if summary is None else doubt_about([message_text(message) for message in shown], one.text)
+    for part, (shown, before, after), requirements in zip(plan.parts, materials, required, strict=True):
+        asked = SummaryRequest(
+            (),
+            requirements.target_tokens,
+            instructions=request.instructions,
+            system_prompt=request.system_prompt,
+            before=before,
+            after=after,
+        )
+        run = SummaryRun(space.repo, summariser, request.window or space.config.summary_window, request.progress)
+        summary = run.summarise(asked, blocks_of(shown), requirements)
+        found = requirements.errors(summary.text)
+        doubt = doubt_about([message_text(message) for message in shown], summary.text)
         doubts = () if doubt is None else (f"it {doubt}",)
         # What somebody looks at anyway is not refused for a doubt.
         errors += (*found, *doubts) if request.auto_commit else found
-        warnings += summary_warnings((*found, *doubts), requirements.misses(one.text))
-        parts.append(one)
-    return _pending(space, plan, parts, warnings, errors)
-
-
-def _counter(space: Workspace) -> Callable[[str], int]:
-    return lambda text: checked_count(space.blobs.counter, text)
+        warnings += summary_warnings((*found, *doubts), requirements.misses(summary.text))
+        one = replace(part, generation_config=summary.generation_config, usage=summary.usage, prompt=summary.prompt)
+        parts.append(with_text(space, plan, one, summary.text))
+    return pending_of(space, plan, parts, warnings, errors)
 
 
 def _material(plan: CompressionPlan, part: CompressedPart) -> tuple[list[Message], Block, Block]:
@@ -159,59 +121,6 @@ def _facts_by_part(
     said = [tuple(one for one in must_keep if not missing_in(text, (one,))) for text in texts]
     nowhere = tuple(one for one in must_keep if not any(one in facts for facts in said))
     return [(*said[0], *nowhere), *said[1:]]
-
-
-def _value_of(space: Workspace, plan: CompressionPlan, part: CompressedPart, content: Any) -> dict[str, Any]:
-    if isinstance(content, str):
-        content = DialogueContent(cast("Role", plan.role_of(part)), content)
-    return to_value(content, space.types)
-
-
-def _written(
-    space: Workspace, plan: CompressionPlan, part: CompressedPart, content: Any, summary: Summary | None
-) -> CompressedPart:
-    """The part with its summary, *content*; *summary* says how a model wrote it, None where it was given."""
-    if summary is None and len(plan.parts) > 1:
-        raise CompressionError(f"one content cannot stand for {len(plan.parts)} runs of messages")
-    with space.lock:
-        value = _value_of(space, plan, part, content)
-        text = content_text(from_value(value, space.types)) if summary is None else summary.text
-        tokens = space.blobs.count_value(value).message
-    written = replace(part, text=text, value=value, tokens_after=tokens)
-    if summary is None:
-        return written
-    return replace(written, generation_config=summary.generation_config, usage=summary.usage, prompt=summary.prompt)
-
-
-def _pending(
-    space: Workspace,
-    plan: CompressionPlan,
-    parts: Sequence[CompressedPart],
-    warnings: Sequence[CompileWarning],
-    errors: Sequence[str],
-) -> PendingCompression:
-    request = plan.request
-    by_model = request.content is None
-    refused = bool(errors) and not request.force
-    if refused and not by_model:
-        raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
-    sources = b"".join(commit for part in parts for commit, _ in part.sources)
-    return PendingCompression(
-        id=blake3(plan.head + sources + str(space.repo.clock()).encode()).hexdigest()[:10],
-        branch=plan.branch.removeprefix(HEADS),
-        head=plan.head.hex(),
-        parts=tuple(parts),
-        kept=tuple(id.hex() for id in plan.kept),
-        warnings=tuple(warnings),
-        prefix=plan.cost(sum(part.tokens_after for part in parts)),
-        dropped=plan.dropped,
-        target_tokens=request.target_tokens,
-        must_keep=tuple(request.must_keep),
-        message=request.message,
-        by_model=by_model,
-        prices=plan.prices,
-        refused=refused,
-    )
 
 
 # In pieces
@@ -330,7 +239,7 @@ def _key(summariser: Summariser, request: SummaryRequest, requirements: Requirem
 def _pieces(repo: Repository) -> dict[str, Summary]:
     """What ``state/compress-pieces`` holds: summaries by their keys."""
     try:
-        return read_state_as(repo, STATE, dict[str, Summary]) or {}
+        return read_state_as(repo, PIECES, dict[str, Summary]) or {}
     except (ObjectCorruptError, OSError):
         return {}  # they can be made again
 
@@ -338,10 +247,4 @@ def _pieces(repo: Repository) -> dict[str, Summary]:
 def _keep(repo: Repository, key: str, found: Summary) -> None:
     kept = dict(list(_pieces(repo).items())[-_MOST_KEPT:])
     with suppress(OSError):  # a summary that cannot be kept is still one that can be used
-        write_state(repo, STATE, {**kept, key: found})
-
-
-def forget_pieces(repo: Repository) -> None:
-    """Forget the summaries of pieces, for the compression is done; a file that cannot be deleted does no harm."""
-    with suppress(OSError):
-        clear_state(repo, STATE)
+        write_state(repo, PIECES, {**kept, key: found})

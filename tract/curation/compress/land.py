@@ -5,11 +5,11 @@ Only ``land_compression`` moves the branch: the messages that go must be the sam
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from tract.compile.workspace import Workspace
-from tract.curation.compress.ask import forget_pieces
 from tract.curation.compress.facts import Fact, doubt_about, dropped_facts, invented_facts
 from tract.curation.compress.result import (
     SUMMARY_KINDS,
@@ -17,9 +17,9 @@ from tract.curation.compress.result import (
     CompressResult,
     PendingCompression,
     PrefixCost,
+    Requirements,
     summary_warnings,
 )
-from tract.curation.compress.summariser import Requirements
 from tract.curation.context_view import ContextView
 from tract.errors import CompressionError, ContentValidationError
 from tract.history.compression import (
@@ -31,6 +31,7 @@ from tract.history.compression import (
     compress_reason,
 )
 from tract.history.notes import DROPPED, NoteTable, note_tip
+from tract.history.state import clear_state
 from tract.messages import message_text
 from tract.messages.message import message_in
 from tract.objects.id import ObjectId
@@ -41,6 +42,15 @@ from tract.tokens.counter import checked_count
 from tract.transaction import transaction
 from tract.writing.budget import check_budget_of_merge
 from tract.writing.credentials import checked_config
+
+PIECES = "compress-pieces"
+"""The state that holds the summaries of pieces, by a hash of what each was asked with, until the compression is done."""
+
+
+def forget_pieces(repo: Repository) -> None:
+    """Forget the summaries of pieces, for the compression is done; a file that cannot be deleted does no harm."""
+    with suppress(OSError):
+        clear_state(repo, PIECES)
 
 
 def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> PendingCompression:

@@ -14,14 +14,14 @@ A plan looks and changes nothing. Nothing is locked while a model thinks, so eve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.config import LEAST_WINDOW
-from tract.curation.compress.result import CachePrices, CompressedPart, PrefixCost
-from tract.curation.compress.summariser import MustKeep, Summariser, check_must_keep
+from tract.curation.compress.result import CachePrices, CompressedPart, MustKeep, PrefixCost
 from tract.curation.context_view import INSTRUCTIONS, ContextView
 from tract.errors import CompressionError
 from tract.history.compression import is_summary
@@ -33,6 +33,9 @@ from tract.objects.model import CommitOperation, Entry
 from tract.refs.store import ANY, Expected
 from tract.revision import Revision, resolve_revision, revision_text, revision_texts
 from tract.transaction import check_branch, check_idle
+
+if TYPE_CHECKING:
+    from tract.curation.compress.summariser import Summariser
 
 RECENT = 10
 """The most messages that the recent part has where the request does not say; it has fewer where the last exchange is shorter."""
@@ -197,6 +200,16 @@ class CompressionPlan:
     def shown(self, part: CompressedPart) -> list[Message]:
         """The messages of a part as the model sees them."""
         return [self.view.message(self.view.index[commit]) for commit, _ in part.sources]
+
+
+def check_must_keep(must_keep: Sequence[MustKeep]) -> None:
+    """CompressionError for what is no list of texts and patterns of text."""
+    if not isinstance(must_keep, Sequence) or isinstance(must_keep, str):
+        raise CompressionError("must_keep is a list of texts and patterns")
+    for one in must_keep:
+        is_pattern = isinstance(one, re.Pattern) and isinstance(one.pattern, str)
+        if not is_pattern and not (isinstance(one, str) and one):
+            raise CompressionError(f"must_keep takes texts and patterns of text, not {one!r:.60}")
 
 
 def plan_compression(space: Workspace, request: CompressionRequest, *, expected: Expected = ANY) -> CompressionPlan:

@@ -18,13 +18,13 @@ on. Messages appended later cost the same either way, so they are left out of it
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tract.config import TractConfig, check_price
 from tract.curation.compress.facts import Fact
-from tract.curation.compress.summariser import MustKeep
 from tract.curation.editable import value_with_text
 from tract.errors import CompressionError, ConfigError
 from tract.messages.message import CompileWarning, readable_content
@@ -33,6 +33,53 @@ from tract.objects.model import Entry
 UNFIT = "the summary is unfit: "
 SUMMARY_KINDS = frozenset({"summary_unfit", "target_missed"})
 """The kinds of warnings that are about a summary."""
+
+
+MustKeep = str | re.Pattern[str]
+"""A text, or a pattern, that a summary has to contain."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a summary has to be: *limit* is the most tokens it may have, *target_tokens* the most it should have, *must_keep* what it must contain.
+
+    *count* counts a text's tokens.
+    """
+
+    count: Callable[[str], int]
+    target_tokens: int | None = None
+    limit: int | None = None
+    must_keep: tuple[MustKeep, ...] = ()
+
+    def errors(self, text: str) -> tuple[str, ...]:
+        """Why *text* cannot be the summary; empty when it can."""
+        found = []
+        missing = missing_in(text, self.must_keep)
+        if missing:
+            found.append(f"it does not contain {', '.join(missing)}")
+        if self.limit is not None:
+            tokens = self.count(text)
+            if tokens > self.limit:
+                found.append(f"it has {tokens} tokens, more than the {self.limit} of what it stands for")
+        return tuple(found)
+
+    def misses(self, text: str) -> tuple[str, ...]:
+        """What *text* should be and is not; that alone refuses no summary."""
+        if self.target_tokens is None:
+            return ()
+        tokens = self.count(text)
+        if tokens <= self.target_tokens:
+            return ()
+        return (f"it has {tokens} tokens, and {self.target_tokens} were asked for",)
+
+
+def missing_in(text: str, must_keep: Iterable[MustKeep]) -> tuple[str, ...]:
+    """Those of *must_keep* that *text* does not contain, as texts."""
+    return tuple(
+        repr(one) if isinstance(one, str) else f"/{one.pattern}/"
+        for one in must_keep
+        if not (one in text if isinstance(one, str) else one.search(text))
+    )
 
 
 def summary_warnings(errors: Sequence[str], misses: Sequence[str]) -> list[CompileWarning]:

@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from pathlib import Path
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from tract.compile.workspace import Moving, Workspace
-from tract.curation.compress.ask import ask_for_summaries, dry_run_of, forget_pieces
-from tract.curation.compress.land import land_compression, recounted
+from tract.curation.compress.land import forget_pieces, land_compression, recounted
+from tract.curation.compress.pending import dry_run_of, with_content
 from tract.curation.compress.plan import CompressionOptions, CompressionRequest, plan_compression
 from tract.curation.compress.result import UNFIT, CompressResult, PendingCompression
-from tract.curation.compress.summariser import choose_summariser
 from tract.errors import CompressionError, ObjectCorruptError
 from tract.history.state import clear_state, read_state_as, states, write_state
-from tract.llm.types import LLMClient
 from tract.objects.id import ObjectId
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tract.llm.types import LLMClient
 
 _PREFIX = "compress-"
 _ID = re.compile(r"[0-9a-f]{10}")
@@ -38,14 +40,19 @@ def compress(
 ) -> CompressResult | PendingCompression:
     """Compress as *options* say, or keep the compression for its review; *client* is the configured model."""
     request = CompressionRequest(auto_commit=auto_commit, dry_run=dry_run, **options)
-    summariser = None
-    if request.content is None and not request.dry_run:
+    is_asked = request.content is None and not request.dry_run
+    if is_asked:
+        # Half of what a compression loads, and a given text needs none of it.
+        from tract.curation.compress.ask import ask_for_summaries
+        from tract.curation.compress.summariser import choose_summariser
+
         summariser = choose_summariser(request.summariser, client, model=request.model, prompts=prompts)
     with moving("compress") as (space, expected):
         plan = plan_compression(space, request, expected=expected)
         if request.dry_run:
             return dry_run_of(space, plan)
-    pending = ask_for_summaries(space, plan, summariser)  # with nothing locked: a model takes its time
+    # With nothing locked: a model takes its time.
+    pending = ask_for_summaries(space, plan, summariser) if is_asked else with_content(space, plan)
     with moving("compress") as (space, _):
         return finish_compression(space, pending, auto_commit=request.auto_commit, force=request.force)
 

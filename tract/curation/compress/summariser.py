@@ -9,17 +9,18 @@ A summary must be a text, whole, shorter than what it stands for, and have every
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tract.curation.compress.blocks import as_text, plain_text
+from tract.curation.compress.result import MustKeep, Requirements
 from tract.errors import CompressionError, ContentValidationError, LLMConfigError, LLMError, LLMResponseError
 from tract.llm.callables import as_client, check_whole, read_summary
 from tract.llm.prompts import Prompt, load_prompt
 from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Summary, SummaryRequest
+from tract.messages import chat_excerpt, compact_json, message_text, tool_units
+from tract.messages.message import Message
 from tract.objects.kept import plain_json
 from tract.writing.credentials import checked_config
 
@@ -36,61 +37,8 @@ _MOST_SHOWN = 20_000
 
 Summariser = Callable[[SummaryRequest], Summary | str]
 
-MustKeep = str | re.Pattern[str]
-"""A text, or a pattern, that a summary has to contain."""
-
-
-@dataclass(frozen=True, slots=True)
-class Requirements:
-    """What a summary has to be: *limit* is the most tokens it may have, *target_tokens* the most it should have, *must_keep* what it must contain.
-
-    *count* counts a text's tokens.
-    """
-
-    count: Callable[[str], int]
-    target_tokens: int | None = None
-    limit: int | None = None
-    must_keep: tuple[MustKeep, ...] = ()
-
-    def errors(self, text: str) -> tuple[str, ...]:
-        """Why *text* cannot be the summary; empty when it can."""
-        found = []
-        missing = missing_in(text, self.must_keep)
-        if missing:
-            found.append(f"it does not contain {', '.join(missing)}")
-        if self.limit is not None:
-            tokens = self.count(text)
-            if tokens > self.limit:
-                found.append(f"it has {tokens} tokens, more than the {self.limit} of what it stands for")
-        return tuple(found)
-
-    def misses(self, text: str) -> tuple[str, ...]:
-        """What *text* should be and is not; that alone refuses no summary."""
-        if self.target_tokens is None:
-            return ()
-        tokens = self.count(text)
-        if tokens <= self.target_tokens:
-            return ()
-        return (f"it has {tokens} tokens, and {self.target_tokens} were asked for",)
-
-
-def check_must_keep(must_keep: Sequence[MustKeep]) -> None:
-    """CompressionError for what is no list of texts and patterns of text."""
-    if not isinstance(must_keep, Sequence) or isinstance(must_keep, str):
-        raise CompressionError("must_keep is a list of texts and patterns")
-    for one in must_keep:
-        is_pattern = isinstance(one, re.Pattern) and isinstance(one.pattern, str)
-        if not is_pattern and not (isinstance(one, str) and one):
-            raise CompressionError(f"must_keep takes texts and patterns of text, not {one!r:.60}")
-
-
-def missing_in(text: str, must_keep: Iterable[MustKeep]) -> tuple[str, ...]:
-    """Those of *must_keep* that *text* does not contain, as texts."""
-    return tuple(
-        repr(one) if isinstance(one, str) else f"/{one.pattern}/"
-        for one in must_keep
-        if not (one in text if isinstance(one, str) else one.search(text))
-    )
+Block = tuple[ChatMessage, ...]
+"""Messages that stay together: one, or a tool's call and its results with what is between."""
 
 
 def choose_summariser(
@@ -270,3 +218,69 @@ def add_usage(total: dict[str, Any], usage: Mapping[str, Any]) -> None:
     for key, value in usage.items():
         if isinstance(key, str) and type(value) is int and 0 <= value < _MOST_USED:
             total[key] = total.get(key, 0) + value
+
+
+# Messages as a summariser reads them: in blocks that are never cut, without pictures and sounds
+
+
+def blocks_of(messages: Sequence[Message]) -> tuple[Block, ...]:
+    """*messages* in blocks, in order."""
+    ends = list(range(len(messages)))
+    for at, unit in tool_units(messages).of.items():
+        ends[at] = unit[-1]
+    blocks: list[Block] = []
+    start = end = 0
+    for at, last in enumerate(ends):
+        end = max(end, last)
+        if at == end:
+            blocks.append(chat_messages(messages[start : at + 1]))
+            start = end = at + 1
+    return tuple(blocks)
+
+
+def chat_messages(messages: Sequence[Message]) -> Block:
+    """*messages* in OpenAI's chat form."""
+    rendered = chat_excerpt(messages)
+    if rendered:
+        return tuple(_readable(message) for message in rendered)
+    return tuple({"role": message.role, "content": message_text(message)} for message in messages)
+
+
+def _readable(message: dict[str, Any]) -> ChatMessage:
+    """The message with its parts of text, and the names of its other parts."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    return {**message, "content": "\n".join(_part_text(part) for part in content)}
+
+
+def _part_text(part: Any) -> str:
+    if isinstance(part, dict) and isinstance(part.get("text"), str):
+        return str(part["text"])
+    kind = part.get("type", "part") if isinstance(part, dict) else "part"
+    return f"[{kind} left out]"
+
+
+def as_text(messages: Iterable[ChatMessage]) -> str:
+    """*messages* as a model is given them: JSON, one message a line."""
+    return "\n".join(compact_json(dict(message)) for message in messages)
+
+
+def plain_text(messages: Iterable[ChatMessage]) -> str:
+    """What *messages* say, and what they call, without the JSON around it."""
+    texts: list[str] = []
+    for message in messages:
+        texts.append(str(message.get("content") or ""))
+        for call in message.get("tool_calls") or ():
+            function = call.get("function") if isinstance(call, dict) else None
+            texts.append(str(function.get("arguments")) if isinstance(function, dict) else compact_json(call))
+    return "\n".join(texts)
+
+
+def slices_of(block: Block, parts: int) -> Iterator[Block]:
+    """A block that is too long for a model, in *parts* slices of its text."""
+    text = as_text(block)
+    size = -(-len(text) // parts)
+    for at in range(0, len(text), size):
+        lead = f"[part {at // size + 1} of {parts} of one long message]\n"
+        yield ({"role": str(block[0].get("role", "user")), "content": lead + text[at : at + size]},)
