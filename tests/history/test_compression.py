@@ -15,14 +15,14 @@ from tract.errors import BranchExistsError, CompressionError, DetachedHeadError,
 from tract.history.checkout import checkout
 from tract.history.commit import Draft, write_commits
 from tract.history.compression import (
-    Compression,
     NewSummary,
+    commit_compression,
+    compress_reason,
     compression_of,
     is_summary,
     known_compression_of,
     runs_of,
     summaries_of,
-    write_compression,
 )
 from tract.history.context import context_at, entries
 from tract.history.expansion import plan_expansion, write_expansion
@@ -34,9 +34,11 @@ from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.names import HEADS, ORIG_HEAD
 from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.transaction import transaction
 from tract.tree import build_context
 
 MAIN = f"{HEADS}main"
+Plan = tuple[tuple[NewSummary, ...], tuple[Entry, ...]]
 
 
 def sources_of(repo: Repository, summary: ObjectId) -> tuple[Entry, ...]:
@@ -66,11 +68,17 @@ def texts(repo: Repository) -> list[str]:
     return [repo.blob(blob)["text"] for _, blob in items_of(repo)]
 
 
-def compression(repo: Repository, *groups: list[int], dropped: list[int] = (), text: str = "Σ") -> Compression:  # type: ignore[assignment]
+def compression(repo: Repository, *groups: list[int], dropped: list[int] = (), text: str = "Σ") -> Plan:  # type: ignore[assignment]
     """A compression of the messages at those places, each group with a summary of its own."""
     items = items_of(repo)
     summaries = tuple(summary(text, *(items[at] for at in group)) for group in groups)
-    return Compression(MAIN, summaries, tuple(items[at] for at in dropped))
+    return summaries, tuple(items[at] for at in dropped)
+
+
+def write_compression(repo: Repository, plan: Plan, branch: str = MAIN) -> tuple[ObjectId, tuple[ObjectId, ...]]:
+    """The commit of a compression, and those of its summaries."""
+    with transaction(repo, compress_reason(plan[0])) as tx:
+        return commit_compression(tx, branch, *plan)
 
 
 def summary(text: str, *sources: Entry) -> NewSummary:
@@ -85,34 +93,34 @@ def test_more_commits_than_are_remembered_can_be_compressed(tmp_path: Path, monk
     monkeypatch.setattr("tract.repo._COMMITS_KEPT", 32)
     repo = open_repository(str(tmp_path / ".tract"))
 
-    made = write_compression(repo, compression(repo, [1, 2, 3]))
+    _, made = write_compression(repo, compression(repo, [1, 2, 3]))
 
-    assert made.summaries[0] in [commit for commit, _ in items_of(repo)]
+    assert made[0] in [commit for commit, _ in items_of(repo)]
     repo.close()
 
 
 def test_the_summary_stands_where_the_first_message_stood_and_the_rest_stays_in_order() -> None:
     repo, ids = make_repo(6)
 
-    made = write_compression(repo, compression(repo, [1, 3], dropped=[4]))
+    id, made = write_compression(repo, compression(repo, [1, 3], dropped=[4]))
 
     assert ["0", "Σ", "2", "5"] == texts(repo)
-    commit = repo.commit(made.commit)
-    assert (CommitOperation.COMPRESS, (ids[-1], made.summaries[0])) == (commit.operation, commit.parents)
+    commit = repo.commit(id)
+    assert (CommitOperation.COMPRESS, (ids[-1], made[0])) == (commit.operation, commit.parents)
     assert (None, None, 7, "Compressed 2 messages") == (
         commit.content,
         commit.target,
         commit.generation,
         commit.message,
     )
-    assert (ids[-1], made.commit) == (repo.ref(ORIG_HEAD), repo.ref(MAIN))
-    assert [ids[0], made.summaries[0], ids[2], ids[5]] == [id for id, _ in items_of(repo)]
+    assert (ids[-1], id) == (repo.ref(ORIG_HEAD), repo.ref(MAIN))
+    assert [ids[0], made[0], ids[2], ids[5]] == [id for id, _ in items_of(repo)]
 
 
 def test_a_summary_is_a_commit_whose_context_is_itself() -> None:
     repo, ids = make_repo(3)
 
-    (id,) = write_compression(repo, compression(repo, [0, 1])).summaries
+    _, (id,) = write_compression(repo, compression(repo, [0, 1]))
 
     commit = repo.commit(id)
     assert (CommitOperation.APPEND, (), 1) == (commit.operation, commit.parents, commit.generation)
@@ -203,7 +211,7 @@ def test_another_branch_a_detached_head_and_a_merge_under_way_refuse_it() -> Non
     plan = compression(repo, [0, 1])
 
     with pytest.raises(CompressionError, match="HEAD is on 'refs/heads/main'"):
-        write_compression(repo, Compression(f"{HEADS}other", plan.summaries))
+        write_compression(repo, plan, f"{HEADS}other")
     write_state(repo, "merge", {})
     with pytest.raises(MergeError, match="under way"):
         write_compression(repo, plan)
@@ -217,14 +225,12 @@ def test_sources_are_what_the_parent_has_and_the_compression_has_not() -> None:
     repo, ids = make_repo(6)
     first = items_of(repo)
 
-    made = write_compression(repo, compression(repo, [0, 1], [4], dropped=[2, 5]))
+    commit, made = write_compression(repo, compression(repo, [0, 1], [4], dropped=[2, 5]))
     say(repo, "later")
 
-    assert made.commit == compression_of(repo, made.summaries[1])
-    assert {made.summaries[0]: tuple(first[:3]), made.summaries[1]: (first[4], first[5])} == summaries_of(
-        repo, made.commit
-    )
-    assert (first[4], first[5]) == sources_of(repo, made.summaries[1])
+    assert commit == compression_of(repo, made[1])
+    assert {made[0]: tuple(first[:3]), made[1]: (first[4], first[5])} == summaries_of(repo, commit)
+    assert (first[4], first[5]) == sources_of(repo, made[1])
     with pytest.raises(CompressionError, match="is no summary"):
         sources_of(repo, ids[3])
     with pytest.raises(CompressionError, match="is no compression"):
@@ -233,8 +239,8 @@ def test_sources_are_what_the_parent_has_and_the_compression_has_not() -> None:
 
 def test_a_summary_compressed_again_still_knows_its_own_sources() -> None:
     repo, ids = make_repo(4)
-    (inner,) = write_compression(repo, compression(repo, [0, 1], text="inner")).summaries
-    (outer,) = write_compression(repo, compression(repo, [0, 1], text="outer")).summaries
+    _, (inner,) = write_compression(repo, compression(repo, [0, 1], text="inner"))
+    _, (outer,) = write_compression(repo, compression(repo, [0, 1], text="outer"))
 
     assert ["outer", "3"] == texts(repo)
     assert ids[:2] == [id for id, _ in sources_of(repo, inner)]
@@ -243,8 +249,7 @@ def test_a_summary_compressed_again_still_knows_its_own_sources() -> None:
 
 def test_a_compression_replayed_where_its_messages_were_not_is_not_the_one_that_counts() -> None:
     repo, ids = make_repo(4)
-    made = write_compression(repo, compression(repo, [1, 2]))
-    (sigma,) = made.summaries
+    commit, (sigma,) = write_compression(repo, compression(repo, [1, 2]))
     elsewhere = Commit(CommitOperation.APPEND, (), repo.commit(ids[0]).content, None, None, (), 1, repo.clock(), "me")
     root = new_commit(elsewhere)
     row = next(entry for entry in items_of(repo) if entry[0] == sigma)
@@ -255,14 +260,14 @@ def test_a_compression_replayed_where_its_messages_were_not_is_not_the_one_that_
     repo.refs.update([RefEdit(f"{HEADS}other", replayed.id, None)], reason="test", objects=[root, replayed])
     checkout(repo, "other")
 
-    assert made.commit == compression_of(repo, sigma)
+    assert commit == compression_of(repo, sigma)
     assert ids[1:3] == [id for id, _ in sources_of(repo, sigma)]
 
 
 def test_expanding_puts_each_message_back_where_it_was() -> None:
     repo, _ = make_repo(8)
     before = items_of(repo)
-    (id,) = write_compression(repo, compression(repo, [1, 2, 4, 6], dropped=[5])).summaries
+    _, (id,) = write_compression(repo, compression(repo, [1, 2, 4, 6], dropped=[5]))
     assert ["0", "Σ", "3", "7"] == texts(repo)
 
     made = write_expansion(repo, plan_expansion(repo, id))
@@ -275,7 +280,7 @@ def test_expanding_puts_each_message_back_where_it_was() -> None:
 
 def test_what_was_done_since_stays() -> None:
     repo, ids = make_repo(5)
-    (id,) = write_compression(repo, compression(repo, [0, 2])).summaries
+    _, (id,) = write_compression(repo, compression(repo, [0, 2]))
     say(repo, "later")
     write_commits(
         repo, [Draft(value_of("1!"), CommitOperation.EDIT, ids[1]), Draft(value_of("Σ!"), CommitOperation.EDIT, id)]
@@ -288,9 +293,9 @@ def test_what_was_done_since_stays() -> None:
 
 def test_one_of_several_summaries_is_expanded_alone() -> None:
     repo, _ = make_repo(6)
-    made = write_compression(repo, compression(repo, [0, 1], [3, 4]))
+    _, made = write_compression(repo, compression(repo, [0, 1], [3, 4]))
 
-    write_expansion(repo, plan_expansion(repo, made.summaries[1]))
+    write_expansion(repo, plan_expansion(repo, made[1]))
 
     assert ["Σ", "2", "3", "4", "5"] == texts(repo)
 
@@ -298,7 +303,7 @@ def test_one_of_several_summaries_is_expanded_alone() -> None:
 @pytest.mark.parametrize("group", [[0, 1, 2, 3], [0, 2], [2, 3], [1, 3], [3]])
 def test_what_was_appended_since_comes_behind_what_comes_back(group: list[int]) -> None:
     repo, _ = make_repo(4)
-    (id,) = write_compression(repo, compression(repo, group)).summaries
+    _, (id,) = write_compression(repo, compression(repo, group))
     say(repo, "later")
 
     write_expansion(repo, plan_expansion(repo, id))
@@ -315,7 +320,7 @@ def test_random_work_after_a_compression_is_kept_by_its_expansion(
 ) -> None:
     repo, ids = make_repo(12)
     expected = dict(items_of(repo))
-    (id,) = write_compression(repo, compression(repo, sorted(going))).summaries
+    _, (id,) = write_compression(repo, compression(repo, sorted(going)))
     for number, (what, at) in enumerate(later):
         stays = at not in going and ids[at] in dict(items_of(repo))
         if what == "append":
@@ -326,7 +331,7 @@ def test_random_work_after_a_compression_is_kept_by_its_expansion(
             expected[ids[at]] = dict(items_of(repo))[ids[at]]
         elif what == "compress" and stays:
             place = [commit for commit, _ in items_of(repo)].index(ids[at])
-            (other,) = write_compression(repo, compression(repo, [place], text=f"Σ{number}")).summaries
+            _, (other,) = write_compression(repo, compression(repo, [place], text=f"Σ{number}"))
             blob = dict(items_of(repo))[other]
             expected = {
                 other if commit == ids[at] else commit: blob if commit == ids[at] else was
@@ -341,7 +346,7 @@ def test_random_work_after_a_compression_is_kept_by_its_expansion(
 
 def test_an_expansion_on_a_new_branch_leaves_this_one_alone() -> None:
     repo, _ = make_repo(3)
-    (id,) = write_compression(repo, compression(repo, [0, 1])).summaries
+    _, (id,) = write_compression(repo, compression(repo, [0, 1]))
     head = repo.head()
 
     made = write_expansion(repo, plan_expansion(repo, id), branch="full")
@@ -354,9 +359,9 @@ def test_an_expansion_on_a_new_branch_leaves_this_one_alone() -> None:
 
 def test_what_is_no_summary_or_is_not_there_is_not_expanded() -> None:
     repo, ids = make_repo(4)
-    (inner,) = write_compression(repo, compression(repo, [0, 1])).summaries
+    _, (inner,) = write_compression(repo, compression(repo, [0, 1]))
     plan = plan_expansion(repo, inner)
-    (outer,) = write_compression(repo, compression(repo, [0, 1])).summaries
+    _, (outer,) = write_compression(repo, compression(repo, [0, 1]))
 
     with pytest.raises(
         CompressionError, match=f"is not in the context at HEAD: summary {outer.hex()[:16]} stands for it"
@@ -372,8 +377,8 @@ def test_fsck_finds_nothing_wrong_with_any_of_it(tmp_path: Path) -> None:
     create_repository(str(tmp_path / ".tract"), TractConfig())
     repo = open_repository(str(tmp_path / ".tract"), durability="process")
     say(repo, *map(str, range(40)))
-    made = write_compression(repo, compression(repo, list(range(30)), [35]))
-    write_expansion(repo, plan_expansion(repo, made.summaries[0]))
+    _, made = write_compression(repo, compression(repo, list(range(30)), [35]))
+    write_expansion(repo, plan_expansion(repo, made[0]))
     repo.close()
 
     assert () == tuple(check_repository(str(tmp_path / ".tract")).problems)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from tract.adapters.transcripts.model import Turn
-from tract.history.compression import Compression, NewSummary, commit_compression, compress_reason
+from tract.history.compression import NewSummary, commit_compression, compress_reason
 from tract.history.context import context_at, entries
 from tract.history.keys import find_key
 from tract.history.notes import KEY
@@ -34,7 +34,7 @@ def summarise(repo: Repository, turn: Turn) -> bool:
         return False
     summary = NewSummary(message_value(turn.message, turn.format), sources, _facts(sources))
     metadata = {"imported": turn.metadata} if turn.metadata else {}
-    _compress(repo, turn, Compression(branch, (summary,), metadata=metadata))
+    _compress(repo, turn, branch, [summary], metadata=metadata)
     return True
 
 
@@ -47,16 +47,16 @@ def clear_results(repo: Repository, turn: Turn) -> None:
         if value is not None:
             summaries.append(NewSummary(value, (entry,), _facts((entry,))))
     if summaries and branch is not None:
-        _compress(repo, turn, Compression(branch, tuple(summaries), message="microcompaction"))
+        _compress(repo, turn, branch, summaries, message="microcompaction")
 
 
-def _compress(repo: Repository, turn: Turn, compression: Compression) -> None:
+def _compress(repo: Repository, turn: Turn, branch: str, summaries: Sequence[NewSummary], **about: Any) -> None:
     """Commit the compression at the time of *turn*, under its key where it is the summary."""
     time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
-    with transaction(replace(repo, clock=lambda: time), compress_reason(compression)) as tx:
-        made = commit_compression(tx, compression)
+    with transaction(replace(repo, clock=lambda: time), compress_reason(summaries)) as tx:
+        commit, _ = commit_compression(tx, branch, summaries, **about)
         if turn.summarises and turn.key is not None:
-            tx.note(KEY, made.commit, {"key": turn.key}, time=time)
+            tx.note(KEY, commit, {"key": turn.key}, time=time)
 
 
 def _facts(sources: Sequence[Entry]) -> dict[str, Any]:

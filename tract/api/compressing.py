@@ -81,23 +81,21 @@ class Compressing(Handle):
 
     def dropped_facts(self, compression: PendingCompression | Revision) -> tuple[Fact, ...]:
         """The numbers, names, paths, ids and decisions that the messages of a compression stated and its summaries do not have: of one that waits, or of a compress commit."""
-        from tract.curation.compress.land import dropped_facts_of, facts_dropped_by
-        from tract.curation.compress.result import PendingCompression
-
-        with self._access() as space:
-            if isinstance(compression, PendingCompression):
-                return facts_dropped_by(space, compression)
-            return dropped_facts_of(space.repo, resolve_revision(space.repo, compression))
+        return self._facts(compression)[0]
 
     def invented_facts(self, compression: PendingCompression | Revision) -> tuple[Fact, ...]:
         """The numbers, names, paths and ids that the summaries of a compression state and no message of it did: of one that waits, or of a compress commit."""
-        from tract.curation.compress.land import facts_invented_by, invented_facts_of
+        return self._facts(compression)[1]
+
+    def _facts(self, compression: PendingCompression | Revision) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+        from tract.curation.compress.land import noted_facts
+        from tract.curation.compress.pending import facts_of
         from tract.curation.compress.result import PendingCompression
 
         with self._access() as space:
             if isinstance(compression, PendingCompression):
-                return facts_invented_by(space, compression)
-            return invented_facts_of(space.repo, resolve_revision(space.repo, compression))
+                return facts_of(space, compression)
+            return noted_facts(space.repo, resolve_revision(space.repo, compression))
 
     def expand(self, summary: Revision, *, branch: str | None = None) -> ExpandResult:
         """Put the messages back that a summary stands for, on this branch, or on a new *branch* beside it.

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tract.errors import BlobNotFoundError, CompressionError
@@ -28,7 +28,7 @@ from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.refs.names import HEADS
 from tract.repo import Repository
-from tract.transaction import Transaction, transaction
+from tract.transaction import Transaction
 from tract.tree import EMPTY, Context, nodes_of
 
 SUMMARY = "summary"
@@ -50,68 +50,48 @@ class NewSummary(NamedTuple):
     config: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Compression:
-    """What a compression writes on *branch*; *dropped* are hidden messages that leave without being summed up."""
-
-    branch: str
-    summaries: tuple[NewSummary, ...]
-    dropped: tuple[Entry, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-    message: str | None = None
-
-    @property
-    def removed(self) -> tuple[Entry, ...]:
-        """Every entry that leaves the context."""
-        return (*(entry for one in self.summaries for entry in one.sources), *self.dropped)
-
-
-class Compressed(NamedTuple):
-    """The commit that a compression made, and those of its summaries."""
-
-    commit: ObjectId
-    summaries: tuple[ObjectId, ...]
-
-
-def write_compression(repo: Repository, compression: Compression) -> Compressed:
-    """Commit a compression and move the branch to it, in one operation; see :func:`commit_compression`."""
-    with transaction(repo, compress_reason(compression)) as tx:
-        return commit_compression(tx, compression)
-
-
-def compress_reason(compression: Compression) -> str:
+def compress_reason(summaries: Sequence[NewSummary]) -> str:
     """What the reflog says of a compression."""
-    count = sum(len(one.sources) for one in compression.summaries)
+    count = sum(len(one.sources) for one in summaries)
     return f"compress: {count} message{'' if count == 1 else 's'}"
 
 
-def commit_compression(tx: Transaction, compression: Compression) -> Compressed:
-    """Commit a compression, its summaries first, and move the branch to it; ``ORIG_HEAD`` is where it was.
+def commit_compression(
+    tx: Transaction,
+    branch: str,
+    summaries: Sequence[NewSummary],
+    dropped: Sequence[Entry] = (),
+    *,
+    metadata: Mapping[str, Any] = MappingProxyType({}),
+    message: str | None = None,
+) -> tuple[ObjectId, tuple[ObjectId, ...]]:
+    """Commit a compression of *branch*, its summaries first, and move the branch to it; ``ORIG_HEAD`` is where it was. Given back are its commit and those of its summaries.
 
+    *dropped* are hidden messages that leave without being summed up.
     The branch may have moved since it was planned, as long as every message that goes is still there with the same content; CompressionError when one is not.
     """
-    tip = check_compressed(tx, compression.branch)
+    tip = check_compressed(tx, branch)
     # Before anything is made, for it may walk through more commits than are remembered, and what was not written yet is only remembered.
     records = list_records(tx.repo, tip, tx.objects)
-    commits = [_commit_summary(tx, one) for one in compression.summaries]
+    commits = [_commit_summary(tx, one) for one in summaries]
     nodes: list[NewObject] = []
-    context = _compressed(tx.repo, tip, compression, commits, nodes)
+    context = _compressed(tx.repo, tip, summaries, dropped, commits, nodes)
     tx.objects += nodes_of(tx.repo, context, nodes)
-    count = sum(len(one.sources) for one in compression.summaries)
-    about = [{SUMMARY: id.hex(), **one.facts} for id, one in zip(commits, compression.summaries, strict=True)]
+    count = sum(len(one.sources) for one in summaries)
+    about = [{SUMMARY: id.hex(), **one.facts} for id, one in zip(commits, summaries, strict=True)]
     id = tx.commit(
         CommitOperation.COMPRESS,
         context,
         parents=(tip, *commits),
-        message=compression.message or count_text(count),
-        metadata={COMPRESSED: about, **compression.metadata},
+        message=message or count_text(count),
+        metadata={COMPRESSED: about, **metadata},
         refs=records,
     )
     tx.move_branch(id, orig_head=True)
-    for at, one in zip(commits, compression.summaries, strict=True):
+    for at, one in zip(commits, summaries, strict=True):
         if one.config:
             tx.note(CONFIG, at, dict(one.config))
-    return Compressed(id, tuple(commits))
+    return id, tuple(commits)
 
 
 def count_text(count: int) -> str:
@@ -146,14 +126,16 @@ def _commit_summary(tx: Transaction, summary: NewSummary) -> ObjectId:
 def _compressed(
     repo: Repository,
     tip: ObjectId,
-    compression: Compression,
+    summaries: Sequence[NewSummary],
+    dropped: Sequence[Entry],
     commits: Sequence[ObjectId],
     made: list[NewObject],
 ) -> Context:
     """The context at *tip* without what goes, with the summaries in their places."""
-    places = check_there(entries(repo, context_at(repo, tip)), compression.removed)
+    gone = [*(entry for one in summaries for entry in one.sources), *dropped]
+    places = check_there(entries(repo, context_at(repo, tip)), gone)
     put: dict[int, Entry] = {}
-    for id, one in zip(commits, compression.summaries, strict=True):
+    for id, one in zip(commits, summaries, strict=True):
         put[min(places[commit] for commit, _ in one.sources)] = (id, new_blob(dict(one.value)).id)
     context = context_before(repo, tip, made)
     for start, stop in reversed(runs_of(sorted(places.values()))):

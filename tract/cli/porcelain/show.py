@@ -136,12 +136,9 @@ def _run_text(space: Workspace, id: ObjectId, commit: Commit) -> str | None:
 
 def _print_facts(console: Console, space: Workspace, id: ObjectId) -> None:
     """What the messages that a compression took out stated and its summary does not, and the other way round."""
-    from tract.curation.compress.land import dropped_facts_of, invented_facts_of  # few commits are compressions
+    from tract.curation.compress.land import noted_facts  # few commits are compressions
 
-    for what, facts in (
-        ("left out", dropped_facts_of(space.repo, id)),
-        ("in no message", invented_facts_of(space.repo, id)),
-    ):
+    for what, facts in zip(("left out", "in no message"), noted_facts(space.repo, id), strict=True):
         if not facts:
             continue
         console.line("")

@@ -10,7 +10,8 @@ from dataclasses import replace
 from typing import Any
 
 from tract.compile.workspace import Workspace
-from tract.curation.compress.facts import Fact, doubt_about, dropped_facts, invented_facts
+from tract.curation.compress.facts import Fact, doubt_about
+from tract.curation.compress.pending import facts_of, source_texts
 from tract.curation.compress.result import (
     SUMMARY_KINDS,
     CompressedPart,
@@ -23,7 +24,6 @@ from tract.curation.compress.result import (
 from tract.curation.context_view import ContextView
 from tract.errors import CompressionError, ContentValidationError
 from tract.history.compression import (
-    Compression,
     NewSummary,
     check_compressed,
     check_there,
@@ -32,7 +32,6 @@ from tract.history.compression import (
 )
 from tract.history.notes import DROPPED, NoteTable, note_tip
 from tract.history.state import clear_state
-from tract.messages import message_text
 from tract.messages.message import message_in
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
@@ -67,7 +66,7 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
         if errors and not force:
             raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
         text_tokens += requirements.count(part.text)
-        doubt = doubt_about(_source_texts(space, pending), pending.text) if pending.by_model and not parts else None
+        doubt = doubt_about(source_texts(space, pending), pending.text) if pending.by_model and not parts else None
         if doubt is not None:
             errors.append(f"it {doubt}")  # whoever approves it knows
         warnings += summary_warnings(errors, ())
@@ -87,32 +86,32 @@ def land_compression(
 
     RefMovedError when the branch is not at *expected*. It may have moved on since the plan, as long as what goes is as it was: CompressionError names a message that was edited, pinned, shown or hidden since, that is gone, or that a tool call now belongs to which stays.
     """
-    repo = space.repo
+    repo, branch = space.repo, HEADS + pending.branch
     pending = recounted(space, pending, force=force)
-    compression = _compression(pending, HEADS + pending.branch)
-    dropped, invented = facts_dropped_by(space, pending), facts_invented_by(space, pending)
-    with transaction(repo, compress_reason(compression)) as tx:
-        tip = check_compressed(tx, compression.branch)
+    summaries = [NewSummary(part.value, part.sources, _facts(part), _config(part)) for part in pending.parts]
+    dropped, invented = facts_of(space, pending)
+    with transaction(repo, compress_reason(summaries)) as tx:
+        tip = check_compressed(tx, branch)
         tx.check_expected(expected)
         _check_unchanged(space, pending, tip)
         _check_budget(space, pending)
         try:
-            made = commit_compression(tx, compression)
+            commit, made = commit_compression(
+                tx, branch, summaries, pending.dropped, metadata=_metadata(pending), message=pending.message
+            )
         except ContentValidationError:
             forget_pieces(repo)  # or the next attempt would go on with the same summary
             raise
         if dropped or invented:
-            told = {"facts": [list(fact) for fact in dropped]}
-            if invented:
-                told["invented"] = [list(fact) for fact in invented]
-            tx.note(DROPPED, made.commit, told)
+            tx.note(DROPPED, commit, _told_facts(dropped, invented))
     if pending.by_model:
         forget_pieces(repo)
-    parts = zip(pending.parts, made.summaries, strict=True)
     return CompressResult(
-        commit_hash=made.commit.hex(),
+        commit_hash=commit.hex(),
         branch=pending.branch,
-        parts=tuple(replace(part, summary_hash=summary.hex()) for part, summary in parts),
+        parts=tuple(
+            replace(part, summary_hash=summary.hex()) for part, summary in zip(pending.parts, made, strict=True)
+        ),
         kept=pending.kept,
         skipped_left=pending.skipped_left,
         warnings=pending.warnings,
@@ -122,37 +121,19 @@ def land_compression(
     )
 
 
-def _source_texts(space: Workspace, pending: PendingCompression) -> list[str]:
-    with space.lock:
-        return [message_text(space.blobs.message(blob)) for part in pending.parts for _, blob in part.sources]
+def _told_facts(dropped: tuple[Fact, ...], invented: tuple[Fact, ...]) -> dict[str, Any]:
+    told = {"facts": [list(fact) for fact in dropped]}
+    return told | ({"invented": [list(fact) for fact in invented]} if invented else {})
 
 
-def facts_dropped_by(space: Workspace, pending: PendingCompression) -> tuple[Fact, ...]:
-    """What the messages of a compression state and its summaries do not."""
-    return dropped_facts(_source_texts(space, pending), pending.text)
-
-
-def facts_invented_by(space: Workspace, pending: PendingCompression) -> tuple[Fact, ...]:
-    """What the summaries of a compression state and none of its messages does."""
-    return invented_facts(_source_texts(space, pending), pending.text)
-
-
-def dropped_facts_of(repo: Repository, commit: ObjectId) -> tuple[Fact, ...]:
-    """What was written down of a compression that landed: the facts that its summaries do not have."""
-    return _noted_facts(repo, commit, "facts")
-
-
-def invented_facts_of(repo: Repository, commit: ObjectId) -> tuple[Fact, ...]:
-    """What was written down of a compression that landed: the facts of its summaries that no message had."""
-    return _noted_facts(repo, commit, "invented")
-
-
-def _noted_facts(repo: Repository, commit: ObjectId, which: str) -> tuple[Fact, ...]:
+def noted_facts(repo: Repository, commit: ObjectId) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """What was written down of a compression that landed: the facts that its summaries do not have, and those that no message had."""
     table = NoteTable()
     table.advance(repo, note_tip(repo, DROPPED))
     body = table.get(repo, commit)
-    found = body.get(which) if isinstance(body, dict) else None
-    return tuple(Fact(*fact) for fact in found) if isinstance(found, list) else ()
+    told = [body.get(which) if isinstance(body, dict) else None for which in ("facts", "invented")]
+    dropped, invented = (tuple(Fact(*fact) for fact in one) if isinstance(one, list) else () for one in told)
+    return dropped, invented
 
 
 def _check_budget(space: Workspace, pending: PendingCompression) -> None:
@@ -188,20 +169,13 @@ def _check_unchanged(space: Workspace, pending: PendingCompression, tip: ObjectI
             )
 
 
-def _compression(pending: PendingCompression, branch: str) -> Compression:
+def _metadata(pending: PendingCompression) -> dict[str, Any]:
+    """What the metadata of the compress commit says beside its summaries."""
     metadata: dict[str, Any] = {"skipped_left": pending.skipped_left, "kept": len(pending.kept)}
     if pending.target_tokens is not None:
         metadata["target_tokens"] = pending.target_tokens
     missed = [one.detail for one in pending.warnings if one.kind in SUMMARY_KINDS]
-    if missed:
-        metadata["missed"] = missed
-    return Compression(
-        branch,
-        tuple(NewSummary(part.value, part.sources, _facts(part), _config(part)) for part in pending.parts),
-        pending.dropped,
-        metadata,
-        pending.message,
-    )
+    return metadata | ({"missed": missed} if missed else {})
 
 
 def _facts(part: CompressedPart) -> dict[str, Any]:

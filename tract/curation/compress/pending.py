@@ -33,17 +33,14 @@ from tract.tokens.counter import checked_count
 
 def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
     """What the plan would do; nobody is asked for a summary. Errors for a content are those of ``with_content``."""
-    target = plan.request.target_tokens
-    parts = [replace(part, tokens_after=share or 0) for part, share in shares_of_target(plan)]
+    parts: Sequence[CompressedPart] = [replace(part, tokens_after=share or 0) for part, share in shares_of_target(plan)]
     dropped: tuple[Fact, ...] = ()
     invented: tuple[Fact, ...] = ()
-    warnings, prefix = plan.warnings, plan.cost(target)
+    warnings, prefix = plan.warnings, plan.cost(plan.request.target_tokens)
     if plan.request.content is not None:
         pending = with_content(space, plan)
-        parts, warnings, prefix = list(pending.parts), pending.warnings, pending.prefix
-        with space.lock:
-            texts = [message_text(message) for part in plan.parts for message in plan.shown(part)]
-        dropped, invented = dropped_facts(texts, pending.text), invented_facts(texts, pending.text)
+        parts, warnings, prefix = pending.parts, pending.warnings, pending.prefix
+        dropped, invented = facts_of(space, pending)
     return CompressResult(
         commit_hash=None,
         branch=plan.branch.removeprefix(HEADS),
@@ -55,6 +52,18 @@ def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
         dropped=dropped,
         invented=invented,
     )
+
+
+def facts_of(space: Workspace, pending: PendingCompression) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
+    """The facts of a compression's messages that its summaries do not have, and those of its summaries that no message has."""
+    texts = source_texts(space, pending)
+    return dropped_facts(texts, pending.text), invented_facts(texts, pending.text)
+
+
+def source_texts(space: Workspace, pending: PendingCompression) -> list[str]:
+    """The texts of the messages that the summaries stand for."""
+    with space.lock:
+        return [message_text(space.blobs.message(blob)) for part in pending.parts for _, blob in part.sources]
 
 
 def with_content(space: Workspace, plan: CompressionPlan) -> PendingCompression:
