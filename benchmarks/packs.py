@@ -26,8 +26,8 @@ from benchmarks.text import messages
 from tract import MessageContent, Tract
 from tract.adapters.transcripts import read_transcript
 from tract.errors import ImportFormatError
+from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import GCResult
-from tract.maintenance.gc.run import collect
 from tract.objects.id import KINDS, ObjectId
 from tract.opening import open_repository
 from tract.storage.database import Database

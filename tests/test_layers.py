@@ -119,6 +119,7 @@ def test_only_the_command_line_prints() -> None:
 BESIDE_TRANSACTIONS = {
     "refs/operations.py": "the lock and the update that a transaction uses",
     "maintenance/gc/plan.py": "looks at the store while nobody writes to it",
+    "maintenance/gc/collect.py": "makes room on a full disk, pack by pack",
     "maintenance/gc/run.py": "puts a new journal and new packs in the place of the old ones; its moves of refs are transactions",
     "maintenance/stream/load.py": "the objects of a whole store land as files before its operation, under the same lock",
     "cli/plumbing/ref_transaction.py": "between prepare and commit the lock is its user's, as in git; the moves are a transaction",
@@ -156,6 +157,7 @@ SHARED_NAMES = {
     "acting": "actions: carried out, and decided about",
     "archive": "branches put aside",
     "collapse": "a child's work taken into its parent",
+    "collect": "what nothing needs any more goes, from a store and from a remote",
     "content": "the kinds of content",
     "counts": "the tokens of every blob",
     "diff": "what differs between two contexts",

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 import heapq
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import dropwhile, islice
 from typing import Literal
 
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, Operation, RefChange, RefValue
+from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, Step, new_operation
+from tract.objects.strict_reader import read_operation
 from tract.refs.names import HEAD, HEADS, ORIG_HEAD, split_tract
+from tract.refs.operations import unfold_operation
 from tract.repo import Repository
 
 HARD_RESET = "reset --hard: "
@@ -44,6 +47,8 @@ RENOTED = "gc: notes"
 
 RUN_RECORD = "orchestrator: run "
 """What the reason of an operation begins with that puts the record of a run on a branch."""
+
+_STEPS_A_FOLD = 256
 
 _UNDO = re.compile(r"(undo|redo)(?: (\d{1,9}))?: ")
 """What the reason of an undo or a redo begins with: how many operations it is about, where that is not one."""
@@ -239,3 +244,70 @@ def _values(change: RefChange) -> Iterator[ObjectId]:
     for value in (change.new, change.old):
         if isinstance(value, bytes):
             yield value
+
+
+def operations_after(repo: Repository, last: ObjectId | None) -> list[Operation]:
+    """The operations after *last* that moved a ref, oldest first."""
+    since: list[Operation] = []
+    for id, operation in repo.refs.history():
+        if id == last:
+            break
+        if operation.changes:
+            since.append(operation)
+    return since[::-1]
+
+
+def operations_since(repo: Repository, ids: Iterable[ObjectId], since: int) -> Iterator[Operation]:
+    """The operations in *ids*, which come oldest first, from the first one on that is not older than *since*, in nanoseconds since 1970."""
+
+    def single() -> Iterator[Operation]:
+        for id in ids:
+            operation = read_operation(id, repo.objects.read(id))
+            yield from [operation] if operation.steps is None else reversed(list(unfold_operation(operation)))
+
+    return dropwhile(lambda operation: operation.time * 1000 < since, single())
+
+
+class ReflogFilter:
+    """Leaves the moves to commits that gc drops out of operations, which it is given oldest first."""
+
+    def __init__(self, is_dropped: Callable[[RefValue | None], bool]) -> None:
+        self._is_dropped = is_dropped
+        self._before: dict[str, RefValue | None] = {}  # where refs were before the moves that were left out
+
+    def kept(self, operations: Iterable[Operation]) -> Iterator[Operation]:
+        """*operations* without the moves to what is dropped; a ref's next move begins where those did."""
+        for operation in operations:
+            changes = tuple(change for change in map(self._change, operation.changes) if change is not None)
+            if changes:
+                is_taken = operation.reason.endswith(TAKEN) or any(map(self._leaves, operation.changes))
+                reason = operation.reason.removesuffix(TAKEN) + (TAKEN if is_taken else "")
+                yield operation._replace(changes=changes, reason=reason)
+
+    def _leaves(self, change: RefChange) -> bool:
+        """Whether the operation cannot be undone because of *change*: a ref left what is dropped. Without where ORIG_HEAD was it can."""
+        is_left = self._is_dropped(change.old) and not self._is_dropped(change.new)
+        return is_left and split_tract(change.name)[1] != ORIG_HEAD
+
+    def _change(self, change: RefChange) -> RefChange | None:
+        before = None if self._is_dropped(change.old) else change.old
+        if self._is_dropped(change.new):
+            self._before.setdefault(change.name, before)
+            return None
+        # A move back to where the ref was before stays: it is what says that something was dropped.
+        kept = RefChange(change.name, self._before.pop(change.name, before), change.new)
+        return None if kept.old is kept.new is None and split_tract(change.name)[1] == ORIG_HEAD else kept
+
+
+def fold_operations(operations: Iterable[Operation], previous: ObjectId | None) -> Iterator[NewObject]:
+    """*operations*, oldest first, as few objects that still have each; every one names the one before, the first *previous*."""
+    rest = iter(operations)
+    while some := list(islice(rest, _STEPS_A_FOLD)):
+        last = some[-1]
+        changes = tuple(change for operation in some for change in operation.changes)
+        steps = tuple(Step(one.time, one.actor, one.reason, len(one.changes)) for one in some)
+        folded = new_operation(
+            Operation(previous, last.time, last.actor, "fold", changes=changes, refs=None, steps=steps)
+        )
+        yield folded
+        previous = folded.id

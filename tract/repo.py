@@ -23,7 +23,7 @@ from tract.objects.strict_reader import decode_blob, read_blob, read_commit, rea
 from tract.refs.names import HEAD, ROOT, ref_path
 from tract.refs.operations import now
 from tract.refs.store import RefStore
-from tract.storage.shallow import UNTOLD, Shallow
+from tract.storage.shallow import UNTOLD, Cut, Shallow, write_shallow
 from tract.storage.store import ObjectStore
 
 if TYPE_CHECKING:
@@ -192,6 +192,16 @@ class Repository:
     def look_at_shallow(self) -> None:
         """Learn what gc cut since; costs a look at one name."""
         self.decoded.forget(self.shallow.reload())
+
+    def put_cuts(self, cuts: Mapping[ObjectId, Cut]) -> None:
+        """Let ``shallow`` say *cuts*; before anything goes, or comes, that they are about. Only for the holder of the lock."""
+        if cuts == self.shallow.cuts:
+            return
+        if self.path is None:
+            self.decoded.forget(self.shallow.put(cuts))
+        else:
+            write_shallow(self.path, cuts)
+            self.look_at_shallow()
 
     def node(self, id: ObjectId) -> Node:
         """The tree node *id*."""

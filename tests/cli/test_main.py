@@ -363,6 +363,7 @@ DISPENSABLE = (
         "tract.history.commit",
         "tract.history.diff",
         "tract.history.bisect",
+        "tract.maintenance.gc.collect",
         "tract.maintenance.gc.run",
         "tract.maintenance.gc",
     ),

@@ -8,9 +8,9 @@ from typing import Any
 
 from tests.faults.crash_mutant import Mutant, during, nothing, patched
 from tests.faults.crash_recording import replaced
-from tract.maintenance.gc import repack, run
-from tract.maintenance.gc.rewrite import RefFileSync
+from tract import repo as repository
 from tract.objects.model import NewObject
+from tract.refs.ref_files import RefFileSync
 from tract.repo import Repository
 from tract.storage.database import Database
 
@@ -33,7 +33,7 @@ def _gc_drops_first() -> Callable[[], AbstractContextManager[None]]:
 
 def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     """What is cut is written down when it is gone."""
-    real_cut, real_drop = repack.write_cuts, Database.drop_packs
+    real_cut, real_drop = Repository.put_cuts, Database.drop_packs
     waiting: list[Callable[[], None]] = []
 
     def cut(repo: Repository, cuts: Any) -> None:
@@ -44,9 +44,9 @@ def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
             real_cut(repo, cuts)
             return
         written: list[Any] = []
-        with replaced(repack, write_shallow=lambda *what: written.append(what)):
+        with replaced(repository, write_shallow=lambda *what: written.append(what)):
             real_cut(repo, cuts)
-        waiting.append(lambda: [repack.write_shallow(*what) for what in written])  # type: ignore[func-returns-value]
+        waiting.append(lambda: [repository.write_shallow(*what) for what in written])  # type: ignore[func-returns-value]
 
     def drop(self: Database, names: Any) -> None:
         real_drop(self, names)
@@ -56,7 +56,7 @@ def _shallow_last() -> Callable[[], AbstractContextManager[None]]:
     @contextmanager
     def apply() -> Iterator[None]:
         waiting.clear()  # of those who were killed in between
-        with replaced(run, write_cuts=cut), replaced(Database, drop_packs=drop):
+        with replaced(Repository, put_cuts=cut), replaced(Database, drop_packs=drop):
             yield
 
     return apply
@@ -71,13 +71,13 @@ def gc_mutants() -> list[Mutant]:
             during(Database, "_unlink_packs", sync_directory=nothing),
         ),
         Mutant("archives: shallow written after the packs went", _shallow_last(), only="archives"),
-        Mutant("archives: shallow not synced", during(repack, "write_shallow", sync_data=nothing), only="archives"),
+        Mutant("archives: shallow not synced", during(repository, "write_shallow", sync_data=nothing), only="archives"),
         Mutant(
             "archives: name of shallow not synced",
-            during(repack, "write_shallow", sync_directory=nothing),
+            during(repository, "write_shallow", sync_directory=nothing),
             only="archives",
         ),
-        Mutant("archives: shallow not written at all", patched(repack, write_shallow=nothing), only="archives"),
+        Mutant("archives: shallow not written at all", patched(repository, write_shallow=nothing), only="archives"),
         Mutant(
             "archives: ref files not synced before what they held is forgotten",
             patched(RefFileSync, _sync=nothing),

@@ -16,9 +16,8 @@ from typing import Any, NamedTuple
 from tests.faults.crash_recorder import Change, Killed, Recorder, watched
 from tract.api.tract import Tract
 from tract.errors import DamageWarning, TractError
-from tract.maintenance.gc import catalogue
 from tract.objects.model import RefChange
-from tract.storage import database, files, journal
+from tract.storage import database, files, journal, settled
 from tract.storage.store import Durability
 from tract.tokens.counter import EstimateTokenCounter
 
@@ -113,7 +112,7 @@ def small_store() -> Iterator[None]:
     with (
         replaced(database, JOURNAL_LIMIT=7000, LOOSE_LIMIT=2500, _MOST_BYTES=6000, _MOST_OBJECTS=16),
         replaced(journal, FIRST_STEP=4096, _LAST_STEP=8192, MOST_ROOM=1024),
-        replaced(catalogue, _LEAST_OBJECTS=4),
+        replaced(settled, _LEAST_OBJECTS=4),
     ):
         yield
 

@@ -9,9 +9,10 @@ from tests.faults.crash_recording import Life, moves_of
 from tract.errors import DurabilityError
 from tract.history.branch import create_branch, switch_branch
 from tract.history.moves import move_ref
+from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import plan_gc
-from tract.maintenance.gc.run import collect, run_gc
+from tract.maintenance.gc.run import run_gc
 from tract.refs.store import ANY
 from tract.storage.store import Durability
 

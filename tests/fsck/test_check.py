@@ -15,8 +15,8 @@ from tract import Tract
 from tract.errors import FormatVersionError, NotARepositoryError
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
+from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import read_options
-from tract.maintenance.gc.run import collect
 from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_commit, new_node, new_object
 from tract.opening import open_repository
 from tract.refs.store import RefEdit

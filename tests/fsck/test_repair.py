@@ -16,7 +16,7 @@ from tract import Tract
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
 from tract.maintenance.fsck.report import FsckReport
-from tract.maintenance.gc.run import collect
+from tract.maintenance.gc.collect import collect
 from tract.opening import open_repository
 from tract.storage.locks import FileLock
 

@@ -14,9 +14,10 @@ from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfi
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import plan_repair, run_repair
-from tract.maintenance.gc.options import GCResult, read_options
-from tract.maintenance.gc.plan import DAY, plan_gc
-from tract.maintenance.gc.run import collect, run_gc
+from tract.maintenance.gc.collect import collect
+from tract.maintenance.gc.options import DAY, GCResult, read_options
+from tract.maintenance.gc.plan import plan_gc
+from tract.maintenance.gc.run import run_gc
 from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 from tract.repo import Repository
@@ -429,3 +430,22 @@ def test_what_a_cut_compression_did_is_neither_taken_back_nor_made_again(tmp_pat
         assert before == [message.content for message in t.compile().messages]
         assert before[:-1] == [message.content for message in t.sent("HEAD").messages]
         assert before == [message.content for message in t.compile(notes="then").messages]
+
+
+def test_a_pin_on_a_message_that_went_stops_no_later_gc(tmp_path):
+    t = make_tract(tmp_path, *"abcdef")
+    t.user("with a key", key="k")
+    t.user("newest")
+    newest = t.head
+    t.compress(content="all of it", keep_recent=0)
+    others = [t.user(f"pinned {n}").commit_hash for n in range(5)]
+    for id in (newest, *others):
+        t.annotate(id, "pinned")
+    gc_after(t, 2, keep_pinned=False)
+    assert not has(t, newest)
+    t.user("more")
+    t.compress(content="again", keep_recent=0, force=True)
+
+    assert gc_after(t, 4).dropped
+
+    assert_clean(tmp_path)

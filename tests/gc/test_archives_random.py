@@ -12,9 +12,8 @@ from tests.making import Letters
 from tract import HistoryCutError, Priority, Tract
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.options import read_options
-from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.run import collect
+from tract.maintenance.gc.collect import collect
+from tract.maintenance.gc.options import DAY, read_options
 
 
 def opened(path: Path) -> Tract:

@@ -15,9 +15,8 @@ from tests.making import Letters
 from tract import CommitInfo, Priority, Tract
 from tract.errors import HistoryCutError, TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.options import read_options
-from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.run import collect
+from tract.maintenance.gc.collect import collect
+from tract.maintenance.gc.options import DAY, read_options
 from tract.maintenance.stream.dump import plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 

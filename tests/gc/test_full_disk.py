@@ -15,7 +15,7 @@ from tests.making import Words
 from tract import Tract
 from tract.errors import GCError, TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.run import prune
+from tract.maintenance.gc.collect import prune
 from tract.storage import files
 
 

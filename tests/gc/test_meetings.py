@@ -9,7 +9,7 @@ from itertools import combinations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.maintenance.gc.expiry import meetings
+from tract.history.reachability import meetings
 
 Graph = list[tuple[int, ...]]
 """The parents of commits 0, 1, …, which have lower numbers."""

@@ -14,9 +14,10 @@ from tests.making import Words, texts
 from tract import CompressionError, GCError, Priority, Session, Tract, TractConfig
 from tract.errors import CommitNotFoundError
 from tract.history.moves import move_ref
-from tract.maintenance.gc.options import GCResult, read_options
-from tract.maintenance.gc.plan import DAY, plan_gc
-from tract.maintenance.gc.run import collect, is_due, prune, run_gc
+from tract.maintenance.gc.collect import collect, is_due, prune
+from tract.maintenance.gc.options import DAY, GCResult, read_options
+from tract.maintenance.gc.plan import plan_gc
+from tract.maintenance.gc.run import run_gc
 from tract.objects.model import NewObject
 from tract.refs.store import ANY
 

@@ -20,9 +20,10 @@ from tract.errors import HistoryCutError, TractError
 from tract.history.moves import move_ref
 from tract.history.reachability import merge_bases
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.options import GCOptions, GCResult, TractOptions, read_options
-from tract.maintenance.gc.plan import DAY, database, plan_gc
-from tract.maintenance.gc.run import collect, run_gc
+from tract.maintenance.gc.collect import collect
+from tract.maintenance.gc.options import DAY, GCOptions, GCResult, TractOptions, read_options
+from tract.maintenance.gc.plan import database, plan_gc
+from tract.maintenance.gc.run import run_gc
 from tract.refs.store import ANY
 
 
@@ -258,6 +259,6 @@ def test_a_dry_run_says_what_the_run_does(tmp_path: Path, seed: int) -> None:
 
 def said(t: Tract, options: TractOptions, now: float, *, dry_run: bool) -> dict[str, object]:
     """What a gc says, but for what a dry run cannot know."""
-    result = asdict(collect(t.repository, GCOptions((options,)), now=now, dry_run=dry_run))
+    result = asdict(collect(t.repository, GCOptions(options), now=now, dry_run=dry_run))
     unknown = ("seconds", "packs_after", "size_after", "dry_run")
     return {name: value for name, value in result.items() if name not in unknown}

@@ -19,9 +19,8 @@ from tract.errors import ConfigError, GCError, TractError
 from tract.history.moves import move_ref
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.gc.options import GCResult, read_options
-from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.run import collect, prune
+from tract.maintenance.gc.collect import collect, prune
+from tract.maintenance.gc.options import DAY, GCResult, read_options
 from tract.objects.model import new_blob
 from tract.refs.store import ANY
 

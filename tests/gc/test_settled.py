@@ -12,13 +12,13 @@ from tests.gc.test_archives_random import opened, seen, step
 from tract import Tract
 from tract.errors import TractError
 from tract.maintenance.fsck.check import check_repository
+from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import GCResult, read_options
-from tract.maintenance.gc.run import collect
 
 
 @pytest.fixture(autouse=True)
 def few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tract.maintenance.gc.catalogue._LEAST_OBJECTS", 8)
+    monkeypatch.setattr("tract.storage.settled._LEAST_OBJECTS", 8)
 
 
 def packs(path: Path) -> set[str]:

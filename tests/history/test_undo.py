@@ -19,8 +19,8 @@ from tract.history.reset import reset
 from tract.history.state import write_state
 from tract.history.tags import create_tag, delete_tags
 from tract.history.undo import UndoMove, plan_undo, redo, run_undo, undo
+from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import read_options
-from tract.maintenance.gc.run import collect
 from tract.objects.id import ObjectId
 from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.store import ANY

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tract.errors import BlobNotFoundError
-from tract.maintenance.gc.catalogue import DUPLICATE, OPERATION, UNSEEN, Catalogue
 from tract.objects.model import NewObject, Operation, new_blob, new_operation
+from tract.storage.catalogue import Catalogue
 from tract.storage.database import Database, create_database
 
 FIRST = new_operation(Operation(None, 1, "a", "init", (), ()))
@@ -43,9 +43,8 @@ def test_every_object_has_one_number_wherever_it_lies(tmp_path):
     numbers = [catalogue.number_of(new.id) for new in (packed, both, later, loose, FIRST)]
     assert 5 == len(set(numbers) - {None})
     assert 7 == catalogue.size
-    marks = catalogue.marks()
-    assert (4, 1, 2) == tuple(marks.count(state) for state in (UNSEEN, OPERATION, DUPLICATE))
-    assert DUPLICATE not in {marks[number] for number in numbers if number is not None}
+    assert [catalogue.number_of(FIRST.id)] == [number for some in catalogue.operations() for number in some]
+    assert 2 == len(set(catalogue.duplicates) - set(numbers))
     for new, number in zip((packed, both, later, loose), numbers, strict=False):
         assert number is not None
         assert (new.id, "blob", new.payload) == (

@@ -20,7 +20,7 @@ from tract.agents.measures import Output
 from tract.agents.rules import KEPT_TURNS, compressing, paths_in
 from tract.agents.subject import Advice, Subject
 from tract.compile.supposed import Supposed
-from tract.maintenance.gc.run import is_due
+from tract.maintenance.gc.collect import is_due
 from tract.messages import message_text
 from tract.messages.torn_pairs import Lost, without_tools
 from tract.report.text import count_of

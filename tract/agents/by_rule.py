@@ -14,7 +14,7 @@ from tract.agents.preview import concerned
 from tract.agents.proposals import ProposalTable
 from tract.agents.underway import Underway
 from tract.errors import TractError
-from tract.maintenance.gc.run import is_due
+from tract.maintenance.gc.collect import is_due
 
 
 def work_by_rule(run: Underway) -> None:

@@ -33,8 +33,8 @@ class Maintaining(Handle):
         A store in memory lets go of the same objects, and packs none; other threads wait until it is done.
         *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
         """
+        from tract.maintenance.gc.collect import collect
         from tract.maintenance.gc.options import read_options
-        from tract.maintenance.gc.run import collect
 
         with self._access() as space:
             options = read_options(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,7 +14,7 @@ from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.objects.model import RefValue
 from tract.objects.note import left_standing, read_body, read_event
-from tract.refs.names import HEADS, tract_name
+from tract.refs.names import HEADS, NOTES, split_tract, tract_name
 from tract.repo import Repository
 
 
@@ -169,3 +169,14 @@ def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnot
         )
         for note in note_history(repo, PRIORITY, target)
     ][::-1]
+
+
+def pinned_messages(repo: Repository, tips: Iterable[tuple[str, ObjectId]]) -> Iterator[ObjectId]:
+    """The messages that were pinned, and not unpinned since, by the notes at *tips*, names of refs with where they are."""
+    for name, tip in tips:
+        if split_tract(name)[1] == NOTES + PRIORITY:
+            table = NoteTable()
+            table.advance(repo, tip)
+            for target in table.targets():
+                if table.get(repo, target).get("priority") == Priority.PINNED:
+                    yield target

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Iterator
+from array import array
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from tract.history.context import context_of
 from tract.history.walk import ancestors, in_date_order
@@ -11,6 +14,9 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.repo import Repository
 from tract.tree import EMPTY, node_of_level
+
+Step: TypeAlias = tuple[bool, list[int]]
+"""Whether a commit is a compress commit, and its parents; none where history was cut."""
 
 
 def reachable(
@@ -136,3 +142,54 @@ def merge_bases(repo: Repository, one: ObjectId, *others: ObjectId) -> list[Obje
         for parent in repo.commit(id).parents:
             add(parent, sides)
     return found
+
+
+def meetings(
+    step: Callable[[int], Step], tips: Mapping[str, int], expired: Collection[int], sides: array[int]
+) -> dict[int, set[str]]:
+    """The compress commits behind which the lines of *tips* meet, each with tips that lead there another way.
+
+        main   a ─ b ─ c ─ d ─ C ─ e         C expired; side reaches b another way
+        side       └─ s ─ t                  without c and d the two would have no merge base
+
+    Each commit gets a side (an entry of *sides*, which are 0): that of the first tip that reaches it without passing an expired compression, else that of the first expired compression behind which it lies.
+    While no way behind an expired compression leads to another side, every two tips have the merge bases that they would have with all history; else all compressions on that way are in the result.
+    """
+    names = list(tips)
+    ends: list[tuple[int, str]] = []
+    for own, (name, tip) in enumerate(tips.items(), 1):
+        ends += [(at, name) for at, _ in claim(step, [tip], sides, own, expired) if at in expired and sides[at] == own]
+    met: defaultdict[int, set[str]] = defaultdict(set)
+    for own, (end, name) in enumerate(ends, len(tips) + 1):
+        names.append(name)
+        passed = [end]
+        for number, is_compression in claim(step, step(end)[1], sides, own):
+            other = sides[number]
+            if other != own:
+                for compression in passed:
+                    met[compression].add(names[other - 1])
+                if other > len(tips):
+                    met[ends[other - len(tips) - 1][0]].add(name)
+            elif is_compression:
+                passed.append(number)
+    return dict(met)
+
+
+def claim(
+    step: Callable[[int], Step], starts: Iterable[int], sides: array[int], own: int, ends: Collection[int] = ()
+) -> Iterator[tuple[int, bool]]:
+    """Put all commits before *starts* that are on no side on the side *own*; go no further than *ends*.
+
+    Yields each, with whether it is a compress commit; and those on another side, where it does not go on.
+    """
+    stack = list(starts)
+    while stack:
+        number = stack.pop()
+        if number >= len(sides) or sides[number] == own:
+            continue
+        is_claimed = not sides[number]
+        sides[number] = sides[number] or own
+        is_compression, parents = step(number)
+        yield number, is_compression
+        if is_claimed and number not in ends:
+            stack += parents

@@ -13,11 +13,13 @@ But a synced line that names a commit nobody has proves that an acknowledged ope
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
 
 from blake3 import blake3
 
-from tract.errors import ObjectCorruptError
+from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.objects.id import HEX_SIZE, parse_id
 from tract.objects.model import RefChange, RefValue
 from tract.refs.names import HEAD, ORIG_HEAD, TRACTS, ref_path, split_tract, tract_folder
@@ -233,6 +235,50 @@ class RefFiles:
     def close(self) -> None:
         for name in list(self._known):
             self._forget(name)
+
+
+class RefFileSync:
+    """Brings all ref files of the store in *path* to the disk, before gc forgets operations.
+
+    A ref file is not synced when it is written, because the operations can tell what it held, and what it held before.
+    Once gc has dropped operations, an old ref file that a power cut brings back would look like evidence of a lost operation.
+    """
+
+    def __init__(self, path: str, refs: RefStore) -> None:
+        """Sync the files as they are now; takes its time and needs no lock."""
+        self._shown = RefFiles(path, "full")
+        self._refs = refs
+        folders = dict(self._shown.folders())
+        names = list(chain.from_iterable(folders.values()))
+        self._sync(names, folders)
+        lines = ((name, self._shown.read(name)) for name in names)
+        # A power cut brought an old line back, or the file of a ref that is gone.
+        self._behind = [name for name, line in lines if line is not None and line[0] != refs.read(name)]
+
+    def finish(self, objects: ObjectStore, names: Sequence[str]) -> None:
+        """Write and sync what is behind, and sync the files of the refs *names*; only for the holder of the lock.
+
+        A file that is evidence of a lost operation stays, for fsck.
+        """
+        for name in self._behind:
+            line, value = self._shown.read(name), self._refs.read(name)
+            if line is not None and line[0] != value:
+                with suppress(ObjectCorruptError, BlobNotFoundError):
+                    self._shown.check_against(objects, [name])
+                    self._shown.check_held(self._refs, [name])
+                    self._shown.write([RefChange(name, None, value)])
+        self._shown.close()
+        found = [*self._behind, *names]
+        self._sync(found, [name[: name.rfind("/") + 1] for name in found])
+
+    def _sync(self, names: Sequence[str], folders: Iterable[str]) -> None:
+        for path in map(self._shown.path_of, names):
+            if files.is_file(path):
+                with suppress(FileNotFoundError):  # deleted since
+                    files.sync_file(path)
+        for path in map(self._shown.path_of, dict.fromkeys(folders)):
+            if files.is_directory(path.removesuffix("/")):
+                files.sync_directory(path)
 
 
 def make_tract_folder(path: str, prefix: str) -> str:

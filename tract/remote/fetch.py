@@ -29,7 +29,7 @@ from tract.remote.receive import Incoming, receive, receiving
 from tract.remote.settings import begin_settings, take_settings
 from tract.remote.shallow import RemoteObjects, notes_of_head, shallow_objects
 from tract.repo import Repository
-from tract.storage.shallow import Cut, write_shallow
+from tract.storage.shallow import Cut
 from tract.transaction import Transaction, transaction
 
 FetchStatus = Literal["new", "updated", "forced", "deleted", "rejected"]
@@ -252,13 +252,7 @@ def _take_cuts(repo: Repository, incoming: Incoming, cuts: Mapping[ObjectId, Cut
     """Write down what was cut of the commits that come; what the store has itself stays as whole as it is. Before the objects land."""
     repo.look_at_shallow()
     new = {id: cut for id, cut in cuts.items() if id in incoming and id not in repo.shallow.cuts}
-    if not new:
-        return
-    if repo.path is None:
-        repo.shallow.cuts.update(new)
-    else:
-        write_shallow(repo.path, {**new, **repo.shallow.cuts})
-        repo.look_at_shallow()
+    repo.put_cuts({**new, **repo.shallow.cuts})
 
 
 def _branch_edits(link: Link, tx: Transaction, heads: Iterable[Head]) -> Iterator[tuple[FetchedRef, RefEdit | None]]:

@@ -17,8 +17,8 @@ from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
 from tract.errors import TimeArgumentError
 from tract.history.read_time import read_time
-from tract.maintenance.gc.plan import DAY
-from tract.maintenance.gc.run import prune
+from tract.maintenance.gc.collect import prune
+from tract.maintenance.gc.options import DAY
 
 _NEVER = ("never", "false")
 _ALL = ("now", "all")
@@ -41,7 +41,7 @@ def run(console: Console, args: Args) -> int:
             repo,
             orphans=kept,
             dry_run=args.dry_run,
-            progress=lambda _, done, total: progress.show(done, total),
+            progress=progress.show,
         )
     for id, kind in sorted(dropped.items()):
         if args.json:

@@ -9,8 +9,8 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
+from tract.maintenance.gc.collect import collect, is_due
 from tract.maintenance.gc.options import Archive, GCResult, HeldArchive, read_options
-from tract.maintenance.gc.run import collect, is_due
 from tract.refs.names import HEADS, TAGS
 
 # Refs of which many part at an archive are not all named.
@@ -40,7 +40,7 @@ def run(console: Console, args: Args) -> int:
                 options,
                 dry_run=args.dry_run,
                 aggressive=args.aggressive,
-                progress=None if args.quiet else lambda _, done, total: progress.show(done, total),
+                progress=None if args.quiet else progress.show,
             )
     if args.json:
         console.print_json(_document(result))

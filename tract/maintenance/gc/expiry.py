@@ -13,58 +13,23 @@ Each stays, with all that it needs, while the retention of one of its tracts kee
 from __future__ import annotations
 
 import heapq
-import math
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from time import time_ns
-from typing import TypeAlias
 
-from tract.config import FOR_EVER, Retention
+from tract.config import FOR_EVER
 from tract.errors import BlobNotFoundError
+from tract.history.reachability import Step, claim, meetings
 from tract.history.times import moment
-from tract.maintenance.gc.catalogue import ARCHIVED, REACHED, SPENT, UNSEEN
-from tract.maintenance.gc.mark import Found, Groups, Marker, add_found, new_groups, size_of
-from tract.maintenance.gc.options import Archive, GCOptions, HeldArchive, nanoseconds
+from tract.maintenance.gc.mark import ARCHIVED, REACHED, SPENT, UNSEEN, Found, Marker
+from tract.maintenance.gc.options import Archive, GCOptions, HeldArchive, Window, keeper
 from tract.objects.model import CommitOperation, Operation, borrows_context
-from tract.reflog import kept_values, released_commits
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, REMOTE_NOTES, split_tract
-from tract.repo import Repository
-
-# Packs of orphans that are kept for ever, or by a size, span an eighth of so many days.
-_LONG_DAYS = 3650.0
-_SIZED_DAYS = 90.0
+from tract.storage.repacking import Groups, add_found, new_groups
 
 _FORGET_ARCHIVES = bytes.maketrans(bytes([ARCHIVED]), bytes([UNSEEN]))
-
-Step: TypeAlias = tuple[bool, list[int]]
-"""Whether a commit is a compress commit, and its parents; none where history was cut."""
-
-
-class Window:
-    """What one retention keeps: what is younger than *since*, or fits into *room* bytes. *step* is the time that one pack of it spans, a power of two of nanoseconds."""
-
-    def __init__(self, retention: Retention, now: int) -> None:
-        days = _SIZED_DAYS if retention.days is None else min(retention.days, _LONG_DAYS)
-        self.since = now - nanoseconds(retention.days) if retention.days is not None else nanoseconds(math.inf)
-        self.room = -1 if retention.size is None else retention.size
-        self.step = 1 << (max(1, nanoseconds(days)) // 8).bit_length()
-
-    def is_young(self, written: int) -> bool:
-        return written > self.since
-
-    def fits(self, size: Callable[[], int]) -> bool:
-        """Whether so many bytes more fit; nothing does any more after the first that did not."""
-        if self.room >= 0:
-            self.room -= size()
-        return self.room >= 0
-
-
-def keeper(windows: Sequence[Window], written: int, size: Callable[[], int]) -> Window | None:
-    """The first of *windows* that keeps what was *written* then and is of that *size*."""
-    young = [one for one in windows if one.is_young(written)]
-    return next(iter(young or [one for one in windows if one.fits(size)]), None)  # each of them is a little fuller now
 
 
 class Archives:
@@ -82,7 +47,7 @@ class Archives:
         self._catalogue = marker.catalogue
         self._options = options
         self._refs = refs
-        self._windows = [Window(one.archives, now) for one in options.each]
+        self._windows = {one: Window(one.archives, now) for one in options.each}
         self._waiting: list[tuple[int, int]] = []
         self._needed: dict[int, set[str]] = {}
         self._owners: Mapping[int, Sequence[Window]] | None = None
@@ -145,7 +110,7 @@ class Archives:
         """The bytes of what only that archive has; messages that contexts name stay without it."""
         behind = self._marker.copy().walk(self._marker.parents(number), stops=True, gaps=True)
         going = (at for at, _ in behind if at < self._catalogue.size and not self._marker.was_named(at))
-        return sum(size_of(self._catalogue, at) for at in going)
+        return sum(self._catalogue.size_of(at) for at in going)
 
     def _is_needed(self, number: int) -> bool:
         """Whether the history behind a compress commit is reached another way, or merges need it."""
@@ -159,17 +124,14 @@ class Archives:
         """The windows of all tracts whose refs lead to a compress commit; all there are where only a command under way does."""
         if self._owners is None:
             owners: defaultdict[int, list[Window]] = defaultdict(list)
-            for index, window in enumerate(self._windows if len(self._windows) > 1 else ()):
-                refs = (
-                    at
-                    for name, at in self._refs
-                    if NOTES not in name and REMOTE_NOTES not in name and self._options.index_of(name) == index
-                )
-                for at, is_compression in claim(self._step, refs, self._no_sides(), 1):
+            for own, window in self._windows.items() if len(self._windows) > 1 else ():
+                refs = ((name, at) for name, at in self._refs if NOTES not in name and REMOTE_NOTES not in name)
+                tips = (at for name, at in refs if self._options.of(name) == own)
+                for at, is_compression in claim(self._step, tips, self._no_sides(), 1):
                     if is_compression:
                         owners[at].append(window)
             self._owners = owners
-        return self._owners.get(number, self._windows)
+        return self._owners.get(number, list(self._windows.values()))
 
     def _no_sides(self) -> array[int]:
         return array("I", bytes(4 * self._catalogue.size))
@@ -231,6 +193,17 @@ class Archives:
             admit = self._catalogue.admit
             self.edits[number] = admit(commit.target), admit(commit.content)
 
+    def kept_before(self) -> Iterator[int]:
+        """The messages that stayed when archives went before, and their contents; the edits among them are remembered."""
+        for id, cut in self._marker.cuts.items():
+            number = self._catalogue.number_of(id)
+            if cut.grade == "all" and number is not None and number < self._catalogue.size:
+                self.add_edit(number)
+                yield number
+                content = self._marker.commit(number).content
+                if content is not None:
+                    yield self._catalogue.admit(content)
+
     def is_archived(self, number: int) -> bool:
         """Whether an archive that goes has the object."""
         return bool(self.of) and bool(self.of[number])
@@ -241,7 +214,7 @@ class Archives:
         for number in filter(self.is_archived, dropped):
             count = counts[self.of[number] - 1]
             count["objects"] += 1
-            count["size"] += size_of(self._catalogue, number)
+            count["size"] += self._catalogue.size_of(number)
             if self._catalogue.kind_of(number) == "commit":
                 count["commits"] += 1
                 count["messages"] += self._marker.commit(number).operation is CommitOperation.APPEND
@@ -278,71 +251,19 @@ def _gather(marker: Marker, waiting: list[tuple[int, int]]) -> None:
         heapq.heappush(waiting, marker.stopped.pop())
 
 
-def meetings(
-    step: Callable[[int], Step], tips: Mapping[str, int], expired: Collection[int], sides: array[int]
-) -> dict[int, set[str]]:
-    """The compress commits behind which the lines of *tips* meet, each with tips that lead there another way.
-
-        main   a ─ b ─ c ─ d ─ C ─ e         C expired; side reaches b another way
-        side       └─ s ─ t                  without c and d the two would have no merge base
-
-    Each commit gets a side (an entry of *sides*, which are 0): that of the first tip that reaches it without passing an expired compression, else that of the first expired compression behind which it lies.
-    While no way behind an expired compression leads to another side, every two tips have the merge bases that they would have with all history; else all compressions on that way are in the result.
-    """
-    names = list(tips)
-    ends: list[tuple[int, str]] = []
-    for own, (name, tip) in enumerate(tips.items(), 1):
-        ends += [(at, name) for at, _ in claim(step, [tip], sides, own, expired) if at in expired and sides[at] == own]
-    met: defaultdict[int, set[str]] = defaultdict(set)
-    for own, (end, name) in enumerate(ends, len(tips) + 1):
-        names.append(name)
-        passed = [end]
-        for number, is_compression in claim(step, step(end)[1], sides, own):
-            other = sides[number]
-            if other != own:
-                for compression in passed:
-                    met[compression].add(names[other - 1])
-                if other > len(tips):
-                    met[ends[other - len(tips) - 1][0]].add(name)
-            elif is_compression:
-                passed.append(number)
-    return dict(met)
-
-
-def claim(
-    step: Callable[[int], Step], starts: Iterable[int], sides: array[int], own: int, ends: Collection[int] = ()
-) -> Iterator[tuple[int, bool]]:
-    """Put all commits before *starts* that are on no side on the side *own*; go no further than *ends*.
-
-    Yields each, with whether it is a compress commit; and those on another side, where it does not go on.
-    """
-    stack = list(starts)
-    while stack:
-        number = stack.pop()
-        if number >= len(sides) or sides[number] == own:
-            continue
-        is_claimed = not sides[number]
-        sides[number] = sides[number] or own
-        is_compression, parents = step(number)
-        yield number, is_compression
-        if is_claimed and number not in ends:
-            stack += parents
-
-
 class Orphans:
     """The objects that no walk has reached yet, and what the operations tell of them; *now* is in nanoseconds since 1970."""
 
-    def __init__(self, repo: Repository, marker: Marker, options: GCOptions, now: int) -> None:
-        self._repo = repo
+    def __init__(self, marker: Marker, options: GCOptions, now: int) -> None:
         self._marker = marker
         self._catalogue = marker.catalogue
         self._options = options
         self._now = now
-        self._windows = [Window(one.orphans, now) for one in options.each]
+        self._windows = {one: Window(one.orphans, now) for one in options.each}
         self._left: dict[int, int] = {}
         """When a ref was last at a commit."""
-        self._tracts: defaultdict[int, set[int]] = defaultdict(set)
-        """The indexes of the options of the tracts whose refs were there."""
+        self._keepers: defaultdict[int, list[Window]] = defaultdict(list)
+        """The windows of the tracts whose refs were there."""
         self._packs: dict[tuple[int, int], tuple[int, Groups]] = {}
 
     def learn(self, operation: Operation) -> None:
@@ -350,27 +271,19 @@ class Orphans:
         for change in operation.changes:
             for value in (change.new, change.old):
                 number = self._catalogue.number_of(value) if isinstance(value, bytes) else None
-                if number is not None and self._marker.mark_of(number) == UNSEEN and number < self._catalogue.size:
+                if number is not None and number < self._catalogue.size and self._is_unseen(number):
                     self._left[number] = max(self._left.get(number, 0), operation.time * 1000)
-                    self._tracts[number].add(self._options.index_of(change.name))
+                    self._add_keepers(number, [self._windows[self._options.of(change.name)]])
+
+    def _add_keepers(self, number: int, windows: Iterable[Window]) -> None:
+        found = self._keepers[number]
+        found += (window for window in windows if window not in found)
 
     def spend(self, numbers: Iterable[int]) -> None:
         """Let the objects *numbers* not stay for their own age."""
         for number in numbers:
-            if self._marker.mark_of(number) == UNSEEN and number < self._catalogue.size:
+            if number < self._catalogue.size and self._is_unseen(number):
                 self._marker.marks[number] = SPENT
-
-    def spend_hard_resets(self) -> None:
-        """The same for what only a hard reset still refers to, unless an entry of the reflog, or something that one needs, keeps it."""
-        released = self._numbers(released_commits(self._repo))
-        if released:
-            spared = self._marker.copy()
-            for _ in spared.walk(self._numbers(id for _, id in kept_values(self._repo)), gaps=True):
-                pass
-            self.spend([number for number, _ in spared.walk(released, gaps=True)])
-
-    def _numbers(self, ids: Iterable[bytes]) -> list[int]:
-        return [number for number in map(self._catalogue.number_of, ids) if number is not None]
 
     def keep(self) -> dict[int, Groups]:
         """Mark the orphans that stay, with all that they need; by the time that their pack gets, that of the youngest."""
@@ -378,8 +291,8 @@ class Orphans:
         self._keep(named)
         if len(self._windows) > 1:
             self._spend_needed(filter(self._is_unseen, named))
-        rest = sorted(filter(self._is_unseen, self._catalogue.in_order()), key=self._order)
-        self._keep(rest)
+        rest = filter(self._is_unseen, self._catalogue.in_order())
+        self._keep(sorted(rest, key=lambda number: (-self._age(number), self._catalogue.kind_of(number) != "commit")))
         kept: dict[int, Groups] = {}
         for written, groups in self._packs.values():
             while written in kept:
@@ -388,7 +301,7 @@ class Orphans:
         return kept
 
     def _windows_of(self, number: int) -> Sequence[Window]:
-        return [self._windows[index] for index in self._tracts.get(number, (0,))]
+        return self._keepers.get(number) or [self._windows[self._options.root]]
 
     def _spend_needed(self, numbers: Iterable[int]) -> None:
         """Let what the orphans *numbers* need go with them, unless it is young by itself; an object of several tracts goes by the longest window."""
@@ -397,7 +310,7 @@ class Orphans:
         for number in sorted(since, key=since.__getitem__):
             for at, _ in scratch.walk([number], gaps=True):
                 if at < self._catalogue.size and self._age(at) > since[number]:
-                    self._tracts[at] |= self._tracts[number]
+                    self._add_keepers(at, self._windows_of(number))
                 else:
                     self.spend([at])
 
@@ -409,9 +322,6 @@ class Orphans:
         written = min(self._catalogue.written(number) or time_ns(), self._now)
         return max(written, self._left.get(number, 0))
 
-    def _order(self, number: int) -> tuple[int, bool]:
-        return -self._age(number), self._catalogue.kind_of(number) != "commit"
-
     def _keep(self, numbers: Iterable[int]) -> None:
         """Mark those of *numbers* that one of their windows keeps, and put them into packs.
 
@@ -421,7 +331,7 @@ class Orphans:
         scratch = self._marker.copy()
 
         def size(number: int) -> int:
-            return sum(size_of(self._catalogue, at) for at, _ in scratch.walk([number], gaps=True))
+            return sum(self._catalogue.size_of(at) for at, _ in scratch.walk([number], gaps=True))
 
         cells: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
         for number in numbers:

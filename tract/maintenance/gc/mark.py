@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
+import time
 from array import array
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import repeat
 from typing import TypeAlias
 
-from tract.errors import BlobNotFoundError, ObjectCorruptError
-from tract.maintenance.gc.catalogue import ABSENT, ARCHIVED, MESSAGE, NONE, REACHED, UNSEEN, Catalogue
-from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
+from tract.errors import BlobNotFoundError
+from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, Named, Role, named_by
 from tract.objects.strict_reader import read_commit, read_node
+from tract.storage.catalogue import NONE, Catalogue
 from tract.storage.shallow import Cut
 
-REPORT_EVERY = 4096
-
-Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what gc does, how much of it is done and how much there is (0 where nobody knows)."""
+UNSEEN = 0
+"""No walk has reached the object."""
+SPENT = 1
+"""No walk has reached the object, and it is not to stay for its own age."""
+ARCHIVED = 2
+"""Only history behind an expired compression leads to the object."""
+MESSAGE = 3
+"""A commit that stays with its content alone, because a context names it."""
+REACHED = 4
+"""The object stays, and everything it needs."""
+OPERATION = 5
+"""An operation; the reflog decides whether it stays."""
+DUPLICATE = 6
+"""A second copy of an object that has another number."""
+ABSENT = 7
+"""An object that another one names and that the store does not have."""
 
 Found: TypeAlias = tuple[int, Kind]
 """An object that a walk reached, by its number."""
-
-Groups: TypeAlias = "dict[Kind, array[int]]"  # array takes no parameter when it runs
-"""Numbers of objects by kind, in the order to pack them."""
-
 
 # A commit that a note is about is not needed by it; else every answer whose usage is noted would stay for ever.
 _NOT_NEEDED: frozenset[Role] = frozenset(("noted",))
 _WITHOUT_HISTORY: frozenset[Role] = frozenset(("noted", "parent"))
 _CONTENT_ONLY: frozenset[Role] = frozenset(Role.__args__) - {"content", "list", "ref"}  # type: ignore[attr-defined]
 _MESSAGES: frozenset[Role] = frozenset(("entry", "target", "record"))
+
+
+def first_marks(catalogue: Catalogue) -> bytearray:
+    """A byte for each object: OPERATION or DUPLICATE where it is one, REACHED for what is settled, UNSEEN for all others."""
+    marks = bytearray(catalogue.size)
+    marks[catalogue.settled_from :] = bytes([REACHED]) * (catalogue.size - catalogue.settled_from)
+    for numbers in catalogue.operations():
+        marks[numbers.start : numbers.stop] = bytes([OPERATION]) * len(numbers)
+    for number in catalogue.duplicates:
+        marks[number] = DUPLICATE
+    return marks
 
 
 class Marker:
@@ -205,22 +225,37 @@ class Marker:
         """Keep those of *edits* whose message and content both stay: each is what gave the message those words."""
         return self.keep_messages([edit for edit, needed in edits.items() if all(map(self.stays, needed))])
 
+    def unkept_behind(self, commit: Commit) -> list[ObjectId]:
+        """The commits behind *commit* that do not stay with their history."""
+        found: dict[int, ObjectId] = {}
+        waiting = [self.catalogue.number_of(parent) for parent in commit.parents]
+        while waiting:
+            number = waiting.pop()
+            if number is None or number in found or number >= self.catalogue.size or self.mark_of(number) == REACHED:
+                continue
+            found[number] = self.catalogue.id_of(number)
+            waiting += [self.catalogue.number_of(parent) for parent in self.commit(number).parents]
+        return list(found.values())
 
-def new_groups() -> Groups:
-    """Groups of nothing."""
-    return {kind: array("I") for kind in KINDS}
+    def cuts_with(self, expired: Iterable[int], before: Mapping[ObjectId, Cut]) -> dict[ObjectId, Cut]:
+        """What ``shallow`` says when all is gone that does not stay, the archives of *expired* among it, and what it said *before*; new cuts are of today.
 
+        A commit is in it when, and only when, something that it names is not kept whole.
+        """
 
-def add_found(groups: Groups, found: Iterable[Found], left_out: Container[int] = ()) -> None:
-    """Add what a walk *found*, but for what is *left_out*."""
-    for number, kind in found:
-        if number not in left_out:
-            groups[kind].append(number)
+        def stays(id: ObjectId) -> bool:
+            return self.stays(self.catalogue.number_of(id))
 
-
-def size_of(catalogue: Catalogue, number: int) -> int:
-    """What gc counts for an object, in bytes: its payload before compression, and its id; packing does not change it. One that cannot be read counts as its id."""
-    try:
-        return len(catalogue.read(number).payload) + ID_SIZE
-    except (BlobNotFoundError, ObjectCorruptError):
-        return ID_SIZE
+        numbers = {*self.marked(MESSAGE), *expired, *map(self.catalogue.admit, before)}
+        commits = {self.catalogue.id_of(number): self.commit(number) for number in filter(self.stays, numbers)}
+        contexts = {id: (*one.open, one.tree, one.target) for id, one in commits.items()}
+        alone = {id for id, named in contexts.items() if not all(other is None or stays(other) for other in named)}
+        date = time.strftime("%Y-%m-%d", time.gmtime())
+        cuts: dict[ObjectId, Cut] = {}
+        for id, commit in commits.items():
+            is_whole = all(stays(parent) and parent not in alone for parent in commit.parents)
+            if id in alone or not is_whole:
+                cut = Cut("all" if id in alone else "parents", date)
+                known = before.get(id)
+                cuts[id] = known if known is not None and known.grade == cut.grade else cut
+        return cuts

@@ -1,4 +1,4 @@
-"""What gc is told, and what it tells: the retention settings of every tract in a store, and what a gc did.
+"""What gc is told, and what it tells: how long each tract of a store keeps what, and what a gc did.
 
     config.toml               of the root tract, and of every tract that has none of its own
     tracts/<name>/config.toml of another
@@ -8,23 +8,29 @@ Tracts that use the same file share their options: a size is for all of them tog
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
 from tract.errors import ConfigError, GCError
 from tract.history.tracts import CONFIG_FILE, own_settings
-from tract.refs.names import ref_path, split_tract
+from tract.refs.names import split_tract
 from tract.refs.ref_files import tract_prefixes
 from tract.repo import Repository
 from tract.settings import read_config
 
+DAY = 86_400.0
+
 _WEEK = Retention(days=7.0)
 _THREE_MONTHS = Retention(days=90.0)
 _LONGEST = 2.0**62
+
+# Packs of orphans that are kept for ever, or by a size, span an eighth of so many days.
+_LONG_DAYS = 3650.0
+_SIZED_DAYS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,32 +38,35 @@ class TractOptions:
     """How long unreachable objects (*orphans*) and what compressions replaced (*archives*) are kept.
 
     *keep_pinned* keeps pinned messages of an archive that expires, *keep_merge_bases* the archives that merges need.
+    *tract* is the prefix of the tract whose own settings say a size, for nobody shares that.
     """
 
     orphans: Retention = _WEEK
     archives: Retention = FOR_EVER
     keep_pinned: bool = True
     keep_merge_bases: bool = True
+    tract: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class GCOptions:
-    """The different options of a store's tracts: *each* begins with the root tract's; *own* has the index of those of every tract that has settings of its own, by prefix.
+    """The options of a store's tracts: the *root* tract's, and by prefix those of every tract that has settings of its own.
 
     The reflog reaches back as far as *reflog* says, or as the longest retention of orphans.
     """
 
-    each: Sequence[TractOptions] = (TractOptions(),)
-    own: Mapping[str, int] = field(default_factory=dict)
+    root: TractOptions = TractOptions()
+    own: Mapping[str, TractOptions] = field(default_factory=dict)
     reflog: Retention = _THREE_MONTHS
 
-    def index_of(self, ref: str) -> int:
-        """The index of the options for the ref *ref*, which is a full name."""
-        return self.own.get(split_tract(ref)[0], 0) if self.own else 0
+    @property
+    def each(self) -> Sequence[TractOptions]:
+        """The different options there are."""
+        return list(dict.fromkeys((self.root, *self.own.values())))
 
     def of(self, ref: str) -> TractOptions:
-        """The options for the ref *ref*."""
-        return self.each[self.index_of(ref)]
+        """The options for the ref *ref*, which is a full name."""
+        return self.own.get(split_tract(ref)[0], self.root) if self.own else self.root
 
     @property
     def reflog_days(self) -> float:
@@ -71,7 +80,8 @@ class GCOptions:
 
     def without_archives(self) -> GCOptions:
         """The same, but that no archive expires."""
-        return replace(self, each=[replace(one, archives=FOR_EVER) for one in self.each])
+        own = {prefix: replace(one, archives=FOR_EVER) for prefix, one in self.own.items()}
+        return GCOptions(replace(self.root, archives=FOR_EVER), own, self.reflog)
 
 
 def read_options(
@@ -89,34 +99,38 @@ def read_options(
     asked_orphans = _asked("orphan retention", orphans)
     asked_archives = _asked("archive retention", archives)
 
-    def options_of(config: TractConfig) -> TractOptions:
+    def options_of(config: TractConfig, prefix: str = "") -> TractOptions:
         kept = config.archive_retention_days
+        said_orphans = read_retention("orphan_retention_days", config.orphan_retention_days)
+        said_archives = FOR_EVER if kept is None else read_retention("archive_retention_days", kept)
+        # A size that a file says is for the tracts that go by that file, one that is asked for is for the whole store.
+        has_size = (asked_orphans is None and said_orphans.size) or (asked_archives is None and said_archives.size)
         return TractOptions(
-            asked_orphans or read_retention("orphan_retention_days", config.orphan_retention_days),
-            asked_archives or (FOR_EVER if kept is None else read_retention("archive_retention_days", kept)),
+            asked_orphans or said_orphans,
+            asked_archives or said_archives,
             config.keep_pinned if keep_pinned is None else keep_pinned,
             config.keep_merge_bases if keep_merge_bases is None else keep_merge_bases,
+            prefix if has_size else "",
         )
 
-    each = [options_of(_root_settings(repo))]
-    own: dict[str, int] = {}
-    for prefix, config in _own_settings(repo):
-        one = options_of(config)
-        # A size that a file says is for the tracts that go by that file, one that is asked for is for the whole store.
-        has_own_size = bool(
-            (asked_orphans is None and one.orphans.size) or (asked_archives is None and one.archives.size)
-        )
-        if one not in each or has_own_size:
-            each.append(one)
-            own[prefix] = len(each) - 1
-        else:
-            own[prefix] = each.index(one)
-    return GCOptions(tuple(each), own)
+    root, own = _settings(repo)
+    return GCOptions(options_of(root), {prefix: options_of(config, prefix) for prefix, config in own})
 
 
-def nanoseconds(days: float) -> int:
-    """Days as nanoseconds; for ever, and other long times, are longer than any store is old."""
-    return int(min(_LONGEST, days * 86_400e9))
+def _settings(repo: Repository) -> tuple[TractConfig, list[tuple[str, TractConfig]]]:
+    """The root tract's settings, and those of the tracts that have their own, by prefix."""
+    if repo.path is None:
+        root = repo.config
+        prefixes = [name.removesuffix(CONFIG_FILE) for name in repo.states if name.endswith(CONFIG_FILE)]
+    else:
+        path = os.path.join(repo.path, CONFIG_FILE)
+        try:
+            root = read_config(path)
+        except FileNotFoundError:
+            raise ConfigError(f"'{path}' is missing") from None
+        prefixes = list(tract_prefixes(repo.path))
+    found = ((prefix, own_settings(repo, prefix)) for prefix in prefixes)
+    return root, [(prefix, config) for prefix, config in found if config is not None]
 
 
 def _asked(name: str, value: float | str | None) -> Retention | None:
@@ -126,30 +140,34 @@ def _asked(name: str, value: float | str | None) -> Retention | None:
         raise GCError(str(exc)) from exc
 
 
-def _root_settings(repo: Repository) -> TractConfig:
-    if repo.path is None:
-        return repo.config
-    path = os.path.join(repo.path, "config.toml")
-    found = _settings(path)
-    if found is None:
-        raise ConfigError(f"'{path}' is missing")
-    return found
+def nanoseconds(days: float) -> int:
+    """Days as nanoseconds; for ever, and other long times, are longer than any store is old."""
+    return int(min(_LONGEST, days * DAY * 1e9))
 
 
-def _own_settings(repo: Repository) -> list[tuple[str, TractConfig]]:
-    """The tracts that have settings of their own, by prefix."""
-    if repo.path is None:
-        names = [name.removesuffix(CONFIG_FILE) for name in repo.states if name.endswith(CONFIG_FILE)]
-        return [(prefix, config) for prefix in names if (config := own_settings(repo, prefix)) is not None]
-    prefixes = tract_prefixes(repo.path)
-    found = ((prefix, _settings(os.path.join(repo.path, ref_path(prefix), "config.toml"))) for prefix in prefixes)
-    return [(prefix, config) for prefix, config in found if config is not None]
+class Window:
+    """What one retention keeps: what is younger than *since*, or fits into *room* bytes. *step* is the time that one pack of it spans, a power of two of nanoseconds."""
+
+    def __init__(self, retention: Retention, now: int) -> None:
+        days = _SIZED_DAYS if retention.days is None else min(retention.days, _LONG_DAYS)
+        self.since = now - nanoseconds(retention.days) if retention.days is not None else nanoseconds(math.inf)
+        self.room = -1 if retention.size is None else retention.size
+        self.step = 1 << (max(1, nanoseconds(days)) // 8).bit_length()
+
+    def is_young(self, written: int) -> bool:
+        return written > self.since
+
+    def fits(self, size: Callable[[], int]) -> bool:
+        """Whether so many bytes more fit; nothing does any more after the first that did not."""
+        if self.room >= 0:
+            self.room -= size()
+        return self.room >= 0
 
 
-def _settings(path: str) -> TractConfig | None:
-    with suppress(FileNotFoundError, NotADirectoryError):
-        return read_config(path)
-    return None
+def keeper(windows: Sequence[Window], written: int, size: Callable[[], int]) -> Window | None:
+    """The first of *windows* that keeps what was *written* then and is of that *size*."""
+    young = [one for one in windows if one.is_young(written)]
+    return next(iter(young or [one for one in windows if one.fits(size)]), None)  # each of them is a little fuller now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,47 +27,38 @@ from dataclasses import dataclass
 from itertools import islice
 
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
+from tract.history.notes import CONFIG, noted_entries
+from tract.history.priority import pinned_messages
 from tract.history.state import kept_commits
-from tract.maintenance.gc.catalogue import (
-    ABSENT,
-    ARCHIVED,
-    MESSAGE,
-    REACHED,
-    SPENT,
-    UNSEEN,
-    Catalogue,
-    CollectedStore,
-    Settled,
-    find_settled,
-)
 from tract.maintenance.gc.expiry import Archives, Orphans
-from tract.maintenance.gc.mark import REPORT_EVERY, Found, Groups, Marker, Progress, new_groups, size_of
+from tract.maintenance.gc.mark import ABSENT, ARCHIVED, MESSAGE, REACHED, SPENT, UNSEEN, Found, Marker, first_marks
 from tract.maintenance.gc.options import GCOptions, GCResult, nanoseconds, read_options
-from tract.maintenance.gc.rewrite import commits_with_config, pinned_messages
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import RefValue
-from tract.refs.names import NOTES
+from tract.reflog import kept_values, released_commits
+from tract.refs.names import NOTES, split_tract
 from tract.refs.operations import OperationRefs
 from tract.repo import Repository
+from tract.storage.catalogue import Catalogue, CollectedStore
 from tract.storage.database import Database
 from tract.storage.memory import MemoryStore
-
-DAY = 86_400.0
+from tract.storage.repacking import REPORT_EVERY, Groups, Progress, new_groups
+from tract.storage.settled import Settled, find_settled
 
 _IN_BATCH = "a store is not collected inside a batch"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class GCPlan:
     """What a gc would do; ``run_gc`` does it, and *result* is what a dry run says of it.
 
     Objects are numbers of the *catalogue*, and *marker* has their marks.
     *settled* packs stay as they are; all others go.
     *reachable* objects get one new pack, and *kept* has the unreachable ones that stay, by the time that their pack gets.
+    *new* is what will be settled with the new pack: the commits that refs name and nothing else, and the reachable objects that stay loose.
     *last* is the newest operation; the reflog begins at *reflog_since*, in nanoseconds since 1970.
     *operations* are those that the reflog keeps, the newest first, and *previous* is the one before them, which stays in a settled pack.
     *loose* objects go, unless they are written again meanwhile.
-    *tips* are the commits that refs name and nothing else, *files* the reachable objects that stay loose.
     *expired* are the compress commits whose archives go, *released* the refs that would keep one and are deleted.
     *edits* go unless their words are shown: by edit, its message and the content that it gave it.
     """
@@ -76,6 +67,7 @@ class GCPlan:
     marker: Marker
     result: GCResult
     settled: tuple[Settled, ...]
+    new: Settled
     reachable: Groups
     kept: Mapping[int, Groups]
     dropped: array[int]
@@ -84,11 +76,12 @@ class GCPlan:
     operations: array[int]
     previous: ObjectId | None
     loose: Mapping[ObjectId, int]
-    tips: frozenset[ObjectId]
-    files: frozenset[ObjectId]
     expired: tuple[int, ...]
     released: tuple[tuple[str, ObjectId], ...]
     edits: Mapping[int, tuple[int, int]]
+
+    def __repr__(self) -> str:
+        return f"GCPlan({self.result})"
 
     @property
     def packs(self) -> Iterator[str]:
@@ -131,7 +124,7 @@ def plan_gc(
     """
     options = options or read_options(repo)
     at = time.time_ns() if now is None else int(now * 1e9)
-    planner = _Planner(repo, options, at, progress, seal=seal)
+    planner = _Planner(repo, options, at, progress, seal=seal, settles=True)
     if not planner.mark_live():
         planner = _Planner(repo, options, at, progress, seal=seal, settles=False)
         planner.mark_live()
@@ -163,20 +156,11 @@ class _Planner:
     """Makes one plan; the methods stand in the order in which they are called."""
 
     def __init__(
-        self,
-        repo: Repository,
-        options: GCOptions,
-        now: int,
-        progress: Progress | None,
-        *,
-        seal: bool,
-        settles: bool = True,
+        self, repo: Repository, options: GCOptions, now: int, progress: Progress | None, *, seal: bool, settles: bool
     ) -> None:
         """Look at the store while nobody writes to it; without *settles* no pack is taken for settled."""
         self._clock = time.monotonic()
-        self._repo = repo
-        self._options = options
-        self._progress = progress
+        self._repo, self._options, self._progress = repo, options, progress
         self._reflog_since = now - nanoseconds(options.reflog_days)
         store = collected(repo)
         with nullcontext() if store.read_only else store.lock():
@@ -186,19 +170,18 @@ class _Planner:
             if seal and store.has_new_objects():
                 store.seal(*operation_refs(repo).keyframe(repo.refs.last, "gc"))
                 repo.refs.refresh()
-            settles = settles and not options.takes_archives and not repo.shallow.cuts
-            self._settled = find_settled(repo, self._reflog_since) if settles else ()
+            self._settled: tuple[Settled, ...] = ()
+            if settles and repo.path is not None and not options.takes_archives and not repo.shallow.cuts:
+                self._settled = find_settled(repo.path, database(repo), self._reflog_since)
             self._catalogue = catalogue = Catalogue(store, [one.pack for one in self._settled])
-            self._refs = [
-                (name, catalogue.admit(value)) for name, value in repo.refs.list() if isinstance(value, bytes)
-            ]
-            found = map(catalogue.number_of, kept_commits(repo))
-            self._in_work = [number for number in found if number is not None]
+            refs = repo.refs.list()
+            self._refs = [(name, catalogue.admit(value)) for name, value in refs if isinstance(value, bytes)]
+            self._in_work = self._numbers(kept_commits(repo))
             self._last = repo.refs.last
-        self._marks = catalogue.marks()
+        self._marks = first_marks(catalogue)
         self._marker = Marker(catalogue, self._marks, repo.shallow.cuts, takes_archives=options.takes_archives)
         self._archives = Archives(self._marker, options, self._refs, now)
-        self._orphans = Orphans(repo, self._marker, options, now)
+        self._orphans = Orphans(self._marker, options, now)
         self._reachable = new_groups()
         self._left_out = frozenset(n for n in catalogue.loose_numbers if store.is_large(catalogue.id_of(n)))
         self._done = 0
@@ -227,8 +210,8 @@ class _Planner:
         self._files = frozenset(catalogue.id_of(number) for number in self._left_out if marker.stays(number))
         self._read_history()
         if self._are_orphans:
-            self._orphans.spend_hard_resets()
-        self._orphans.spend([*marker.named, *self._kept_before()])  # their messages stay without that, or go
+            self._spend_hard_resets()
+        self._orphans.spend([*marker.named, *self._archives.kept_before()])  # their messages stay without that, or go
         self._kept = self._orphans.keep()
         self._kept_count = self._marks.count(REACHED) - self._reached
 
@@ -257,16 +240,17 @@ class _Planner:
         self._operations = operations[:young]
         self._unsettled = min(young, settled) if settled >= 0 else young
 
-    def _kept_before(self) -> Iterator[int]:
-        """The messages that stayed when archives went before, and their contents; the edits among them are remembered."""
-        for id, cut in self._marker.cuts.items():
-            number = self._catalogue.number_of(id)
-            if cut.grade == "all" and number is not None and number < self._catalogue.size:
-                self._archives.add_edit(number)
-                yield number
-                content = self._marker.commit(number).content
-                if content is not None:
-                    yield self._catalogue.admit(content)
+    def _spend_hard_resets(self) -> None:
+        """Let go what only a hard reset still refers to, unless an entry of the reflog, or something that one needs, keeps it."""
+        released = self._numbers(released_commits(self._repo))
+        if released:
+            spared = self._marker.copy()
+            for _ in spared.walk(self._numbers(id for _, id in kept_values(self._repo)), gaps=True):
+                pass
+            self._orphans.spend(number for number, _ in spared.walk(released, gaps=True))
+
+    def _numbers(self, ids: Iterable[bytes]) -> list[int]:
+        return [number for number in map(self._catalogue.number_of, ids) if number is not None]
 
     def keep_messages(self) -> None:
         """Keep the commits that contexts name as messages; also pinned ones, and edits whose words are shown.
@@ -283,9 +267,9 @@ class _Planner:
             edited = (edit for edit, (message, _) in archives.edits.items() if message in pins)
             self._add(marker.keep_messages([*sorted(pins), *edited]))
         # An orphaned edit with a generation config is shown wherever its words are.
-        configured = commits_with_config(self._repo, notes) if self._are_orphans else ()
-        for number in map(catalogue.number_of, configured):
-            if number is not None and number < catalogue.size and self._marks[number] <= SPENT:
+        configs = [tip for name, tip in notes if self._are_orphans and split_tract(name)[1] == NOTES + CONFIG]
+        for number in self._numbers(target for tip in configs for target, _ in noted_entries(self._repo, tip)):
+            if number < catalogue.size and self._marks[number] <= SPENT:
                 with suppress(BlobNotFoundError, ObjectCorruptError):  # an orphan may be damaged
                     archives.add_edit(number)
         self._add(marker.keep_edits(archives.edits))
@@ -310,6 +294,7 @@ class _Planner:
             marker=self._marker,
             result=self._result(dropped),
             settled=self._settled,
+            new=Settled("", frozenset(map(catalogue.id_of, self._marker.unnamed)), self._files),
             reachable=self._reachable,
             kept=self._kept,
             dropped=dropped,
@@ -322,8 +307,6 @@ class _Planner:
                 for id, at in catalogue.loose.items()
                 if (number := catalogue.admit(id)) in goes or not self._marker.stays(number)
             },
-            tips=frozenset(map(catalogue.id_of, self._marker.unnamed)),
-            files=self._files,
             expired=tuple(archives.expired),
             released=self._released,
             edits=archives.edits,
@@ -332,7 +315,7 @@ class _Planner:
     def _result(self, dropped: array[int]) -> GCResult:
         """What is said of the plan; the size of what is dropped is that of archives and of orphans."""
         gone = self._archives.gone(dropped)
-        orphans = sum(size_of(self._catalogue, number) for number in dropped if not self._archives.is_archived(number))
+        orphans = sum(self._catalogue.size_of(number) for number in dropped if not self._archives.is_archived(number))
         return GCResult(
             reachable=self._marks.count(REACHED) + self._marks.count(MESSAGE) - self._kept_count,
             kept=self._kept_count,
@@ -355,4 +338,4 @@ class _Planner:
                 self._reachable[kind].append(number)
             self._done += 1
             if self._progress is not None and not self._done % REPORT_EVERY:
-                self._progress("marking", self._done, 0)
+                self._progress(self._done, 0)

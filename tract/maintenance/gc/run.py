@@ -1,4 +1,4 @@
-"""Collecting: plan and run in one, and the second half of it, which does what a plan says.
+"""The second half of a gc, which does what a plan says.
 
 A new pack is on the disk, with its index, before anything that it replaces goes. So gc can be killed at any point: the next gc finds and removes what is left over.
 Writers hold the lock from their first look to their operation, and look at the packs anew when the journal was replaced; so nothing that they rely on goes.
@@ -9,95 +9,35 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain
 
-from tract.errors import DurabilityError, GCError, ReadOnlyError
-from tract.events import began, emit
+from tract.history.stale_notes import find_stale_notes, has_keys, prune_notes, repeat_keys
 from tract.history.state import kept_commits
-from tract.maintenance.gc.catalogue import ARCHIVED, write_settled
-from tract.maintenance.gc.mark import Groups, Progress, new_groups, size_of
-from tract.maintenance.gc.options import GCOptions, GCResult, read_options
-from tract.maintenance.gc.plan import GCPlan, collected, database, plan_gc
-from tract.maintenance.gc.repack import Repack, write_cuts
-from tract.maintenance.gc.rewrite import RefFileSync, find_stale_notes, keep_keys, prune_notes
-from tract.objects.id import Kind, ObjectId
+from tract.maintenance.gc.mark import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Found
+from tract.maintenance.gc.options import GCResult
+from tract.maintenance.gc.plan import GCPlan, collected, database, operation_refs
+from tract.objects.id import ObjectId
+from tract.objects.model import NewObject, Operation, RefChange, RefValue
+from tract.reflog import RELEASED, ReflogFilter, fold_operations, operations_after, operations_since
+from tract.refs.names import HEADS, split_tract
+from tract.refs.ref_files import RefFileSync
+from tract.refs.store import RefEdit
 from tract.repo import Repository
-from tract.storage import files
 from tract.storage.counts import prune_all_counts
 from tract.storage.memory import MemoryStore
+from tract.storage.repacking import Groups, Progress, Repacking, add_found, new_groups, train_for
+from tract.storage.settled import write_settled
+from tract.storage.shallow import Cut
+from tract.transaction import transaction
 
 LEVEL = 12
 AGGRESSIVE_LEVEL = 19
-_FULL_DISK_LEVEL = 3
 
-# ``gc --auto`` finds work when there are more packs, or small loose objects, that the last gc has not seen.
-_AUTO_PACKS = 12
-_AUTO_LOOSE = 1000
-
-
-def is_due(repo: Repository) -> bool:
-    """Whether gc would find enough to do; costs two listings of folders. In memory nothing waits to be packed."""
-    if isinstance(repo.objects, MemoryStore):
-        return False
-    store = database(repo)
-    return store.count_new_packs() > _AUTO_PACKS or store.count_new_loose(_AUTO_LOOSE) > _AUTO_LOOSE
-
-
-def collect(
-    repo: Repository,
-    options: GCOptions | None = None,
-    *,
-    dry_run: bool = False,
-    aggressive: bool = False,
-    now: float | None = None,
-    progress: Progress | None = None,
-) -> GCResult:
-    """Plan a gc and run it, or with *dry_run* say what it would do; GCError while another one runs.
-
-    Without *options* the settings of all tracts say what is kept.
-    """
-    if repo.read_only and not dry_run:
-        raise ReadOnlyError(repo.path or "")
-    since = began()
-    with collected(repo).maintenance(looks=dry_run):
-        options = options or read_options(repo)
-        try:
-            plan = plan_gc(repo, options, seal=not dry_run, now=now, progress=progress)
-            if dry_run:
-                return plan.result
-            result = run_gc(repo, plan, aggressive=aggressive, progress=progress)
-        except DurabilityError as exc:
-            result = _run_in_pieces(repo, _plan_on_full_disk(repo, options, exc, now, progress))
-    emit("gc", repo.place, since, dropped=result.dropped, dropped_size=result.dropped_size)
-    return result
-
-
-def prune(
-    repo: Repository,
-    *,
-    orphans: float | str | None = None,
-    dry_run: bool = False,
-    now: float | None = None,
-    progress: Progress | None = None,
-) -> Mapping[ObjectId, Kind]:
-    """Drop the orphans that are older than *orphans*, by default than the settings of their tracts have it, and give back what they were.
-
-    Archives stay. Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
-    """
-    options = read_options(repo, orphans=orphans, archives="never")
-    with collected(repo).maintenance(looks=dry_run):
-        try:
-            plan = plan_gc(repo, options, seal=not dry_run, now=now, progress=progress)
-            dropped = dict(plan.dropped_objects())  # now: their packs are about to go
-            if dropped and not dry_run:
-                run_gc(repo, plan, progress=progress)
-        except DurabilityError as exc:
-            plan = _plan_on_full_disk(repo, options, exc, now, progress)
-            dropped = dict(plan.dropped_objects())
-            _run_in_pieces(repo, plan)
-    return dropped
+# What happened while the packs were written is followed without the lock until this little is left, or so often.
+_FEW_OPERATIONS = 64
+_MOST_ROUNDS = 8
 
 
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
@@ -106,159 +46,214 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
     Only for the holder of the store's ``maintenance``, who has held it since the plan was made; in memory that is the lock.
     """
     began = time.monotonic()
-    repack = Repack(repo, plan, AGGRESSIVE_LEVEL if aggressive else LEVEL)
+    run = Run(repo, plan, AGGRESSIVE_LEVEL if aggressive else LEVEL)
     if isinstance(repo.objects, MemoryStore):
-        return _run_in_memory(repo, repo.objects, plan, repack, began)
+        _run_in_memory(run, repo.objects)
+        return run.result(began)
     store = database(repo)
-    repack.write_packs(progress)
-    repack.catch_up()
-    keep_keys(repo, repack.marker, repack.ends())
-    stale = find_stale_notes(repo, plan.drops, plan.catalogue.has) if plan.dropped else {}
+    run.write_packs(progress)
+    run.catch_up()
+    stale = run.find_notes()
     ref_files = RefFileSync(os.path.dirname(store.path), repo.refs)
     with store.lock():
         repo.refs.refresh()
-        repack.write_saved(kept_commits(repo))
-        repack.release_refs()
+        run.write_saved()
+        run.release_refs()
         ref_files.finish(store, [name for name, _ in plan.released])
-        cuts = repack.cuts()
-        write_cuts(repo, {**repo.shallow.cuts, **cuts})
-        objects, keyframe = repack.journal()
+        cuts = run.cuts()
+        repo.put_cuts({**repo.shallow.cuts, **cuts})
+        objects, keyframe = run.journal()
         store.rotate(objects, keyframe, without="operation")
         repo.refs.refresh()
         # Before the packs go, which the catalogue reads from.
-        loose = {id: written for id, written in plan.loose.items() if repack.may_go(id)}
-        store.drop_packs(name for name in plan.packs if name not in repack.written)
+        loose = run.loose_to_drop()
+        store.drop_packs(name for name in plan.packs if name not in run.written)
         store.drop_loose(loose)
         store.remove_leftovers()
-        write_cuts(repo, cuts)  # now without the commits that went
+        repo.put_cuts(cuts)  # now without the commits that went
     if repo.path is not None:
         if plan.dropped:
             prune_all_counts(os.path.join(repo.path, "cache"), store.was_seen)
             for name, gone in stale.items():
                 prune_notes(repo, name, gone, store.was_seen)
-        write_settled(repo.path, () if cuts or plan.marker.takes_archives else repack.settled)
+        write_settled(repo.path, () if cuts or plan.marker.takes_archives else run.settled)
     store.mark_collected()
-    return _done(repo, plan, began)
+    return run.result(began)
 
 
-def _run_in_memory(repo: Repository, store: MemoryStore, plan: GCPlan, repack: Repack, began: float) -> GCResult:
-    """Do what *plan* says where there are no packs."""
-    keep_keys(repo, repack.marker, repack.ends())
-    stale = find_stale_notes(repo, plan.drops, plan.catalogue.has) if plan.dropped else {}
-    repack.save(kept_commits(repo))
-    repack.release_refs()
-    write_cuts(repo, repack.cuts())
-    history = repack.write_history()
-    objects, keyframe = repack.journal()
-    gone = {id: written for id, written in plan.loose.items() if repack.may_go(id)}
+def _run_in_memory(run: Run, store: MemoryStore) -> None:
+    """Do the same where there are no packs."""
+    repo, stale = run.repo, run.find_notes()
+    run.save()
+    run.release_refs()
+    repo.put_cuts(run.cuts())
+    history = run.write_history()
+    objects, keyframe = run.journal()
+    gone = run.loose_to_drop()
     store.begin_again(gone, [*history, *objects], keyframe)
     repo.decoded.forget(gone)
     repo.refs.refresh()
     for name, old in stale.items():
         prune_notes(repo, name, old, store.contains)
-    return _done(repo, plan, began)
 
 
-def _done(repo: Repository, plan: GCPlan, began: float) -> GCResult:
-    """What is said when *plan* was done, which *began* then."""
-    store, seconds = collected(repo), plan.result.seconds + time.monotonic() - began
-    packs, size = len(store.packs()), store.stats().size
-    return replace(plan.result, packs_after=packs, size_after=size, seconds=seconds, dry_run=False)
+class Run:
+    """A plan that is being done: its marks, with what was reached again since, and the operations that were written anew."""
 
+    def __init__(self, repo: Repository, plan: GCPlan, level: int) -> None:
+        self.repo = repo
+        self.plan = plan
+        self._level = level
+        self.marker = plan.marker.copy()
+        # What was missing may have been written since.
+        self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
+        self._filter = ReflogFilter(self._is_gone)
+        self._seen = plan.last
+        self._last_operation = plan.previous
+        self.settled = plan.settled
+        self.written: set[str] = set()
 
-# On a full disk: in pieces, each of which fits and leaves more room than before.
-#
-#     what can be made again    half-written files, the token counts and lists in cache/, the zeros at the journal's end
-#     the journal               what stays of it goes into a pack, with all operations; a new journal takes its place
-#     each pack                 one of which nothing stays goes at once; of another what stays is copied first, the smallest copy before others
-#
-# Nobody can write meanwhile, for the lock is held. Killed in between, it leaves a store that works, as any gc does.
+    def write_packs(self, progress: Progress | None) -> None:
+        """Write the pack with everything that is reachable, and those of what is kept for a while."""
+        plan = self.plan
+        operations = self.kept_operations()
+        first = next(operations, None)
+        if first is not None or any(plan.reachable.values()):
+            dictionary = train_for(plan.catalogue, plan.reachable["blob"])
+            rest = chain([] if first is None else [first], operations)
+            name = self.write_pack(plan.reachable, rest, dictionary=dictionary, progress=progress)
+            self.settled = (*self.settled, plan.new._replace(pack=name))
+        for written, groups in plan.kept.items():
+            self.write_pack(groups, written=written)
 
+    def write_pack(
+        self,
+        groups: Groups,
+        operations: Iterable[Operation] = (),
+        *,
+        dictionary: bytes = b"",
+        written: int | None = None,
+        progress: Progress | None = None,
+    ) -> str:
+        """Write a pack of *groups* and *operations*, which go on from those that were written before; its name."""
+        folded = fold_operations(operations, self._last_operation)
+        contents = Repacking(self.plan.catalogue, groups, folded, progress)
+        store = database(self.repo)
+        name = store.write_pack(contents.packing(), level=self._level, dictionary=dictionary, written=written)
+        self._last_operation = contents.last_operation or self._last_operation
+        self.written.add(name)
+        return name
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What stays of one pack, or of the journal (no *name*), and its *size* before compression; whether anything in it goes."""
+    def kept_operations(self) -> Iterator[Operation]:
+        """The operations that the reflog keeps, oldest first, without what goes."""
+        ids = map(self.plan.catalogue.id_of, reversed(self.plan.operations))
+        return self._filter.kept(operations_since(self.repo, ids, self.plan.reflog_since))
 
-    name: str | None
-    stays: Groups
-    size: int
-    has_garbage: bool
+    def write_history(self) -> list[NewObject]:
+        """The same, made anew for a store that has no packs."""
+        made = list(fold_operations(self.kept_operations(), self._last_operation))
+        self._last_operation = made[-1].id if made else self._last_operation
+        return made
 
+    def journal(self) -> tuple[list[NewObject], NewObject]:
+        """What a new journal begins with: the operations that are in no pack, where refs are, and the keyframe of both."""
+        head = list(fold_operations(self._filter.kept(self._since()), self._last_operation))
+        keyframe, chunks = operation_refs(self.repo).keyframe(head[-1].id if head else self._last_operation, "gc")
+        return [*head, *chunks], keyframe
 
-def _plan_on_full_disk(
-    repo: Repository, options: GCOptions, exc: DurabilityError, now: float | None, progress: Progress | None
-) -> GCPlan:
-    """What to collect where it was a full disk that *exc* told of, else raise *exc*; archives stay, for their cuts need room of their own.
+    def _since(self) -> list[Operation]:
+        return operations_after(self.repo, self._seen)
 
-    What can be made again goes before anything is looked at.
-    """
-    if not files.is_full(exc):
-        raise exc
-    store = database(repo)
-    cache = os.path.join(os.path.dirname(store.path), "cache")
-    with store.lock():
-        store.make_room()
-        for name in files.list_directory(cache):
-            files.unlink(os.path.join(cache, name))
-    return plan_gc(repo, options.without_archives(), seal=False, now=now, progress=progress)
+    def catch_up(self) -> None:
+        """Write what others did meanwhile, without the lock, until little is left."""
+        for _ in range(_MOST_ROUNDS):
+            self.repo.refs.refresh()
+            since = self._since()
+            if len(since) <= _FEW_OPERATIONS:
+                break
+            self._seen = self.repo.refs.last
+            self.write_pack(self._saved(since), self._filter.kept(since))
 
+    def write_saved(self) -> None:
+        """Write what is needed again; only for the holder of the lock."""
+        saved = self.save()
+        if any(saved.values()):
+            self.write_pack(saved)
 
-def _run_in_pieces(repo: Repository, plan: GCPlan) -> GCResult:
-    """Do what *plan*, which must not have packed the journal and takes no archives, says, piece by piece.
+    def save(self) -> Groups:
+        """Mark what the last operations and commands under way need of what was to go, and give it back."""
+        return self._saved(self._since(), kept_commits(self.repo))
 
-    GCError with what is missing where a piece does not fit; what was done before stays done.
-    """
-    began = time.monotonic()
-    store = database(repo)
-    repack = Repack(repo, plan, _FULL_DISK_LEVEL)
-    with store.lock():
-        repo.refs.refresh()
-        repack.save(kept_commits(repo))
-        journal, *packs = [_piece(repack, name, numbers) for name, numbers in plan.catalogue.pieces()]
-        with _fitting(repo, journal):
-            repack.write_pack(journal.stays, repack.kept_operations())
-            try:
-                write_cuts(repo, {**repo.shallow.cuts, **repack.cuts()})
-                objects, keyframe = repack.journal()
-                store.begin_journal((*objects, keyframe), zeros=False)
-                repo.refs.refresh()
-            except DurabilityError:
-                store.drop_packs(repack.written - plan.catalogue.packs.keys())
-                raise
-        store.drop_loose({id: at for id, at in plan.loose.items() if not repack.stays(id)})
-        for piece in sorted(packs, key=lambda one: one.size):
-            if piece.name is not None and piece.has_garbage:
-                if any(piece.stays.values()):
-                    with _fitting(repo, piece):
-                        repack.write_pack(piece.stays, written=plan.catalogue.packs[piece.name])
-                if piece.name not in repack.written:
-                    store.drop_packs([piece.name])
-        store.remove_leftovers()
-        store.use_room()
-    store.mark_collected()
-    return _done(repo, plan, began)
+    def _saved(self, since: Sequence[Operation], in_work: Iterable[ObjectId] = ()) -> Groups:
+        """What is needed again of all that was to be dropped: by the operations *since*, and by commands under way.
 
+        A ref was put on an old commit, or a text was said once more. The walk costs what is new.
+        """
+        plan, marker, catalogue = self.plan, self.marker, self.plan.catalogue
+        changes = [change for operation in since for change in operation.changes]
+        values = [change.new for change in changes]
+        values += [change.old for change in changes if not plan.is_archived(change.old)]
+        roots = [catalogue.admit(value) for value in values if isinstance(value, bytes)]
+        if any(self._is_new_branch(change) for change in changes):
+            roots += chain.from_iterable(map(marker.parents, plan.expired))
+        roots += [number for id in in_work if (number := catalogue.number_of(id)) is not None]
 
-def _piece(repack: Repack, name: str | None, numbers: range) -> _Piece:
-    marker, catalogue = repack.marker, repack.plan.catalogue
-    stays, size = new_groups(), 0
-    for number in numbers:
-        if marker.stays(number) and number not in catalogue.loose_numbers:
-            stays[catalogue.kind_of(number)].append(number)
-            size += size_of(catalogue, number)
-    return _Piece(name, stays, size, any(marker.mark_of(number) <= ARCHIVED for number in numbers))
+        def reached() -> Iterator[Found]:
+            yield from marker.walk(roots)
+            yield from marker.keep_messages(marker.named)
+            yield from marker.keep_edits(plan.edits)
 
+        saved = new_groups()
+        add_found(saved, (one for one in reached() if plan.drops(catalogue.id_of(one[0]))), catalogue.loose_numbers)
+        return saved
 
-@contextmanager
-def _fitting(repo: Repository, piece: _Piece) -> Iterator[None]:
-    """Say how much is missing where a copy of what stays of *piece* does not fit."""
-    try:
-        yield
-    except DurabilityError as exc:
-        if not files.is_full(exc):
-            raise
-        free = files.free_space(database(repo).path)
-        where = "the journal" if piece.name is None else f"'{piece.name}'"
-        raise GCError(
-            f"the disk is full: a copy of what stays of {where} may take {piece.size} bytes, and {free} are free"
-        ) from exc
+    def _is_new_branch(self, change: RefChange) -> bool:
+        """Whether a branch was put into an archive that was to go: then none goes, so that the branch has merge bases with others."""
+        return split_tract(change.name)[1].startswith(HEADS) and self.plan.is_archived(change.new)
+
+    def _is_gone(self, value: RefValue | None) -> bool:
+        """Whether *value* is a commit that goes, or of which only the message stays, and that is not needed again."""
+        return isinstance(value, bytes) and self.plan.mark_of(value) <= MESSAGE and not self._is_whole(value)
+
+    def _is_whole(self, id: ObjectId) -> bool:
+        return self.marker.mark_of(self.plan.catalogue.admit(id)) == REACHED
+
+    def release_refs(self) -> None:
+        """Delete each ``ORIG_HEAD`` that still names what goes; only for the holder of the lock."""
+        edits = [
+            RefEdit(name, None, value)
+            for name, value in self.plan.released
+            if self.repo.refs.read(name) == value and not self._is_whole(value)
+        ]
+        if edits:
+            with transaction(self.repo, RELEASED, moves="refs") as tx:
+                tx.edits += edits
+
+    def find_notes(self) -> Mapping[str, set[ObjectId]]:
+        """The notes to write anew when all is gone that they are about; keys are said once more already."""
+        plan, marker = self.plan, self.marker
+        lost: dict[ObjectId, list[ObjectId]] = {}
+        for end in filter(marker.stays, plan.expired if has_keys(self.repo) else ()):
+            for id in marker.unkept_behind(marker.commit(end)):
+                lost.setdefault(id, []).append(plan.catalogue.id_of(end))
+        repeat_keys(self.repo, lost)
+        return find_stale_notes(self.repo, plan.drops, plan.catalogue.has) if plan.dropped else {}
+
+    def cuts(self) -> dict[ObjectId, Cut]:
+        """What ``shallow`` says when all is gone that does not stay."""
+        return self.marker.cuts_with(self.plan.expired, self.repo.shallow.cuts)
+
+    def loose_to_drop(self) -> dict[ObjectId, int]:
+        """The loose objects that are in a pack now, or still not needed, with the times that they were written."""
+        mark_of, catalogue = self.marker.mark_of, self.plan.catalogue
+        return {
+            id: written
+            for id, written in self.plan.loose.items()
+            if self.plan.mark_of(id) == REACHED or mark_of(catalogue.admit(id)) <= ARCHIVED
+        }
+
+    def result(self, began: float) -> GCResult:
+        """What is said when all was done, which *began* then."""
+        store, seconds = collected(self.repo), self.plan.result.seconds + time.monotonic() - began
+        packs, size = len(store.packs()), store.stats().size
+        return replace(self.plan.result, packs_after=packs, size_after=size, seconds=seconds, dry_run=False)

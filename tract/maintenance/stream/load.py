@@ -39,7 +39,7 @@ from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.storage.database import Database
 from tract.storage.quarantine import Quarantine
-from tract.storage.shallow import Cut, kept_part, readable_cuts, write_shallow
+from tract.storage.shallow import Cut, kept_part, readable_cuts
 
 # JSON is longer than what it says, by escapes; more than this says too much.
 _LONGEST_LINE = 4 * MAX_SIZE
@@ -103,9 +103,7 @@ def _take_over_cuts(repo: Repository, cuts: Mapping[ObjectId, Cut], arrivals: _A
     """Write down what was cut of the commits that come; what the store has itself stays as whole as it is. Before the objects land."""
     repo.look_at_shallow()
     new = {id: cut for id, cut in cuts.items() if arrivals.brought(id)}
-    if new and repo.path is not None:
-        write_shallow(repo.path, {**new, **repo.shallow.cuts})
-        repo.look_at_shallow()
+    repo.put_cuts({**new, **repo.shallow.cuts})
 
 
 class _Reader:

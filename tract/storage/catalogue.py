@@ -1,76 +1,33 @@
-"""The objects that gc looks at: each gets a number, so that gc can keep a few bytes for each of millions, and packs that stay are left as they are.
+"""The objects of a store by number, for who goes over all of them: a few bytes for each of millions, and packs that stay are left as they are.
 
     number     0 … k-1                  k … k+n-1             …             then             after the last pack's
     object     journal and loose ones   the youngest pack's   older packs'  settled packs'   added later, or nowhere
 
 An object that lies in several places goes by its first number, or by that in a settled pack; its other numbers are duplicates.
-
-Packs are settled when all that is in them is reachable: a gc writes what became reachable since the last one into a pack of its own, beside those.
-The file ``cache/settled`` has these lines for each of them, the oldest first:
-
-    pack pack-1be5f3….idx
-    tip 3fa9c1…e1
-    file 77aa01…5c
-    # check 5be1f3a2c4d60718       at the end: 16 digits of the BLAKE3 of what is before it
-
-Whatever an object of the pack names is in it, in a settled pack before it, or a *file* of its own.
-All of that was reachable from the commits *tip*, which nothing else named then. So while refs reach every tip, they reach everything in these packs, and gc need not read them.
-The file is derived: where it is missing or damaged, gc reads everything.
+Settled packs (tract/storage/settled.py) are those of which it is known that everything in them is reachable.
 """
 
 from __future__ import annotations
 
-import math
-import os
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
-from itertools import groupby, takewhile
-from typing import NamedTuple, TypeAlias, TypeVar
+from itertools import groupby
+from typing import TypeAlias, TypeVar
 
-from blake3 import blake3
-
-from tract.errors import BlobNotFoundError, DurabilityError
-from tract.objects.id import Kind, ObjectId, parse_id
+from tract.errors import BlobNotFoundError, ObjectCorruptError
+from tract.objects.id import ID_SIZE, Kind, ObjectId
 from tract.objects.model import Object
-from tract.repo import Repository
-from tract.storage import files
 from tract.storage.database import Database
 from tract.storage.folding import Folded, refold
 from tract.storage.memory import MemoryStore
 from tract.storage.shallow import UNTOLD
-
-UNSEEN = 0
-"""No walk has reached the object."""
-SPENT = 1
-"""No walk has reached the object, and it is not to stay for its own age."""
-ARCHIVED = 2
-"""Only history behind an expired compression leads to the object."""
-MESSAGE = 3
-"""A commit that stays with its content alone, because a context names it."""
-REACHED = 4
-"""The object stays, and everything it needs."""
-OPERATION = 5
-"""An operation; the reflog decides whether it stays."""
-DUPLICATE = 6
-"""A second copy of an object that has another number."""
-ABSENT = 7
-"""An object that another one names and that the store does not have."""
 
 NONE = 0xFFFFFFFF
 """No object's number."""
 
 _MOST_RECENT = 8192
 _READS_BEFORE_RELEASE = 8192
-
-_SETTLED = "cache/settled"
-_CHECK = b"# check "
-_LONGEST = 64 * 1024 * 1024
-
-# A settled pack has so many objects, and so many times as many as all newer packs together: so packs stay few, and an object is copied a few times at most.
-_LEAST_OBJECTS = 4096
-_TIMES_LARGER = 2
 
 _T = TypeVar("_T")
 
@@ -132,7 +89,8 @@ class Catalogue:
         self._ends = [0]
         self._prefixes = array("I")
         self._numbers = array("I")
-        self._duplicates = array("I")
+        self.duplicates = array("I")
+        """The numbers of copies: objects that have another number."""
         for first in range(256):
             self._add_ids(first)
         if settled:
@@ -162,7 +120,7 @@ class Catalogue:
             for number in numbers:
                 id = self.id_of(number)
                 if id in firsts:
-                    self._duplicates.append(number)
+                    self.duplicates.append(number)
                 firsts.add(id)
 
     def _find_settled_copies(self) -> None:
@@ -172,7 +130,7 @@ class Catalogue:
             settled = self._search_settled(id)
             if settled is not None:
                 self._number[id] = settled
-                self._duplicates.append(number)
+                self.duplicates.append(number)
 
     def _search_settled(self, id: ObjectId) -> int | None:
         for base, pack in self._settled:
@@ -184,23 +142,18 @@ class Catalogue:
     def _add_single(self, number: int, id: ObjectId) -> None:
         packed = self._search(id)
         if packed is not None and packed < self.settled_from:
-            self._duplicates.append(packed)
+            self.duplicates.append(packed)
             self._written[number] = self._written_in_pack(packed)
 
-    def marks(self) -> bytearray:
-        """A byte for each number: OPERATION or DUPLICATE where the object is one, REACHED for what is settled, UNSEEN for all others."""
-        marks = bytearray(self.size)
-        marks[self.settled_from :] = bytes([REACHED]) * (self.size - self.settled_from)
+    def operations(self) -> Iterator[range]:
+        """The numbers of all operations."""
         for base, pack in zip(self._bases, self._opened, strict=True):
             for kind, first, number in pack.runs():
                 if kind == "operation":
-                    marks[base + first : base + first + number] = bytes([OPERATION]) * number
+                    yield range(base + first, base + first + number)
         for number, id in enumerate(self._single):
             if (self._kinds.get(id) or self._store.loose_kind(id)) == "operation":
-                marks[number] = OPERATION
-        for number in self._duplicates:
-            marks[number] = DUPLICATE
-        return marks
+                yield range(number, number + 1)
 
     def number_of(self, id: ObjectId) -> int | None:
         """The object's number; None when the store does not have it."""
@@ -284,6 +237,13 @@ class Catalogue:
         except BlobNotFoundError:
             raise BlobNotFoundError(id.hex(), UNTOLD) from None
 
+    def size_of(self, number: int) -> int:
+        """What gc counts for an object, in bytes: its payload before compression, and its id; packing does not change it. One that cannot be read counts as its id."""
+        try:
+            return len(self.read(number).payload) + ID_SIZE
+        except (BlobNotFoundError, ObjectCorruptError):
+            return ID_SIZE
+
     def _count_read(self) -> None:
         self._reads += 1
         if not self._reads % _READS_BEFORE_RELEASE:
@@ -315,73 +275,3 @@ class Catalogue:
         """The numbers of all objects that are not settled: those in the journal or in files, then those in packs by id, whatever their pack."""
         yield from range(len(self._single))
         yield from self._numbers
-
-
-class Settled(NamedTuple):
-    """A settled pack, by the name of its index; *tips* and *files* as above."""
-
-    pack: str
-    tips: frozenset[ObjectId]
-    files: frozenset[ObjectId]
-
-
-def find_settled(repo: Repository, since: int) -> tuple[Settled, ...]:
-    """The settled packs of a store that are worth leaving as they are; only for the holder of the lock.
-
-    None once the first is older than *since*, in nanoseconds since 1970: the operations in it are to be forgotten.
-    """
-    store = repo.objects
-    if repo.path is None or not isinstance(store, Database):
-        return ()
-    times = store.packs()
-    left = {name: store.pack(name).count for name in times}
-    settled = list(takewhile(lambda one: times.get(one.pack, -math.inf) >= since, _read_settled(repo.path)))
-    counts = [left.pop(one.pack) for one in settled]
-    newer = sum(left.values()) + sum(1 for _ in store.journal_objects())
-    while settled and counts[-1] < max(_LEAST_OBJECTS, _TIMES_LARGER * newer):
-        settled.pop()
-        newer += counts.pop()
-    return tuple(settled)
-
-
-def write_settled(path: str, settled: Sequence[Settled]) -> None:
-    """Put down what is settled in the store *path*, for the next gc; where that cannot be written, it reads everything.
-
-    Only for the holder of ``maintenance``.
-    """
-    lines: list[str] = []
-    for pack, tips, loose in settled:
-        lines.append(f"pack {pack}\n")
-        lines += (f"{word} {id.hex()}\n" for word, ids in (("tip", tips), ("file", loose)) for id in sorted(ids))
-    body = "".join(lines).encode()
-    name = os.path.join(path, _SETTLED)
-    with suppress(OSError, DurabilityError):
-        files.unlink(name)
-        if body:
-            files.write_file(name, body + _check_line(body), sync=False)
-
-
-def _check_line(body: bytes) -> bytes:
-    return _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n"
-
-
-def _read_settled(path: str) -> list[Settled]:
-    data = b""
-    with suppress(FileNotFoundError):
-        data = files.read_file(os.path.join(path, _SETTLED), _LONGEST)
-    body = data[: max(0, data.rfind(_CHECK))]
-    if body + _check_line(body) != data:
-        return []
-    found: list[Settled] = []
-    for part in body.decode().split("pack ")[1:]:
-        name, *lines = part.splitlines()
-        ids = {word: frozenset(_ids(lines, word)) for word in ("tip", "file")}
-        found.append(Settled(name, ids["tip"], ids["file"]))
-    return found
-
-
-def _ids(lines: Sequence[str], word: str) -> Iterator[ObjectId]:
-    for line in lines:
-        id = parse_id(line.removeprefix(word + " ")) if line.startswith(word) else None
-        if id is not None:
-            yield id

@@ -1,0 +1,114 @@
+"""Notes about commits that gc takes: keys are said once more of what stays, and other notes are written anew without what is gone.
+
+    a ── b ── c ── X ── d        X is a compression whose archive goes; b and c have keys
+                   X ── d        the keys of b and c are notes about X now, each with the commit it stood at
+
+So a branch that had a key in its history has it still (tract/history/keys.py). The old notes stay where they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from tract.errors import RefMovedError
+from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
+from tract.objects.id import ObjectId
+from tract.objects.model import Commit, NewObject, new_commit
+from tract.objects.note import read_event
+from tract.reflog import RENOTED
+from tract.refs.names import NOTES, split_tract
+from tract.refs.store import RefEdit
+from tract.repo import Repository
+from tract.transaction import transaction
+from tract.tree import EMPTY, Context, append_entry
+
+# Of the notes of a namespace at least one in so many must be about what is gone: so each is written anew a few times at most.
+_ONE_IN = 4
+
+# A key outlives its commit, and one request's settings are those of later ones.
+_OUTLIVE = (NOTES + KEY, NOTES + REQUEST, *BOOKKEEPING)
+
+
+def has_keys(repo: Repository) -> bool:
+    """Whether any commit of the store has a key."""
+    return any(split_tract(name)[1] == NOTES + KEY for name, _ in repo.refs.list())
+
+
+def repeat_keys(repo: Repository, lost: Mapping[ObjectId, Sequence[ObjectId]]) -> None:
+    """Say the keys of the commits *lost* once more, of those at which history ends then, which *lost* has for each.
+
+    Before anything goes. What is said of a commit that stays after all does no harm.
+    """
+    for name, tip in repo.refs.list() if lost else ():
+        prefix, local = split_tract(name)
+        if local != NOTES + KEY or not isinstance(tip, bytes):
+            continue
+        own = replace(repo, prefix=prefix)
+        said = [(target, blob) for target, blob in noted_entries(own, tip) if target in lost]
+        if said:
+            with transaction(own, RENOTED, moves="refs") as tx:
+                for target, blob in said:
+                    body = read_event(blob, own.blob(blob)).body
+                    for end in lost[target]:
+                        tx.note(KEY, end, {"key": body["key"], "was": body.get("was", target.hex())})
+
+
+def find_stale_notes(
+    repo: Repository, is_dropped: Callable[[ObjectId], bool], is_known: Callable[[ObjectId], bool]
+) -> dict[str, set[ObjectId]]:
+    """For each ref of notes that is worth writing anew, the commits its notes are about that are dropped, or not known any more.
+
+    Where none is dropped, notes may have come before what they are about, and are left alone.
+    """
+    stale: dict[str, set[ObjectId]] = {}
+    for name, tip in repo.refs.list():
+        if NOTES in name and not name.endswith(_OUTLIVE) and isinstance(tip, bytes):
+            targets = [target for target, _ in noted_entries(repo, tip)]
+            dropped = {target for target in targets if is_dropped(target)}
+            gone = dropped | {target for target in targets if not is_known(target)}
+            if dropped and len(gone) * _ONE_IN >= len(targets):
+                stale[name] = gone
+    return stale
+
+
+def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Callable[[ObjectId], bool]) -> bool:
+    """Write the notes at the ref *name* anew, as they were, but for those about commits in *gone* that are not kept after all.
+
+    False where another process added a note meanwhile, which goes first: the next gc tries again.
+    The old notes become unreachable, and go after the retention.
+    """
+    tip = at = repo.refs.read(name)
+    left: list[ObjectId] = []
+    while isinstance(at, bytes):
+        commit = repo.commit(at)
+        if commit.target is None or commit.target not in gone or is_kept(commit.target):
+            left.append(at)
+        at = commit.parents[0] if commit.parents else None
+    new: list[NewObject] = []
+    last: ObjectId | None = None
+    context = EMPTY
+    for number, id in enumerate(reversed(left), 1):
+        last, context = _repeat_note(repo, repo.commit(id), last, context, number, new)
+    try:
+        with transaction(repo, RENOTED, moves="refs") as tx:
+            tx.objects += new  # made before: while the lock is held nobody can commit
+            tx.edits.append(RefEdit(name, last, tip))
+    except RefMovedError:
+        return False
+    return True
+
+
+def _repeat_note(
+    repo: Repository, note: Commit, parent: ObjectId | None, before: Context, number: int, new: list[NewObject]
+) -> tuple[ObjectId, Context]:
+    """Make *note* once more, on another parent."""
+    assert note.target is not None
+    assert note.content is not None
+    context = append_entry(repo, before, (note.target, note.content), new, "notes")
+    parents = () if parent is None else (parent,)
+    commit = note._replace(parents=parents, tree=context.tree, open=context.open, generation=number)
+    made = new_commit(commit)
+    new.append(made)
+    repo.keep_commit(made.id, commit)
+    return made.id, context
