@@ -243,6 +243,7 @@ def test_a_key_is_committed_once():
         ({"input": []}, "openai", "has its messages under 'messages'"),
         ([user("a")], "gemini", "message 1 is no content of Gemini's"),
         ([{"role": "user"}], "openai", "needs content"),
+        ([user("a"), {"role": "user", "content": [{1}]}], "anthropic", r"\[1\].content\[0\]: an object of type set"),
     ],
 )
 def test_what_is_no_list_of_messages_is_refused(messages, format, says):

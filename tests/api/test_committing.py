@@ -122,6 +122,25 @@ def test_messages_come_back_value_for_value_in_their_own_format(format, messages
     assert [MessageContent(m, format) for m in messages] == [t.get_content(i.commit_hash) for i in infos]
 
 
+@pytest.mark.parametrize(("format", "messages"), [("responses", RESPONSES), ("anthropic", ANTHROPIC)])
+def test_the_shape_of_another_format_is_seen_without_being_told(format, messages):
+    told, untold = make_tract(), make_tract()
+
+    told.extend(messages, format=format)
+    untold.extend(messages)
+
+    assert told.compile().to_openai() == untold.compile().to_openai()
+    assert told.compile().to_anthropic() == untold.compile().to_anthropic()
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"), [(5, "not int"), ("ab", "not str"), ({"a": 1}, "not dict"), (["a"], "1 for 2")]
+)
+def test_keys_are_a_list_of_as_many(keys, problem):
+    with pytest.raises(ContentValidationError, match=problem):
+        make_tract().extend([{"role": "user", "content": "a"}, {"role": "user", "content": "b"}], keys=keys)
+
+
 def test_what_is_returned_can_be_changed_without_changing_the_record():
     t = make_tract()
     message = {"role": "user", "content": [{"type": "text", "text": "a"}]}

@@ -121,6 +121,57 @@ def test_each_item_of_a_response_is_a_commit_and_the_last_is_given_back() -> Non
     assert {"type": "reasoning", "id": "rs_1", "summary": []} == t.get_content("HEAD~1").message
 
 
+@pytest.mark.parametrize("way", ["commit", "extend"])
+def test_an_item_of_a_response_alone_is_an_item(way: str) -> None:
+    t = asked()
+    items = [Sdk(**item) for item in RESPONSE["output"]]
+
+    infos = [t.commit(item) for item in items] if way == "commit" else t.extend(items)
+
+    assert ["responses"] * 2 == [t.get_content(info).format for info in infos]
+    assert {"role": "assistant", "content": "4"} == last(t)
+    assert {"role": "assistant", "content": "4"} == t.compile().to_anthropic()["messages"][-1]
+
+
+def test_a_list_takes_no_whole_answer_for_its_usage_would_be_lost() -> None:
+    t = asked()
+
+    with pytest.raises(ContentValidationError, match="message 2: a Sdk is no single message; commit takes a whole"):
+        t.extend([{"role": "user", "content": "more"}, Sdk(**RESPONSE)])
+    assert 1 == len(t.log())
+
+
+@pytest.mark.parametrize("way", ["commit", "extend", "record"])
+def test_the_parts_of_a_message_may_be_an_sdks_objects(way: str) -> None:
+    blocks = [
+        {"type": "text", "text": "Let me add.", "citations": None},
+        {"type": "tool_use", "id": "c", "name": "add", "input": {"a": None}},
+    ]
+    t = asked()
+    message = {"role": "assistant", "content": [Sdk(**block) for block in blocks]}
+
+    if way == "commit":
+        t.commit(message)
+    elif way == "extend":
+        t.extend([message])
+    else:
+        given = [{"role": "user", "content": "2 and 2?"}, message]
+        assert ["appended", "unchanged"] == [t.record(given, format="anthropic").kind for _ in range(2)]
+
+    kept = [{"type": "text", "text": "Let me add."}, blocks[1]]
+    assert MessageContent({"role": "assistant", "content": kept}, "anthropic") == t.get_content("HEAD")
+
+
+def test_an_anthropic_message_that_was_dumped_brings_usage_and_model_and_stays_as_it_is() -> None:
+    t = asked()
+    answer = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "content": [{"type": "text", "text": "4"}], "stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 9, "output_tokens": 4}}  # fmt: skip
+
+    info = t.commit(answer)
+
+    assert MessageContent(answer, "anthropic") == t.get_content(info)
+    assert ({"model": "m"}, 9) == (info.generation_config, info.usage.input_tokens)
+
+
 def test_a_response_of_several_items_corrects_no_message() -> None:
     t = asked()
 

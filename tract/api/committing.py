@@ -58,7 +58,7 @@ class Committing(Handle):
         """
         self._check_required()
         if type(content) is dict:
-            is_plain = "role" in content or "content_type" in content
+            is_plain = "content_type" in content or ("role" in content and "stop_reason" not in content)
         else:
             is_plain = isinstance(content, str) or hasattr(content, "content_type")
         answer, value = None, None
@@ -83,7 +83,7 @@ class Committing(Handle):
     def extend(
         self, messages: Iterable[Any], *, format: str = "openai", keys: Sequence[str | None] | None = None
     ) -> list[CommitInfo]:
-        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*.
+        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*, and an SDK's own messages and items (``response.output``) of theirs.
 
         *keys* has a key for each message, as for :meth:`commit`: only those are written that the branch has not.
         """

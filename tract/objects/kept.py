@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tract.errors import ContentValidationError
@@ -20,6 +21,38 @@ def given_message_value(message: dict[str, JSON], format: str) -> dict[str, Any]
     check_message(message, format)
     refuse_bytes(message, "message")
     return {"content_type": "message", "format": format, "message": message}
+
+
+def with_plain_parts(message: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of *message* in which an SDK's own parts are dicts: of ``{"role": "assistant", "content": answer.content}`` each block."""
+    plain = dict(message)
+    for key in ("content", "tool_calls"):
+        parts = message.get(key)
+        if isinstance(parts, list) and any(hasattr(part, "model_dump") for part in parts):
+            plain[key] = [without_nulls(dumped(part)) if hasattr(part, "model_dump") else part for part in parts]
+    return plain
+
+
+# What a model or a user put into these is theirs, nulls and all.
+_THEIRS = frozenset({"input", "arguments", "args", "response", "parsed"})
+
+
+def without_nulls(value: Any) -> Any:
+    """*value* without the fields that are null, but in what a model wrote itself."""
+    if isinstance(value, Mapping):
+        return {
+            key: item if key in _THEIRS else without_nulls(item)
+            for key, item in value.items()
+            if item is not None or key in _THEIRS
+        }
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def dumped(value: Any) -> dict[str, Any]:
+    """The fields of an SDK's object under the names of its API; Google's under those of its SDK, which has no others in common."""
+    by_alias = not type(value).__module__.startswith("google.")
+    found: dict[str, Any] = value.model_dump(mode="json", by_alias=by_alias, warnings=False)
+    return found
 
 
 _USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "function"))

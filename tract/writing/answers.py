@@ -8,7 +8,8 @@
 | Gemini response | ``candidates[0].content``, as a chat completions message | ``usage_metadata`` | ``model_version`` |
 | tract's ``LLMResponse`` | ``message`` | ``usage`` | ``generation_config`` |
 
-An SDK's message alone (``ChatCompletionMessage``) is a message without the rest.
+An SDK's message alone (``ChatCompletionMessage``, an item of a response's ``output``) is a message without the rest.
+An Anthropic message that was dumped to a dict brings its usage and its model too, and is kept as it is.
 No SDK is imported: an object is read by what its ``model_dump`` gives. Fields that are null are left out: the providers send them, and refuse to get them back.
 """
 
@@ -21,12 +22,12 @@ from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft
 from tract.objects.content import BUILTIN, ContentTypes, MessageContent
+from tract.objects.kept import dumped, without_nulls
+from tract.objects.message_format import detect_format
 from tract.objects.model import CommitOperation
-from tract.writing.drafts import CommitOptions, draft
+from tract.writing.drafts import CommitOptions, draft, is_dumped_answer
 
 _SETTINGS = ("model", "temperature", "top_p", "max_output_tokens", "reasoning")
-# What a model or a user put into these is theirs, nulls and all.
-_THEIRS = frozenset({"input", "arguments", "args", "response", "parsed"})
 _ANSWERS_ALONE = ("content", "tool_calls", "function_call", "refusal", "audio")
 
 
@@ -46,6 +47,8 @@ def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
     if isinstance(content, Answer):
         return content
     if isinstance(content, Mapping):
+        if is_dumped_answer(content):
+            return Answer((MessageContent(dict(content), "anthropic"),), content.get("usage"), _settings(content))
         is_whole = "role" not in content and "content_type" not in content and _reader_of(content) is not None
         return read_answer(content) if is_whole else None
     if isinstance(content, str) or hasattr(content, "content_type") or type(content) in types.values():
@@ -88,7 +91,7 @@ def _reader_of(value: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer
         return _read_gemini
     if value.get("type") == "message" and isinstance(value.get("content"), list) and "stop_reason" in value:
         return _read_anthropic
-    return _read_message if isinstance(value.get("role"), str) else None
+    return _read_message if detect_format(value) is not None else None
 
 
 def _read_completion(value: Mapping[str, Any]) -> Answer:
@@ -99,7 +102,7 @@ def _read_completion(value: Mapping[str, Any]) -> Answer:
 
 
 def _read_message(value: Mapping[str, Any]) -> Answer:
-    return Answer((_message(value, "openai"),))
+    return Answer((_message(value, detect_format(value) or "openai"),))
 
 
 def _read_response(value: Mapping[str, Any]) -> Answer:
@@ -127,24 +130,6 @@ def _message(message: Mapping[str, Any], format: str) -> MessageContent:
 def _settings(value: Mapping[str, Any]) -> dict[str, Any] | None:
     found = {name: value[name] for name in _SETTINGS if value.get(name) is not None}
     return without_nulls(found) or None
-
-
-def without_nulls(value: Any) -> Any:
-    """*value* without the fields that are null, but in what a model wrote itself."""
-    if isinstance(value, Mapping):
-        return {
-            key: item if key in _THEIRS else without_nulls(item)
-            for key, item in value.items()
-            if item is not None or key in _THEIRS
-        }
-    return [without_nulls(item) for item in value] if isinstance(value, list) else value
-
-
-def dumped(value: Any) -> dict[str, Any]:
-    """The fields of an SDK's object under the names of its API; Google's under those of its SDK, which has no others in common."""
-    by_alias = not type(value).__module__.startswith("google.")
-    found: dict[str, Any] = value.model_dump(mode="json", by_alias=by_alias, warnings=False)
-    return found
 
 
 # Gemini: its contents become chat completions messages; a thought's signature goes where Google's own server for such messages has it.

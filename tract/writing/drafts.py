@@ -14,7 +14,7 @@ from tract.history.times import microseconds
 from tract.messages import compact_json
 from tract.messages.parts import known_role
 from tract.objects.id import ObjectId
-from tract.objects.kept import check_text, given_message_value, plain_json
+from tract.objects.kept import check_text, dumped, given_message_value, plain_json, with_plain_parts, without_nulls
 from tract.objects.message_format import JSON, detect_format
 from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
@@ -106,7 +106,8 @@ def draft(
 def _value_of(space: Workspace, content: Any) -> dict[str, JSON]:
     """The map a blob keeps for *content*."""
     if type(content) is dict and "role" in content and "content_type" not in content:
-        return given_message_value(dict(content), detect_format(content) or "openai")
+        message = with_plain_parts(content)
+        return given_message_value(message, detect_format(message) or "openai")
     from tract.objects.content import to_value  # as above
 
     return to_value(content, space.types)
@@ -171,27 +172,49 @@ def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
 def drafts(
     space: Workspace, messages: Sequence[Any], format: str, keys: Sequence[str | None] | None = None
 ) -> list[Draft]:
-    """A draft for each of *messages*, where a dict that is no content type of ours is a message of *format*.
+    """A draft for each of *messages*, where a dict that is no content type of ours, and has not the shape of another format's messages alone, is a message of *format*.
 
     *keys* has a key for each message, None for one without.
     """
-    if keys is not None and len(keys) != len(messages):
-        raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {len(messages)}")
+    if keys is not None:
+        _check_keys(keys, len(messages))
     found = []
     for number, message in enumerate(messages, 1):
         try:
-            found.append(draft(space, _as_message(message, format), key=None if keys is None else keys[number - 1]))
+            found.append(
+                draft(space, _as_message(space, message, format), key=None if keys is None else keys[number - 1])
+            )
         except ContentValidationError as exc:
             raise ContentValidationError(f"message {number}: {exc}") from exc
     return found
 
 
-def _as_message(message: Any, format: str) -> Any:
+def _check_keys(keys: Sequence[str | None], messages: int) -> None:
+    if isinstance(keys, str) or not isinstance(keys, Sequence):
+        raise ContentValidationError(f"keys must be a list with a key for each message, not {type(keys).__name__}")
+    if len(keys) != messages:
+        raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {messages}")
+
+
+def is_dumped_answer(message: Mapping[str, Any]) -> bool:
+    """Whether a dict is a whole answer of Anthropic's API: a message that says why it stopped."""
+    return "stop_reason" in message and message.get("type") == "message"
+
+
+def _as_message(space: Workspace, message: Any, format: str) -> Any:
     from tract.objects.content import MessageContent  # as above
 
     if isinstance(message, Mapping) and "content_type" not in message:
-        return MessageContent(dict(message), format=format)
-    return message
+        plain = with_plain_parts(message)
+        shape = detect_format(plain)
+        return MessageContent(plain, format=format if shape in (None, "openai") else shape)
+    if not hasattr(message, "model_dump") or hasattr(message, "content_type") or type(message) in space.types.values():
+        return message
+    own = without_nulls(dumped(message))
+    found = detect_format(own)
+    if found is None or is_dumped_answer(own):
+        raise ContentValidationError(f"a {type(message).__name__} is no single message; commit takes a whole answer")
+    return MessageContent(own, format=found)
 
 
 def tool_message(call_id: str, content: Any, *, is_error: bool = False) -> MessageContent:

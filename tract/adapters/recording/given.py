@@ -21,6 +21,7 @@ from tract.messages.message import message_from_raw
 from tract.messages.parts import Unknown
 from tract.messages.turns import turn_of
 from tract.objects.json import compact_json
+from tract.objects.kept import dumped, without_nulls
 from tract.objects.message_format import JSON, MessageFormat
 
 RecordFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]
@@ -117,8 +118,6 @@ def _plain(one: Any, number: int) -> dict[str, JSON]:
     if isinstance(one, Mapping):
         return dict(one)
     if hasattr(one, "model_dump"):
-        from tract.writing.answers import dumped, without_nulls  # lists are mostly of dicts
-
         return without_nulls(dumped(one))  # type: ignore[no-any-return]  # a dict stays one
     raise ContentValidationError(f"message {number} must be a dict, not {type(one).__name__}")
 

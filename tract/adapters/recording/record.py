@@ -18,6 +18,7 @@ from tract.compile.workspace import Workspace, compile_head
 from tract.errors import ContentValidationError
 from tract.messages.form import checked_form
 from tract.messages.sent_history import Sending
+from tract.objects.kept import plain_json, with_plain_parts
 from tract.objects.message_format import JSON
 from tract.tokens.usage import TokenUsage
 from tract.transaction import Asked
@@ -79,7 +80,13 @@ def record(
 def _made(space: Workspace, given: Given, about: About, on_divergence: OnDivergence, expected: Asked) -> RecordResult:
     try:
         return land(space, _planned(space, given), about, on_divergence, expected)
-    except ContentValidationError:
+    except (ContentValidationError, TypeError) as exc:
+        plain = list(map(with_plain_parts, given.items))
+        if plain != list(given.items):  # an SDK's own blocks, which nothing can compare or keep; most lists have none
+            return _made(space, replace(given, items=plain), about, on_divergence, expected)
+        if isinstance(exc, TypeError):
+            plain_json("messages", plain)  # says what is no JSON, and where
+            raise
         told: list[str] = []
         items = mended(list(given.items), lambda place, what: told.append(f"message {place}: {what}"))
         if not told:

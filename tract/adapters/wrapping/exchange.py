@@ -14,6 +14,7 @@ from tract.adapters.wrapping.noticing import noticed
 from tract.errors import ContentValidationError, LLMError, RecordWarning, TractError
 from tract.objects.content import RecordContent
 from tract.objects.json import NotJsonError, parse_json
+from tract.objects.kept import dumped, without_nulls
 from tract.writing.answers import Answer, given_answer, read_answer
 
 _MESSAGES = {"openai": "messages", "responses": "input", "anthropic": "messages"}
@@ -201,8 +202,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, type):
         return {"type": "json_schema", "name": value.__name__}
     if hasattr(value, "model_dump"):
-        from tract.writing.answers import dumped, without_nulls  # few requests hold an answer's objects
-
         return without_nulls(dumped(value))
     if isinstance(value, (str, bytes, int, float, bool)) or value is None:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
