@@ -348,6 +348,8 @@ MIXED = [
     [("openai", system("one")), ("openai", user("a")), ("openai", system("two")), ("openai", answer("b")), ("openai", user(""))],
     [("openai", system("alone"))],
     [("openai", call("1"))],
+    [("anthropic", use("1")), ("openai", system("behind a call"))],
+    [("anthropic", use("1")), ("openai", user(" "))],
     [("responses", {"type": "reasoning", "id": "r", "summary": []}), ("responses", {"type": "function_call", "call_id": "1", "name": "look", "arguments": "{}"}), ("responses", {"type": "function_call_output", "call_id": "1", "output": "x"})],
     [("openai", answer("b")), ("openai", answer("c")), ("openai", result("nobody")), ("openai", user(" "))],
 ]  # fmt: skip

@@ -76,7 +76,7 @@ class _Matching:
         at = items.start
         for number, piece in enumerate(pieces):
             count = len(piece.items)
-            if count != len(piece.rows) and self._is_said(piece.rows, at, items.stop):
+            if count < len(piece.rows) and self._is_said(piece.rows, at, items.stop):
                 for row in piece.rows:
                     self._keep(at, (row,), 1)
                     at += 1
