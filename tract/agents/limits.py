@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -17,20 +17,23 @@ class OverTimeError(Exception):
 
 
 class _Worker:
-    """A thread that runs one job after the other."""
+    """A thread that runs one job after the other; with queues of its own, which take less to wait at than new ones."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
-        self.jobs: SimpleQueue[tuple[Callable[[], Any], SimpleQueue[tuple[bool, Any]]]] = SimpleQueue()
+        self.jobs: SimpleQueue[tuple[Context, Callable[[], Any]] | None] = SimpleQueue()
+        self.answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
         threading.Thread(target=self._work, name="tract policy", daemon=True).start()
 
     def _work(self) -> None:
-        while True:
-            job, answers = self.jobs.get()
+        while (given := self.jobs.get()) is not None:
+            context, job = given
             try:
-                answers.put((True, job()))
+                answer = True, context.run(job)
             except BaseException as exc:  # noqa: BLE001  # told to whoever waits
-                answers.put((False, exc))
+                answer = False, exc
+            self.answers.put(answer)
+            del given, context, job, answer  # who waits for the next job holds nothing of the last
 
 
 _idle: list[_Worker] = []
@@ -42,13 +45,14 @@ def run_within(seconds: float, job: Callable[[], _T]) -> _T:
     if worker.process != os.getpid():  # a fork has the object, and not the thread
         _idle.clear()
         worker = _Worker()
-    answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
-    context = copy_context()
-    worker.jobs.put((lambda: context.run(job), answers))
+    worker.jobs.put((copy_context(), job))
     try:
-        is_done, value = answers.get(timeout=seconds)
-    except Empty:
-        raise OverTimeError(f"it did not end within {seconds:g} s") from None
+        is_done, value = worker.answers.get(timeout=seconds)
+    except BaseException as exc:  # Ctrl-C too: nobody asks the thread for its answer, which may come yet
+        worker.jobs.put(None)
+        if isinstance(exc, Empty):
+            raise OverTimeError(f"it did not end within {seconds:g} s") from None
+        raise
     _idle.append(worker)
     if not is_done:
         raise value

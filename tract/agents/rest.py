@@ -63,16 +63,17 @@ class Rest:
 
     def goes_on(self, repo: Repository, content: Mapping[str, Any], used: int | None) -> bool:
         """Whether nobody need be asked about the commit of *content* that was just made, with *used* tokens in the context, where that is known."""
-        if self.tip is None:
+        before = self.tip
+        if before is None or not is_plain(content):
             return False
         branch, tip = repo.head()
-        if tip is None or branch != self._branch or not is_plain(content):
+        if tip is None or branch != self._branch:
             return False
         commit = repo.commit(tip)
-        if commit.parents != (self.tip,) or commit.operation is not CommitOperation.APPEND:
+        if commit.parents != (before,) or commit.operation is not CommitOperation.APPEND:
             return False
         self._came, self._used, self.tip = self._came + 1, used, tip
-        return self._came < self._next.messages and self._is_before(repo, self._next)
+        return self._is_before(repo, self._next)
 
     def wakes(self, repo: Repository, tip: ObjectId, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
         """Those of *policies* that have to be asked about the commit *tip*."""
@@ -84,13 +85,14 @@ class Rest:
         )
 
     def _is_before(self, repo: Repository, calm: Calm) -> bool:
-        if self._came >= calm.messages or (calm.until < math.inf and repo.clock() >= calm.until):
+        messages, tokens, until = calm
+        if self._came >= messages or (until != math.inf and repo.clock() >= until):
             return False
-        return calm.tokens == math.inf or (self._used is not None and self._used < calm.tokens)
+        return tokens == math.inf or (self._used is not None and self._used < tokens)
 
 
 def is_plain(content: Mapping[str, Any]) -> bool:
     """Whether *content* is a message of a user, a model or a tool."""
     kind = content.get("content_type")
     message = content.get("message") if kind == "message" else content if kind == "dialogue" else None
-    return isinstance(message, Mapping) and message.get("role") in _PLAIN_ROLES
+    return isinstance(message, dict) and message.get("role") in _PLAIN_ROLES

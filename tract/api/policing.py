@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from tract.api.acting import Acting
+from tract.api.handle import _Access
 from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning
 from tract.history.branch import on_branch
 from tract.opening import open_repository
@@ -180,7 +181,7 @@ class Policing(Acting):
         if self._new is None or self._new[0] != state:
             from tract.curation.listing import new_messages
 
-            with self._access() as space:
+            with _Access(self, self._check_open if _FIRING.get() else self._refresh) as space:  # who fires has looked
                 self._new = (since, *self._state()), new_messages(space, since)
         return list(self._new[1])
 

@@ -187,7 +187,7 @@ def _new_message(space: Workspace, notes: NoteTables, at: int, commit: ObjectId,
     return MessageInfo(
         number=at + 1,
         commit_hash=commit.hex(),
-        kind="summary" if _is_summary(repo, commit) else kind_of(message, str(content.get("content_type"))),
+        kind="summary" if is_summary(repo, commit) else kind_of(message, str(content.get("content_type"))),
         role=message.role,
         priority=priority,
         is_hidden=priority is Priority.SKIP,

@@ -242,10 +242,9 @@ class BranchPolicy:
         stop = at - self.window + 1
         if talk.streak or stop <= talk.before:
             return
-        for message, words in talk.between(talk.before, stop):
-            talk.said.update(words)
-            if message.kind not in self.ignore:
-                talk.told.update(words)
+        rows = talk.between(talk.before, stop)
+        talk.said.update(*[row.words for row in rows])
+        talk.told.update(chain.from_iterable([row.words for row in rows if row.message.kind not in self.ignore]))
         talk.before = stop
 
     def _words_at(self, talk: _Talk, at: int) -> Counter[str]:
