@@ -41,7 +41,7 @@ _HOMES = {
         "TriggerConfig",
     ),
     "tract.agents.runs": ("RunInfo",),
-    "tract.agents.policies": ("Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
+    "tract.agents.policies": ("Calm", "Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
     "tract.agents.operations": ("operations",),
@@ -229,6 +229,7 @@ if TYPE_CHECKING:
     from tract.agents.orchestrator import StepResult as StepResult
     from tract.agents.orchestrator import TriggerConfig as TriggerConfig
     from tract.agents.planner import Plan as Plan
+    from tract.agents.policies import Calm as Calm
     from tract.agents.policies import Policy as Policy
     from tract.agents.policies import PolicyInfo as PolicyInfo
     from tract.agents.policies import PolicySkip as PolicySkip

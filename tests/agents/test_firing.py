@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from tests.agents.test_policies import Skip, Wants, outcomes
 from tests.making import make_tract, texts
-from tract import Action, Tract
+from tract import Action, PolicySkip, Tract
 from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning, ReadOnlyError
 
 SAID = [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "good"}]
@@ -282,3 +283,116 @@ def test_of_a_long_list_among_the_arguments_the_log_keeps_the_first_and_says_how
     assert entry.action is not None
     assert entry.action.arguments == {"commits": [*commits[:20], "… 30 more"], "content": "s"}
     assert len(texts(t, policies=False)) == 12
+
+
+# What a policy was asked about last
+
+
+class Pins:
+    """Pins what is new, but the first *failures* times that it could."""
+
+    name, priority, trigger = "pins", 10, "commit"
+
+    def __init__(self, failures: list[Any] | None = None) -> None:
+        self.failures = failures or []
+
+    def evaluate(self, tract: Tract) -> Any:
+        found = [one.commit_hash for one in tract.new_messages() if one.priority == "normal"]
+        if not found:
+            return None
+        if self.failures:
+            failure = self.failures.pop(0)
+            if isinstance(failure, Exception):
+                raise failure
+            return failure
+        return Action("annotate", {"target": found, "priority": "pinned"})
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+@pytest.mark.parametrize(
+    "failure",
+    [ZeroDivisionError("inside"), PolicySkip("not now"), "nonsense", Action("annotate", {"target": "gone"})],
+    ids=["raises", "skips", "nonsense", "an action that cannot be done"],
+)
+def test_what_was_new_to_a_policy_that_failed_is_new_the_next_time(failure: Any) -> None:
+    t = make_tract()
+    t.configure_policies([Pins([failure])], autonomy="autonomous")
+
+    for text in "abcd":
+        t.user(text)
+
+    assert [one.excerpt for one in t.pinned()] == ["a", "b", "c", "d"]
+
+
+def test_what_was_new_to_a_policy_that_failed_is_new_to_the_next_handle(tmp_path: Path) -> None:
+    with Tract.open(tmp_path / "s") as t:
+        t.configure_policies([Pins([ZeroDivisionError("inside")])], autonomy="autonomous")
+        with pytest.warns(PolicyWarning):
+            t.user("a")
+
+    with Tract.open(tmp_path / "s") as t:
+        t.user("b")
+
+        assert [one.excerpt for one in t.pinned()] == ["a", "b"]
+
+
+@dataclass
+class Sees:
+    """Says what is new to it."""
+
+    name: str = "sees"
+    priority: int = 10
+    trigger: str = "commit"
+
+    seen = []  # noqa: RUF012  # of all handles
+
+    def evaluate(self, tract: Tract) -> None:
+        self.seen.append([one.text for one in tract.new_messages()])
+
+
+def test_of_two_handles_that_close_the_later_look_stays(tmp_path: Path) -> None:
+    early, late = Tract.open(tmp_path / "s", on_moved="append"), Tract.open(tmp_path / "s", on_moved="append")
+    early.configure_policies([Sees()])
+    early.user("a")
+    late.user("b")
+    late.user("c")
+    late.close()
+    early.close()
+
+    Sees.seen.clear()
+    with Tract.open(tmp_path / "s") as t:
+        t.user("d")
+
+    assert Sees.seen == [["d"]]
+
+
+def test_a_handle_that_went_back_keeps_its_own_look(tmp_path: Path) -> None:
+    with Tract.open(tmp_path / "s") as t:
+        t.configure_policies([Sees()])
+        for text in "abc":
+            t.user(text)
+    with Tract.open(tmp_path / "s") as t:
+        t.reset("HEAD~2")
+        t.user("d")
+
+    Sees.seen.clear()
+    with Tract.open(tmp_path / "s") as t:
+        t.user("e")
+
+    assert Sees.seen == [["e"]]
+
+
+def test_a_handle_that_does_not_know_of_newer_settings_leaves_the_looks_of_who_does(tmp_path: Path) -> None:
+    early, late = Tract.open(tmp_path / "s", on_moved="append"), Tract.open(tmp_path / "s", on_moved="append")
+    early.configure_policies([Sees()])
+    early.user("a")
+    late.configure_policies(autonomy="autonomous")
+    late.user("b")
+    late.close()
+    early.close()
+
+    Sees.seen.clear()
+    with Tract.open(tmp_path / "s") as t:
+        t.user("c")
+
+    assert Sees.seen == [["c"]]

@@ -220,7 +220,7 @@ def raises_without_words(_: Tract) -> None:
         (Action("annotate", {"target": ["HEAD:1"], "priority": "loud"}), "argument 'priority' must be one of"),
         (Action("annotate", {"target": ["HEAD:9"], "priority": "skip"}), "HEAD:9"),
         (commits, "tried to change the tract while it looked"),
-        (ends, "it tried to end the program: SystemExit(3)"),
+        (ends, "it tried to end the program: SystemExit: 3"),
         (is_cancelled, "CancelledError: inside"),
         (raises_without_words, "WordlessError"),
         (Action("annotate", None), "the arguments of its action are a NoneType, not a map"),  # type: ignore[arg-type]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from tract import (
     Action,
     ArchivePolicy,
     BranchPolicy,
+    Calm,
     CompressPolicy,
     DialogueContent,
     InstructionContent,
@@ -22,6 +24,7 @@ from tract import (
     Tract,
     TractConfig,
 )
+from tract.errors import PolicyWarning
 
 SUBJECTS = [[f"{number}{letter}{other}about" for letter in "abcd" for other in "xyz"] for number in "pqr"]
 """Words of three subjects, none in common."""
@@ -150,3 +153,85 @@ def test_a_message_of_another_handle_is_asked_about(tmp_path: Any) -> None:
         t.user("last")
 
         assert [one.excerpt for one in t.pinned()] == ["pin me"]
+
+
+# Policies of one's own
+
+
+@dataclass
+class Patient:
+    """Wants nothing, and gives what *calm* has for how long."""
+
+    calms: Any = None
+    name: str = "patient"
+    priority: int = 50
+    trigger: str = "commit"
+
+    def __post_init__(self) -> None:
+        self.seen: list[list[str]] = []
+        self.parameters: dict[str, Any] = {}
+
+    def evaluate(self, tract: Tract) -> Action | None:
+        self.seen.append([one.text for one in tract.new_messages()])
+        return None
+
+    def calm(self) -> Any:
+        return self.calms() if callable(self.calms) else self.calms
+
+
+def test_a_policy_of_one_s_own_is_asked_when_it_said_and_sees_all_that_came() -> None:
+    t, policy = make_tract("begin"), Patient(Calm(messages=3))
+    t.configure_policies([policy])
+
+    for number in range(8):
+        t.user(str(number))
+
+    assert policy.seen == [["begin", "0"], ["1", "2", "3"], ["4", "5", "6"]]
+
+
+def test_a_policy_of_one_s_own_that_is_calm_is_asked_about_what_is_no_plain_message() -> None:
+    t, policy = make_tract(), Patient(Calm())
+    t.configure_policies([policy])
+    t.user("a")
+
+    t.user("b")
+    t.extend([{"role": "user", "content": "c"}])
+    t.system("d")
+
+    assert policy.seen == [["a"], ["b", "c"], ["d"]]
+
+
+def test_a_calm_policy_does_not_keep_others_from_being_asked() -> None:
+    t, policy, other = make_tract(), Patient(Calm()), Patient(None, "other")
+    t.configure_policies([policy, other])
+
+    for text in "abc":
+        t.user(text)
+
+    assert policy.seen == [["a"]]
+    assert other.seen == [["a"], ["b"], ["c"]]
+
+
+def raises() -> None:
+    raise ZeroDivisionError("inside")
+
+
+@pytest.mark.parametrize(
+    ("calm", "error"),
+    [
+        (5, "its calm() gave a int, not a Calm"),
+        (Calm(messages="many"), "not numbers"),  # type: ignore[arg-type]
+        (Calm(tokens=float("nan")), "not numbers"),
+        (raises, "ZeroDivisionError: inside"),
+        (lambda: threading.Event().wait(5), "did not end within 0.05 s"),
+    ],
+)
+def test_a_calm_that_says_nothing_is_told_and_the_commit_stands(calm: Any, error: str) -> None:
+    t = make_tract()
+    t.configure_policies([Patient(calm)], max_seconds=0.05)
+
+    with pytest.warns(PolicyWarning):
+        t.user("a")
+
+    assert [one.text for one in t.messages()] == ["a"]
+    assert error in str(t.policy_log()[0].error)

@@ -5,26 +5,62 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from tract.agents.actions import Action, check_autonomy
-from tract.agents.policies import Policy, PolicySkip, is_builtin
+from tract.agents.policies import Calm, Policy, PolicySkip, is_builtin, wrong_calm
+from tract.agents.roster import Member, member_of
 from tract.agents.settings import AgentSettings
 from tract.errors import ActionError, PolicyExecutionError, TractError
+from tract.objects.id import ObjectId
 from tract.repo import Repository
 from tract.transaction import Transaction
+
+_MOST_ARGUMENTS = 100_000_000
+_LONGEST_REASON = 10_000
+"""The characters of an action's arguments as JSON, and of its reason; more is no action but a mistake."""
+
+_NO_LOOKS: Mapping[str, ObjectId] = MappingProxyType({})
 
 
 class Asking:
     """Which policy is asked, and in which thread; *changed* says what it tried to change, caught or not."""
 
-    def __init__(self, policies: Sequence[Policy] = ()) -> None:
-        self._policies = policies
+    def __init__(self, asked: Sequence[Member] = (), looks: Mapping[str, ObjectId] = _NO_LOOKS) -> None:
+        self._asked = asked
+        self._looks = looks
+        """About which commit each was asked last."""
+
+        self.before: ObjectId | None = None
+        """The same of the policy that is asked."""
+
         self.at = 0
         self.thread = 0
         self.changed: str | None = None
         self.is_over = False
         """Nobody waits for an answer any more."""
+
+        self.calms: dict[str, Calm | None] = {}
+        """Until when those that wanted nothing need not be asked again, as far as they say so."""
+
+    def ask_each(self, tract: Any, watched: Any) -> Action | None:
+        """What the first gives that gives anything; tract's own look at *tract*, others at *watched*, which changes nothing."""
+        for at, (name, policy, is_own, calm) in enumerate(self._asked):
+            self.at = at
+            self.before = self._looks.get(name)
+            wanted = policy.evaluate(tract if is_own else watched)
+            if wanted is not None:
+                return as_wanted(wanted)
+            if self.changed is not None or self.is_over:
+                return None
+            if calm is not None:
+                until = self.calms[name] = calm()
+                wrong = None if is_own else wrong_calm(until)
+                if wrong is not None:
+                    raise PolicyExecutionError(wrong)
+        return None
 
     def __call__(self, tx: Transaction) -> None:
         if threading.get_ident() == self.thread:
@@ -33,19 +69,30 @@ class Asking:
     def refuse(self, tx: Transaction) -> None:
         """Prevent *tx*, which a policy began."""
         self.changed = f"it tried to change the tract while it looked: {tx.reason}"
-        name = self._policies[self.at].name
-        raise PolicyExecutionError(f"policy '{name}' may only look, and tried to change the tract: {tx.reason}")
+        raise PolicyExecutionError(
+            f"policy '{self._asked[self.at].name}' may only look, and tried to change the tract: {tx.reason}"
+        )
 
 
 def only_looking(repo: Repository, state: Asking, ask: Callable[[], Any]) -> Any:
     """What *ask* gives; meanwhile nothing that this thread does through a handle on *repo* changes the tract.
 
     Other threads may: they work for others than the policy, which has a handle of its own that refuses all of them.
+    Whatever it raises becomes an error with words, and a PolicySkip one that has them; only Ctrl-C does not.
     """
     state.thread = threading.get_ident()
     repo.riders.append(state)
     try:
         return ask()
+    except TractError:
+        raise
+    except PolicySkip as exc:
+        raise PolicySkip(told(exc)) from exc
+    except BaseException as exc:
+        if isinstance(exc, KeyboardInterrupt) and threading.current_thread() is threading.main_thread():
+            raise
+        what = "it tried to end the program: " if isinstance(exc, SystemExit) else ""
+        raise PolicyExecutionError(f"{what}{told(exc)}") from exc
     finally:
         repo.riders.remove(state)
 
@@ -64,53 +111,54 @@ def runs_apart(action: Action, settings: AgentSettings) -> bool:
 
 def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
     """What *policy* wants of *tract*, or why it cannot tell."""
-    state = Asking([policy])
+    state = Asking([member_of(policy.name, policy)])
     try:
         looking = tract if is_builtin(policy) else tract.only_looking(state.refuse)
-        wanted = only_looking(tract.repository, state, lambda: ask_one(policy, looking))
+        wanted = only_looking(tract.repository, state, lambda: as_wanted(policy.evaluate(looking)))
     except PolicySkip as exc:
         return None, str(exc)
     except Exception as exc:  # noqa: BLE001  # a policy's error is told
         return None, state.changed or told(exc)
-    if state.changed is not None:
-        return None, state.changed
-    wrong = None if wanted is None else wrong_with(wanted)
-    return (wanted, None) if wrong is None else (None, wrong)
-
-
-def ask_one(policy: Policy, tract: Any) -> Any:
-    """What *policy* gives; that it ends the program, or what else is no plain exception, is an error of its own. Only Ctrl-C is not."""
-    try:
-        return policy.evaluate(tract)
-    except (Exception, KeyboardInterrupt):
-        raise
-    except SystemExit as exc:
-        raise PolicyExecutionError(f"it tried to end the program: SystemExit({exc.code!r:.40})") from exc
-    except BaseException as exc:  # a task that was cancelled inside, for instance
-        raise PolicyExecutionError(f"{type(exc).__name__}: {exc}") from exc
+    return (wanted, None) if state.changed is None else (None, state.changed)
 
 
 def wrong_with(value: Any) -> str | None:
     """Why *value*, which a policy gave, is no action that can be kept; None where it is one."""
     if not isinstance(value, Action):
         return f"it gave a {type(value).__name__}, not an Action"
+    if not isinstance(value.name, str):
+        return f"the name of its action is a {type(value.name).__name__}, not text"
     if not isinstance(value.arguments, Mapping):
         return f"the arguments of its action are a {type(value.arguments).__name__}, not a map"
     if not isinstance(value.reason, str):
         return f"the reason of its action is a {type(value.reason).__name__}, not text"
+    if len(value.reason) > _LONGEST_REASON:
+        return f"the reason of its action is {len(value.reason):,} characters long"
     try:
         check_autonomy(value.autonomy)
-        json.dumps(dict(value.arguments), allow_nan=False)
+        size = len(json.dumps(dict(value.arguments), allow_nan=False))
     except (TypeError, ValueError, RecursionError) as exc:
         return f"the arguments of its action are not JSON: {exc}"
     except ActionError as exc:
         return str(exc)
-    return None
+    return None if size <= _MOST_ARGUMENTS else f"the arguments of its action are {size:,} characters long"
+
+
+def as_wanted(value: Any) -> Action | None:
+    """What a policy gave as evaluate's answer, with arguments that are its no more; PolicyExecutionError where it is no action."""
+    if value is None:
+        return None
+    wrong = wrong_with(value)
+    if wrong is not None:
+        raise PolicyExecutionError(wrong)
+    action: Action = value
+    return replace(action, arguments=json.loads(json.dumps(dict(action.arguments))))
 
 
 def told(exc: BaseException) -> str:
-    """*exc* in words, also where it has none; an error of tract's says all itself."""
+    """*exc* in words, also where it has none, or far too many; an error of tract's, and a PolicySkip, says all itself."""
     try:
-        return str(exc) if isinstance(exc, TractError) else f"{type(exc).__name__}: {exc}"
-    except Exception:  # noqa: BLE001  # the user's own code
+        text = str(exc) if isinstance(exc, (TractError, PolicySkip)) else f"{type(exc).__name__}: {exc}"
+    except (Exception, SystemExit):  # noqa: BLE001  # the user's own code
         return type(exc).__name__
+    return text[:_LONGEST_REASON].encode(errors="replace").decode()  # halves of characters cannot be kept

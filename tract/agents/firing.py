@@ -15,17 +15,18 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
 from tract.agents.acting import Acted, Rider, Wish, act, branch_commit
 from tract.agents.actions import Action, Autonomy
-from tract.agents.asking import Asking, ask_one, needs_model, only_looking, runs_apart, told, wrong_with
+from tract.agents.asking import Asking, needs_model, only_looking, runs_apart, told
 from tract.agents.limits import OverTimeError, run_within
-from tract.agents.policies import Policy, PolicySkip
+from tract.agents.policies import PolicySkip
 from tract.agents.policy_log import Outcome, Trigger, add_log_entry, write_log_entry
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable, tell_stale
 from tract.agents.rest import Rest
-from tract.agents.roster import Roster, read_looks, save_looks
+from tract.agents.roster import Member, Roster, read_looks, save_looks
 from tract.agents.settings import AgentSettings
 from tract.agents.standing import is_standing
 from tract.agents.target import TractLike
@@ -67,11 +68,11 @@ class PolicyEngine:
         self.looks: dict[str, ObjectId] = {}
         """About which commit each policy was asked last."""
 
+        self._read: dict[str, ObjectId] = {}
+        """The same as the handle before this one left it."""
+
         self._others: tuple[tuple[str, RefValue], ...] = ()
         """Where the other branches were before the last compile."""
-
-        self.before: ObjectId | None = None
-        """The same, before the firing under way, for the policy that is asked."""
 
         self._looks_before = dict(self.looks)
         self.rest = Rest()
@@ -94,8 +95,15 @@ class PolicyEngine:
         """Whether there is nobody to ask, and nothing to warn of."""
         return self.roster.is_off and not self.telling.warnings
 
+    @property
+    def before(self) -> ObjectId | None:
+        """About which commit the policy that is asked was asked before; None where it never was."""
+        return self._asking.before
+
     def take_warnings(self) -> list[str]:
         """What is to be warned of, each once; it is not told again."""
+        if not self.telling.warnings:
+            return []
         told, self.telling.warnings = self.telling.warnings, []
         return list(dict.fromkeys(told))
 
@@ -106,11 +114,12 @@ class PolicyEngine:
 
     def read_look(self, repo: Repository) -> None:
         """Know about which commits a handle before this one asked."""
-        self.looks.update(read_looks(repo))
+        self._read = read_looks(repo)
+        self.looks.update(self._read)
 
     def save_look(self, repo: Repository) -> None:
         """Keep about which commits the policies were asked, for the next handle."""
-        save_looks(repo, self.looks, self.roster.tip)
+        save_looks(repo, self.looks, self._read, self.roster.tip)
 
     def fire(self, tract: Target, trigger: Trigger) -> None:
         """Ask the policies of *trigger*, and before a compile those of commits that were not asked yet about what is there."""
@@ -143,20 +152,26 @@ class PolicyEngine:
             found = self._ask(tract, asked, settings.max_seconds)
             if found is None:
                 break
-            policy, asked = asked[found.at], asked[found.at :]
+            asked = asked[found.at :]
             wanted = wanted + 1 if found.at == 0 else 1
-            want = Want(policy.name, trigger, found.action)
+            want = Want(asked[0].name, trigger, found.action)
             goes_on = found.error is None and wanted <= MOST_ACTIONS and self._want(tract, want, settings)
             if found.error is not None:
-                self.telling.failed(repo, want, found.error)
+                self._failed(repo, want, found.error)
             elif wanted > MOST_ACTIONS:
-                self.telling.failed(repo, want, f"it wanted more than {MOST_ACTIONS} actions in one firing")
+                self._failed(repo, want, f"it wanted more than {MOST_ACTIONS} actions in one firing")
             if not goes_on:
                 asked, wanted = asked[1:], 0
-        if trigger == "commit" and asked is due and self.roster.builtin:
-            self.rest.begin(repo, tip, self.roster.at["commit"], due, self.roster.builtin)
+        if trigger == "commit" and asked is due and self.roster.may_rest:
+            self.rest.begin(repo, tip, self.roster.at["commit"], self._asking.calms)
 
-    def _due(self, repo: Repository, trigger: Trigger, settings: AgentSettings, tip: ObjectId) -> tuple[Policy, ...]:
+    def _failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
+        """Tell that a policy could not do what it is for; what was new to it stays new, until it can."""
+        self._ask_again(want.policy)
+        self._handled.pop(want.policy, None)
+        self.telling.failed(repo, want, error)
+
+    def _due(self, repo: Repository, trigger: Trigger, settings: AgentSettings, tip: ObjectId) -> tuple[Member, ...]:
         """The policies that are to be asked now; from here on the context at *tip* is the one they were asked about."""
         asked = self.roster.at[trigger]
         if trigger == "commit":
@@ -170,41 +185,32 @@ class PolicyEngine:
             asked = self.roster.in_order(late + asked)
         ready = self.telling.not_held(asked)
         if settings.cooldown_seconds:
-            ready = tuple(policy for policy in ready if not self._is_cooling(repo, settings, policy))
+            ready = tuple(one for one in ready if not self._is_cooling(repo, settings, one))
         self._looks_before = dict(self.looks)
-        for policy in ready:
-            self.looks[policy.name] = tip
+        self.looks |= dict.fromkeys(map(_NAME, ready), tip)
         return ready
 
-    def _is_cooling(self, repo: Repository, settings: AgentSettings, policy: Policy) -> bool:
-        last = self.telling.log.last_of(repo, policy.name)
+    def _is_cooling(self, repo: Repository, settings: AgentSettings, one: Member) -> bool:
+        last = self.telling.log.last_of(repo, one.name)
         if last is None or last.outcome not in ("executed", "proposed"):
             return False
         return moment(repo.clock()) - last.created_at < timedelta(seconds=settings.cooldown_seconds)
 
     # Asking
 
-    def _ask(self, tract: Target, asked: Sequence[Policy], seconds: float) -> _Found | None:
+    def _ask(self, tract: Target, asked: Sequence[Member], seconds: float) -> _Found | None:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
-        state = self._asking = Asking(asked)
-        self._asked_at = _state(tract.repository)
-
-        def ask() -> Any:
-            watched = None if is_own else tract.only_looking(self._refuse)
-            for state.at, policy in enumerate(asked):
-                self.before = self._looks_before.get(policy.name)
-                wanted = ask_one(policy, tract if watched is None or policy.name in own else watched)
-                if wanted is not None or state.changed is not None or state.is_over:
-                    return wanted
-            return None
+        repo = tract.repository
+        state = self._asking = Asking(asked, self._looks_before)
+        self._asked_at = _state(repo)
+        are_own = all(map(_IS_OWN, asked))
+        watched = tract if are_own else tract.only_looking(self._refuse)
 
         def job() -> Any:
-            return only_looking(tract.repository, state, ask)
+            return only_looking(repo, state, lambda: state.ask_each(tract, watched))
 
-        own = self.roster.builtin
-        is_own = self.roster.are_all_own(asked)
         try:
-            value = job() if is_own else run_within(seconds, job)
+            value = job() if are_own else run_within(seconds, job)
         except OverTimeError as exc:
             state.is_over = True
             return _Found(state.at, None, str(exc))
@@ -214,10 +220,7 @@ class PolicyEngine:
             return _Found(state.at, None, state.changed or told(exc))
         if state.changed is not None:
             return _Found(state.at, None, state.changed)
-        if value is None:
-            return None
-        wrong = wrong_with(value)
-        return _Found(state.at, value, None) if wrong is None else _Found(state.at, None, wrong)
+        return None if value is None else _Found(state.at, value, None)
 
     def _refuse(self, tx: Transaction) -> None:
         """What a policy, in whatever thread, tries to do through the handle it was given."""
@@ -267,13 +270,15 @@ class PolicyEngine:
             acted = run_within(settings.max_seconds, job) if needs_model(action) else job()
         except OverTimeError as exc:
             is_late.set()
-            self.telling.failed(repo, want, str(exc))
+            self._failed(repo, want, str(exc))
             return False
         if acted.result.error is not None:
             # Where another process was first, the policy is asked again about what is there now.
-            error, is_other = acted.result.error, _state(repo) != self._asked_at
-            self.telling.failed(repo, want, PolicySkip(f"another was first: {error}") if is_other else error)
-            return is_other
+            if _state(repo) != self._asked_at:
+                self.telling.failed(repo, want, PolicySkip(f"another was first: {acted.result.error}"))
+                return True
+            self._failed(repo, want, acted.result.error)
+            return False
         if acted.proposal is None and acted.result.proposal_id is not None:
             self.telling.waits(repo, want, acted.result)
             return False
@@ -292,6 +297,10 @@ class PolicyEngine:
             raise
         except BaseException as exc:  # noqa: BLE001  # the user's own code
             self.telling.failed(tract.repository, want, f"on_proposal: {told(exc)}")
+
+
+_NAME = attrgetter("name")
+_IS_OWN = attrgetter("is_own")
 
 
 class _Found(NamedTuple):
@@ -326,11 +335,7 @@ def _act_apart(tract: Target, want: Want) -> None:
 
 def _state(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
     """The context at HEAD, and what is said of its messages."""
-    return _tip(repo), note_tip(repo, PRIORITY)
-
-
-def _tip(repo: Repository) -> ObjectId | None:
-    return repo.head()[1]
+    return repo.head()[1], note_tip(repo, PRIORITY)
 
 
 def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:

@@ -60,22 +60,15 @@ class Policy(Protocol):
 
 
 class Calm(NamedTuple):
-    """A policy wants nothing before message number *messages* from now on comes, the context has so many *tokens*, or it is *until*, in microseconds.
+    """Until when a policy need not be asked: what its method ``calm()`` gives, where it has one, right after its ``evaluate`` gave None.
 
-    It holds while plain messages are appended to the branch: messages of a user, a model or a tool.
+    It is asked again about message number *messages* from now on, when the context has *tokens* tokens, or at *until*, in microseconds since 1970, whichever comes first.
+    It is also asked about anything that is no plain message at the end of the branch: an instruction, an edit, a merge, several messages at once, or another process's.
     """
 
     messages: float = math.inf
     tokens: float = math.inf
     until: float = math.inf
-
-
-class OwnPolicy(Policy, Protocol):
-    """One of tract's own, which can say how long it need not be asked."""
-
-    def calm(self) -> Calm | None:
-        """Until when it wants nothing, where it wanted nothing just now; None where it cannot tell."""
-        ...
 
 
 class PolicySkip(Exception):  # noqa: N818  # no error: a policy says why it does nothing
@@ -121,19 +114,27 @@ def check_policy(policy: Any) -> Policy:
     what = type(policy).__name__
     if isinstance(policy, type):
         raise PolicyConfigError(f"a policy is an object of its class: {policy.__name__}(), not {policy.__name__}")
-    name = getattr(policy, "name", None)
+    name = said_by(policy, "name")
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > _LONGEST_NAME:
         raise PolicyConfigError(f"a policy needs a name: that of {what} is {name!r:.40}")
-    priority = getattr(policy, "priority", None)
+    priority = said_by(policy, "priority")
     if type(priority) is not int:
         raise PolicyConfigError(f"policy '{name}': its priority must be a whole number, not {priority!r:.40}")
-    if getattr(policy, "trigger", None) not in TRIGGERS:
-        given = getattr(policy, "trigger", None)
+    given = said_by(policy, "trigger")
+    if not isinstance(given, str) or given not in TRIGGERS:
         raise PolicyConfigError(f"policy '{name}': its trigger must be commit or compile, not {given!r:.40}")
-    if not callable(getattr(policy, "evaluate", None)):
+    if not callable(said_by(policy, "evaluate")):
         raise PolicyConfigError(f"policy '{name}' has no evaluate")
     found: Policy = policy
     return found
+
+
+def said_by(policy: Any, attribute: str) -> Any:
+    """The *attribute* of a policy, None where it has none; PolicyConfigError where that raises."""
+    try:
+        return getattr(policy, attribute, None)
+    except Exception as exc:
+        raise PolicyConfigError(f"a {type(policy).__name__} cannot tell its {attribute}: {exc}") from exc
 
 
 def check_names(policies: list[Policy]) -> None:
@@ -224,6 +225,17 @@ def _class_named(setting: PolicySetting) -> Callable[..., Policy]:
         loaded: Callable[..., Policy] = one.load()
         return loaded
     raise PolicyConfigError(f"policy '{setting.name}': its class '{setting.kind}' is not registered here")
+
+
+def wrong_calm(value: Any) -> str | None:
+    """Why *value*, which a policy's ``calm`` gave, says nothing; None where it does."""
+    if value is None:
+        return None
+    if not isinstance(value, Calm):
+        return f"its calm() gave a {type(value).__name__}, not a Calm"
+    if not all(isinstance(one, (int, float)) and not math.isnan(one) for one in value):
+        return f"its calm() gave {value!r:.80}, not numbers"
+    return None
 
 
 def is_builtin(policy: Policy) -> bool:

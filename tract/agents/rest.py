@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
-from tract.agents.policies import Calm, OwnPolicy, Policy
+from tract.agents.policies import Calm
+from tract.agents.roster import Member
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.repo import Repository
@@ -40,24 +41,23 @@ class Rest:
         self.tip = None
 
     def begin(
-        self, repo: Repository, tip: ObjectId, policies: Sequence[Policy], asked: Sequence[Policy], own: frozenset[str]
+        self, repo: Repository, tip: ObjectId, members: Sequence[Member], calms: Mapping[str, Calm | None]
     ) -> None:
-        """Let those rest that were *asked* about the commit *tip*, and want nothing, where they are tract's *own* and say until when; the other *policies* do as before."""
+        """Let those rest that were asked about the commit *tip*, and want nothing, as their *calms* say; the other *members* do as before."""
         branch, at = repo.head()
         if at != tip:
             self.tip = None
             return
         if self.tip != tip:
             self._calms, self._came = {}, 0
-        for one in asked:
-            calm = cast("OwnPolicy", one).calm() if one.name in own else None
+        for name, calm in calms.items():
             if calm is None:
-                self._calms.pop(one.name, None)
+                self._calms.pop(name, None)
             else:
-                self._calms[one.name] = calm._replace(messages=self._came + calm.messages)
+                self._calms[name] = calm._replace(messages=self._came + calm.messages)
         self._branch, self.tip = branch, tip if self._calms else None
         self._next = Calm(messages=0)
-        if self._calms and len(self._calms) == len(policies):
+        if self._calms and len(self._calms) == len(members):
             messages, tokens, until = zip(*self._calms.values(), strict=True)
             self._next = Calm(min(messages), min(tokens), min(until))
 
@@ -75,13 +75,13 @@ class Rest:
         self._came, self._used, self.tip = self._came + 1, used, tip
         return self._is_before(repo, self._next)
 
-    def wakes(self, repo: Repository, tip: ObjectId, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
-        """Those of *policies* that have to be asked about the commit *tip*."""
+    def wakes(self, repo: Repository, tip: ObjectId, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        """Those of *members* that have to be asked about the commit *tip*."""
         if self.tip != tip:
-            return policies
-        calms = [self._calms.get(one.name) for one in policies]
+            return members
+        calms = [self._calms.get(one.name) for one in members]
         return tuple(
-            one for one, calm in zip(policies, calms, strict=True) if calm is None or not self._is_before(repo, calm)
+            one for one, calm in zip(members, calms, strict=True) if calm is None or not self._is_before(repo, calm)
         )
 
     def _is_before(self, repo: Repository, calm: Calm) -> bool:

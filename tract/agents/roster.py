@@ -6,12 +6,14 @@ What was asked last is kept in a file of the cache, so that the next handle does
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from operator import itemgetter
+from typing import NamedTuple
 
 from blake3 import blake3
 
-from tract.agents.policies import TRIGGERS, Policy, build_policy, is_builtin
+from tract.agents.policies import TRIGGERS, Calm, Policy, build_policy, check_policy, is_builtin, said_by
 from tract.agents.settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
 from tract.errors import PolicyConfigError, TractError
 from tract.history.notes import POLICIES, note_tip
@@ -20,6 +22,18 @@ from tract.repo import Repository
 from tract.storage import files
 
 _LONGEST_LOOKS = 1_000_000
+
+
+class Member(NamedTuple):
+    """A policy by the name that the store has for it, whatever it says itself by now.
+
+    *is_own* says that it is one of tract's own, which are trusted to look only and to come to an end; *calm* is its method of that name.
+    """
+
+    name: str
+    policy: Policy
+    is_own: bool
+    calm: Callable[[], Calm | None] | None
 
 
 class Roster:
@@ -33,12 +47,12 @@ class Roster:
         self._known: dict[str, tuple[PolicySetting, Policy]] = {}
         """The policies by name, each with what the store says of it; those that were given to this handle are the objects themselves."""
 
-        self.policies: tuple[Policy, ...] = ()
-        self.at: dict[str, tuple[Policy, ...]] = dict.fromkeys(TRIGGERS, ())
+        self.members: tuple[Member, ...] = ()
+        self.at: dict[str, tuple[Member, ...]] = dict.fromkeys(TRIGGERS, ())
         """Those of each trigger."""
 
-        self.builtin: frozenset[str] = frozenset()
-        """The names of those that are tract's own, which are trusted to look only and to come to an end."""
+        self.may_rest = False
+        """Whether any that is asked after commits can say how long it need not be."""
 
         self.problems: dict[str, str] = {}
         """Why a policy does nothing here, by its name."""
@@ -55,37 +69,31 @@ class Roster:
         """Be as the store says now; policies that did not change stay the objects that they are."""
         settings = self.now = self.settings.read(repo)
         self.tip = note_tip(repo, POLICIES)
-        made: list[Policy] = []
+        made: list[tuple[int, str, Member]] = []
         self.problems = {}
         known, self._known = self._known, {}
         for one in settings.policies:
             try:
                 policy = known[one.name][1] if one.name in known and known[one.name][0] == one else build_policy(one)
+                made.append((check_policy(policy).priority, policy.trigger, member_of(one.name, policy)))
             except PolicyConfigError as exc:
                 self.problems[one.name] = str(exc)
                 continue
             self._known[one.name] = one, policy
-            made.append(policy)
-        order = {one.name: at for at, one in enumerate(settings.policies)}
-        self.policies = tuple(sorted(made, key=lambda policy: (policy.priority, order[policy.name])))
-        self.at = {one: tuple(policy for policy in self.policies if policy.trigger == one) for one in TRIGGERS}
-        self.builtin = frozenset(policy.name for policy in made if is_builtin(policy))
+        made.sort(key=itemgetter(0))
+        self.members = tuple(member for _, _, member in made)
+        self.at = {at: tuple(member for _, trigger, member in made if trigger == at) for at in TRIGGERS}
+        self.may_rest = any(member.calm is not None for member in self.at["commit"])
         self.is_foreign = is_foreign(repo, settings)
-        self.is_off = self.is_foreign or settings.is_paused or not self.policies
+        self.is_off = self.is_foreign or settings.is_paused or not self.members
         missing = next(iter(self.problems.values()), None)
         self.required = missing if settings.required and not self.is_foreign else None
         return settings
 
-    def are_all_own(self, policies: Sequence[Policy]) -> bool:
-        """Whether all of *policies* are tract's own."""
-        if len(self.builtin) in (0, len(self.policies)):
-            return bool(self.builtin) or not policies
-        return self.builtin.issuperset([policy.name for policy in policies])
-
-    def in_order(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
-        """*policies* in the order in which they are asked."""
-        names = {one.name for one in policies}
-        return tuple(one for one in self.policies if one.name in names)
+    def in_order(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        """*members* in the order in which they are asked."""
+        names = {one.name for one in members}
+        return tuple(one for one in self.members if one.name in names)
 
     def give(self, setting: PolicySetting, policy: Policy) -> None:
         """Let *policy* be what *setting* means in this handle."""
@@ -94,6 +102,12 @@ class Roster:
     def take_over(self, other: Roster) -> None:
         """Know the policies of a user's that were given to *other*; tract's own remember a context each."""
         self._known = {name: pair for name, pair in other._known.items() if not is_builtin(pair[1])}
+
+
+def member_of(name: str, policy: Policy) -> Member:
+    """*policy* as one that the store has by *name*."""
+    calm = said_by(policy, "calm")
+    return Member(name, policy, is_builtin(policy), calm if callable(calm) else None)
 
 
 def read_looks(repo: Repository) -> dict[str, ObjectId]:
@@ -109,14 +123,32 @@ def read_looks(repo: Repository) -> dict[str, ObjectId]:
     return {}
 
 
-def save_looks(repo: Repository, looks: Mapping[str, ObjectId], settings: ObjectId | None) -> None:
-    """Keep about which commits the policies were asked, for the next handle."""
+def save_looks(
+    repo: Repository, looks: Mapping[str, ObjectId], read: Mapping[str, ObjectId], settings: ObjectId | None
+) -> None:
+    """Keep about which commits the policies were asked, for the next handle; *read* is what this handle found there.
+
+    What another handle kept meanwhile stays where it is further on, and all of it where it knows newer settings.
+    """
     path = _look_path(repo)
     if path is None or repo.read_only or not looks or settings is None:
         return
-    lines = [settings.hex(), *(f"{commit.hex()} {name}" for name, commit in looks.items()), ""]
     with suppress(OSError, TractError):
+        repo.refs.refresh()
+        if settings != note_tip(repo, POLICIES):
+            return
+        kept = read_looks(repo)
+        for name, at in looks.items():
+            known = kept.get(name)
+            if known in (None, read.get(name)) or _is_further(repo, at, known):
+                kept[name] = at
+        lines = [settings.hex(), *(f"{commit.hex()} {name}" for name, commit in kept.items()), ""]
         files.write_file(path, "\n".join(lines).encode(), sync=False)
+
+
+def _is_further(repo: Repository, one: ObjectId, other: ObjectId) -> bool:
+    """Whether the commit *one* has more behind it than *other*."""
+    return repo.commit(one).generation > repo.commit(other).generation
 
 
 def _look_path(repo: Repository) -> str | None:

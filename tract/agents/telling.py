@@ -10,8 +10,9 @@ import re
 from typing import NamedTuple
 
 from tract.agents.actions import Action, ActionResult
-from tract.agents.policies import Policy, PolicySkip
+from tract.agents.policies import PolicySkip
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, write_log_entry
+from tract.agents.roster import Member
 from tract.errors import TractError
 from tract.repo import Repository
 
@@ -62,9 +63,9 @@ class Telling:
         self._told: dict[str, str] = {}
         self._held: dict[str, tuple[int, int]] = {}
 
-    def not_held(self, policies: tuple[Policy, ...]) -> tuple[Policy, ...]:
-        """Those of *policies* that are asked this time: one that failed is left alone for a while."""
-        return tuple(one for one in policies if not self._is_held(one.name)) if self._held else policies
+    def not_held(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
+        """Those of *members* that are asked this time: one that failed is left alone for a while."""
+        return tuple(one for one in members if not self._is_held(one.name)) if self._held else members
 
     def _is_held(self, name: str) -> bool:
         left, size = self._held.get(name, (0, 0))

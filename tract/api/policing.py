@@ -128,7 +128,7 @@ class Policing(Acting):
             settings = engine.load(space.repo)
             foreign = is_foreign(space.repo, settings)
         engine.take_warnings()
-        made = {policy.name: policy for policy in engine.roster.policies}
+        made = {one.name: one.policy for one in engine.roster.members}
         kept = {one.name: one for one in settings.policies}
         why = "it came from another store, and is not trusted here" if foreign else None
         why = why or ("policies are paused" if settings.is_paused else None)
