@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,9 +28,10 @@ from tract import (
     Tract,
     TractConfig,
 )
-from tract.history.keys import keep_index
+from tract.history.keys import jump_depth, keep_index
 from tract.history.notes import KEY, note_tip, noted_entries
 from tract.storage import key_index
+from tract.storage.key_index import KeyIndex, Link
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -323,6 +326,31 @@ def test_what_a_process_that_ends_leaves_to_be_read_again_is_little(tmp_path):
         assert not known.has("k57")
         keep_index(t.repository)
         assert known.has("k57")
+
+
+def test_how_far_a_commit_with_a_key_jumps_back_follows_from_how_many_are_behind_it():
+    t = make_tract()
+    ids = [bytes.fromhex(id) for id in keyed(t, *(f"k{at}" for at in range(70)))]
+    links = [t.repository.keys.link(id) for id in ids]
+    depths = {id[:16]: link.depth for id, link in zip(ids, links, strict=True)}
+    assert list(range(70)) == list(depths.values())
+    assert [depths[link.jump] for link in links[1:]] == [jump_depth(depth) for depth in range(1, 70)]
+
+
+def test_a_row_among_many_is_found_with_few_reads(tmp_path, monkeypatch):
+    names = [blake3(b"%d" % at).digest() for at in range(100_000)]
+    index = KeyIndex(f"{tmp_path}/keys-")
+    assert index.tip is None
+    for name in names:
+        index.add_link(name, Link(b"", b"", 3, 0))
+    index.advanced(names[0])
+    assert index.save()
+    reads = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda *args: reads.append(args) or pread(*args))
+    index = KeyIndex(f"{tmp_path}/keys-")
+    assert all(index.link(name) == Link(b"", b"", 3, 0) for name in names[::500])
+    assert len(reads) < 2.1 * 200, "more than the block that a name's place tells, and its neighbour now and then"
 
 
 def test_a_damaged_index_is_made_anew(tmp_path, monkeypatch):

@@ -214,7 +214,7 @@ def _append_all(
 
 def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:
     """What finds and adds the keys of *drafts*; None where none of them has one."""
-    if {draft.key for draft in drafts} == {None}:
+    if len(drafts) > 1 and {draft.key for draft in drafts} == {None}:
         return None
     from tract.history.keys import KeysOfCommits  # most programs use no keys
 

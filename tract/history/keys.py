@@ -156,7 +156,7 @@ class KeysOfCommits:
     def are_new(self, drafts: Sequence[Draft]) -> bool:
         """Whether every draft that has a key has one of its own, which nobody said of any commit yet."""
         keys = [draft.key for draft in drafts if draft.key is not None]
-        if self._made or len(set(keys)) < len(keys):
+        if len(keys) > 1 and len(set(keys)) < len(keys):
             return False
         try:
             return not any(map(self._index.has, keys))  # which nobody's notes can have left behind: the lock is held
@@ -311,14 +311,11 @@ def _is_linked(index: KeyIndex, repo: Repository, commit: ObjectId, tip: ObjectI
     at, link, merges = found
     merges += link.merges
     while link.depth > goal.depth:
-        jump = index.link(link.jump) if link.jump else None
-        if jump is not None and jump.depth >= goal.depth:
-            at, link = link.jump, jump
-        else:
-            parent = index.link(link.parent)
-            if parent is None:
-                return None
-            at, link = link.parent, parent
+        at = link.jump if jump_depth(link.depth) >= goal.depth else link.parent
+        behind = index.link(at)
+        if behind is None or behind.depth < goal.depth:
+            return None
+        link = behind
     if link.depth == goal.depth and at == commit[:_NAME]:
         return True
     return False if not merges else None
@@ -382,6 +379,16 @@ def _add(repo: Repository, index: KeyIndex, target: ObjectId, blob: ObjectId) ->
     index.add_key(key, blob)
     if index.link(target) is None and repo.objects.contains(target):
         index.add_link(target, _link(repo, index, repo.commit(target)))
+
+
+def jump_depth(depth: int) -> int:
+    """The depth of the commit that the jump of one at *depth* leads to: it follows from the depth, so a jump too far need not be read to be known for one."""
+    end = 0
+    while depth:
+        whole = (1 << (depth + 1).bit_length() - 1) - 1  # the largest of 1, 3, 7, 15, … that is not more
+        depth -= whole
+        end += whole if depth else 0
+    return end
 
 
 def _link(repo: Repository, index: KeyIndex, commit: Commit) -> Link:

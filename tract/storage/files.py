@@ -194,6 +194,18 @@ def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
         done += os.pwrite(fd, view[done:], offset + done)
 
 
+def overwrite(fd: int, data: bytes) -> bool:
+    """Put *data* in the place of all that is in the file behind *fd*; False, and nothing done, where that has another length or lost its name: another process replaced it."""
+    try:
+        found = os.fstat(fd)
+    except OSError as exc:
+        raise _named(exc, fd) from None
+    if found.st_size != len(data) or not found.st_nlink:
+        return False
+    write_at(fd, data, 0)
+    return True
+
+
 def append(fd: int, data: bytes) -> None:
     """Write all of *data* at the end of a descriptor from :func:`open_append`."""
     view = memoryview(data)
@@ -295,12 +307,6 @@ def is_named(path: str, identity: tuple[int, int]) -> bool:
     except FileNotFoundError:
         return False
     return (found.st_dev, found.st_ino) == identity
-
-
-def is_named_with(fd: int, size: int) -> bool:
-    """Whether the file behind *fd* has *size* bytes, and a name still: no other process replaced it."""
-    found = _status(fd)
-    return found.st_size == size and found.st_nlink > 0
 
 
 def make_directory(path: str) -> bool:

@@ -107,12 +107,14 @@ class _Run(NamedTuple):
         """Where the rows begin."""
         return _BLOCK * (1 + self.pages)
 
-    def may_have(self, place: int) -> bool:
-        """Whether there may be rows of a name that begins with *place*."""
+    def may_have(self, place: int, *, is_expected: bool = False) -> bool:
+        """Whether there may be rows of a name that begins with *place*; of one that *is_expected* in a run of many pages none is read for that, for the rows are as near."""
         bit = place % (8 * _PAGE * self.pages)
         number, byte = divmod(bit >> 3, _PAGE)
         page = self.read.get(number)
         if page is None:
+            if is_expected and self.pages > 1:
+                return True
             page = self.read[number] = _page(self.path, number)
         return bool(page[byte] >> (bit & 7) & 1)
 
@@ -206,7 +208,7 @@ class KeyIndex:
         found = self._links.get(name)
         if found is not None:
             return found
-        rows = self._rows(name)
+        rows = self._rows(name, is_link=True)
         if not rows:
             return None
         _, parent, jump, depth, merges = _ROW.unpack(rows[-1])
@@ -225,19 +227,22 @@ class KeyIndex:
         self._forget()
         self._runs, self._tip = [], None
 
-    def _rows(self, name: bytes) -> list[bytes]:
+    def _rows(self, name: bytes, *, is_link: bool = False) -> list[bytes]:
+        """All rows of *name*; a link has one, which the oldest run, the longest, is most likely to have."""
         if self._runs is None:
             self._begin_again()
         try:
-            found = [] if self._base is None else self._base._rows(name)
+            found = [] if self._base is None else self._base._rows(name, is_link=is_link)
         except IndexReplacedError:
             self._begin_again()
             raise
         place = int.from_bytes(name[:8], "big")
         for run in self._runs or ():
             try:
-                if run.may_have(place):
+                if run.may_have(place, is_expected=is_link):
                     found += _rows_of(run, name, place)
+                    if is_link and found:
+                        return found
             except (_DamagedRunError, FileNotFoundError) as exc:
                 if isinstance(exc, _DamagedRunError):
                     self._ignored.add(run.path)
@@ -387,11 +392,16 @@ def _page(path: str, number: int) -> bytes:
 
 
 def _rows_of(run: _Run, name: bytes, place: int) -> list[bytes]:
-    """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that nearly always."""
+    """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that, and from where another near it lies."""
     fd = files.open_read(run.path)
     try:
         at = min(run.blocks - 1, place * run.blocks >> 64)
         rows = _block(fd, run, at)
+        (middle,) = _PLACE.unpack_from(rows, len(rows) // _ROW.size // 2 * _ROW.size)
+        nearer = at + ((place - middle) * run.blocks + (1 << 63) >> 64)
+        if nearer != at:
+            at = min(max(0, nearer), run.blocks - 1)
+            rows = _block(fd, run, at)
         while at and rows[:_NAME] >= name:
             at -= 1
             rows = _block(fd, run, at)

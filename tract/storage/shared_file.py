@@ -37,11 +37,7 @@ class SharedFile:
     def overwrite(self, data: bytes) -> bool:
         """Put *data* in the place of all that is in the file; False, and nothing done, where that has another length or the file lost its name."""
         with _shared.lock:
-            fd = self._descriptor()
-            if not files.is_named_with(fd, len(data)):
-                return False
-            files.write_at(fd, data, 0)
-            return True
+            return files.overwrite(self._descriptor(), data)
 
     def _descriptor(self) -> int:
         if self._fd < 0:
