@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ from tract.config import (
 )
 from tract.errors import ConfigError
 from tract.objects.codec import MAX_DEPTH, MAX_SIZE
-from tract.settings import read_config
+from tract.settings import read_config, write_config
 
 NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
 BUDGET = st.integers(1, 2**62) | st.builds(TokenBudgetConfig, st.integers(1, 2**62), st.sampled_from(BudgetAction))
@@ -109,6 +110,41 @@ def test_a_setting_that_makes_no_sense_is_refused(settings, problem):
 def test_an_unknown_action_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="'explode' is unknown; known are warn, reject, callback"):
         TokenBudgetConfig(1, "explode")
+
+
+def test_comments_stay_where_they_stand_when_a_setting_changes(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(
+        '# of ours\n\nauthor = "x # y"# who\ntoken_budget = 5 # tokens\n# a bucket\n'
+        "[remote.origin]\n# far away\nurl = 's3://b/k' # ours\n# last\n"
+    )
+
+    for budget in (7, 8):
+        write_config(str(path), replace(read_config(str(path)), token_budget=budget))
+
+    assert [
+        "# The settings of this tract; docs/format.md lists them.",
+        "# of ours",
+        'author = "x # y"  # who',
+        "token_budget = 8  # tokens",
+        'budget_action = "warn"',
+        "# a bucket",
+        "# far away",
+        'remote.origin.url = "s3://b/k"  # ours',
+        "# last",
+    ] == path.read_text().splitlines()[:-1]
+    write_config(str(path), replace(read_config(str(path)), token_budget=None, author=None))
+    assert {"# of ours", "# a bucket", "# far away", "# last"} <= set(path.read_text().splitlines())
+
+
+@pytest.mark.parametrize("comment", ["# " + "x" * 70 + "\n", "#" + "x" * 4000 + "\n"])
+def test_comments_never_make_a_file_that_cannot_be_read(tmp_path: Path, comment: str) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text(comment * ((64 * 1024) // len(comment)))
+
+    write_config(str(path), replace(read_config(str(path)), author="y"))
+
+    assert "y" == read_config(str(path)).author
 
 
 def test_an_unknown_setting_is_refused():

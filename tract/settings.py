@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import TypeAlias
 
 from blake3 import blake3
 
 from tract.config import TractConfig, from_table, to_table
-from tract.errors import (
-    ConfigError,
-)
+from tract.errors import ConfigError, TractError
 from tract.refs.names import ref_path
 from tract.refs.ref_files import make_tract_folder
 from tract.storage import files
@@ -20,6 +19,8 @@ _LONGEST_LINE = 4096
 _CONFIG_HEADER = b"# The settings of this tract; docs/format.md lists them.\n"
 _CONFIG_CHECK = b"# check "
 _CONFIG_DIGITS = 16
+Comments: TypeAlias = dict[str, tuple[str, str]]
+"""For a setting, the comments above it and the one behind its value."""
 
 
 def load_config(path: str, prefix: str, given: TractConfig | None, *, save: bool = True) -> TractConfig:
@@ -68,11 +69,60 @@ def read_config(path: str) -> TractConfig:
 
 
 def write_config(path: str, config: TractConfig) -> None:
-    """Put the settings at *path*."""
+    """Put the settings at *path*; the comments that somebody wrote there stay with the settings they stand beside."""
+    comments = _comments(path)
+    body = _body(config, comments)
+    if len(body) > _LONGEST_CONFIG - 100 or max(map(len, body.split(b"\n"))) > _LONGEST_LINE:
+        body = _body(config, {})  # what is larger could not be read again
+    files.write_file(path, sign_config(body), sync=True)
+
+
+def _body(config: TractConfig, comments: Comments) -> bytes:
     import json  # a JSON string is a TOML string
 
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in to_table(config).items()]
-    files.write_file(path, sign_config(_CONFIG_HEADER + "".join(lines).encode()), sync=True)
+    text = ""
+    for key, value in to_table(config).items():
+        above, behind = comments.get(key, ("", ""))
+        text += f"{above}{key} = {json.dumps(value, ensure_ascii=False)}{behind}\n"
+    gone = comments.keys() - to_table(config).keys()
+    return _CONFIG_HEADER + (text + "".join(comments[key][0] for key in comments if key in gone)).encode()
+
+
+def _comments(path: str) -> Comments:
+    """The comments of a settings file, as far as TOML may have them; those at its end under an empty key."""
+    try:
+        text = files.read_file(path, _LONGEST_CONFIG).decode()
+    except (OSError, TractError, ValueError):
+        return {}
+    found: Comments = {}
+    above, table = "", ""
+    for line in map(str.strip, text.split("\n")):
+        key, is_set, value = line.partition("=")
+        if line.startswith("#"):
+            is_ours = line == _CONFIG_HEADER.decode().strip() or line.startswith(_CONFIG_CHECK.decode())
+            above += "" if is_ours or not _is_kept(line) else f"{line}\n"
+        elif line.startswith("["):
+            table = line.partition("]")[0].strip("[ ") + "."
+        elif is_set:
+            behind = _behind(value.strip())
+            found[table + key.strip()] = (above, f"  {behind}" if behind and _is_kept(behind) else "")
+            above = ""
+    return {**found, "": (above, "")}
+
+
+def _behind(value: str) -> str:
+    """The comment behind a value."""
+    if value[:1] in ('"', "'"):
+        at = 1
+        while at < len(value) and value[at] != value[0]:
+            at += 2 if value[at] == "\\" and value[0] == '"' else 1
+        value = value[at + 1 :]
+    _, mark, said = value.partition("#")
+    return mark + said
+
+
+def _is_kept(comment: str) -> bool:
+    return comment.replace("\t", " ").isprintable()
 
 
 def sign_config(body: bytes) -> bytes:
