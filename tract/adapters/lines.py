@@ -305,7 +305,7 @@ class _RunningTotal:
         # Who does not count loads no counter.
         from tract.messages.message import message_in
         from tract.tokens.counted import REPLY_PRIMING, count_message
-        from tract.tokens.unsent import Unsent
+        from tract.tokens.unsent import Rows, Unsent
 
         self._blobs = blobs
         self._message_in = message_in
@@ -313,6 +313,7 @@ class _RunningTotal:
         self._odd: list[int] = []
         self._counts: list[int] = []
         self._total = REPLY_PRIMING
+        self._rows = Rows(self._message, self._counts.__getitem__, lambda row, before: row == before + 1)
         for _, blob in entries(repo, context_at(repo, repo.head()[1])):
             self._take(blobs.count(blob), partial(blobs.message, blob))
 
@@ -327,16 +328,9 @@ class _RunningTotal:
         self._counts.append(count.message)
         self._total += count.message
         self._newest = message
-        self._unsent.advance(self, self._odd, len(self._counts))
+        self._unsent.advance(self._rows, self._odd, len(self._counts))
 
-    # The rows as they are taken in, each when it is the newest
-
-    def message(self, row: int) -> Message:
+    def _message(self, row: int) -> Message:
+        """The newest message, which is the only one that is asked for."""
         assert row == len(self._counts) - 1
         return self._newest()
-
-    def tokens(self, row: int) -> int:
-        return self._counts[row]
-
-    def follows(self, row: int, before: int) -> bool:
-        return row == before + 1

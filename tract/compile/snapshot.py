@@ -261,12 +261,19 @@ class Columns:
         self._look_at(length, counter)
         if not self._odd:
             return None
-        if self._unsent is None:
-            from tract.tokens.unsent import Unsent  # a context without tools needs none
+        if self._unsent is not None and self._unsent.rows >= length:
+            return self._unsent
+        from tract.tokens.unsent import Rows, Unsent  # a context without tools needs none
 
+        commits = self.commits
+        if self._unsent is None:
             self._unsent = Unsent(counter.made_tokens)
-        if self._unsent.rows < length:
-            self._unsent.advance(_Rows(self, counter), self._odd, length)
+        rows = Rows(
+            self.messages.__getitem__,
+            self.counts.__getitem__,
+            lambda row, before: counter.is_behind(commits[row], commits[before]),
+        )
+        self._unsent.advance(rows, self._odd, length)
         return self._unsent
 
     def is_waiting(self, length: int, counter: Counts) -> bool:
@@ -303,22 +310,6 @@ class Columns:
         if self._sendings is None or self._sendings.rows > length:
             self._sendings = Sendings(answers)
         return self._sendings.to(form, self.messages, length)
-
-
-class _Rows(NamedTuple):
-    """The rows of columns, for who asks what is sent of them."""
-
-    columns: Columns
-    counter: Counts
-
-    def message(self, row: int) -> Message:
-        return self.columns.messages[row]
-
-    def tokens(self, row: int) -> int:
-        return self.columns.counts[row]
-
-    def follows(self, row: int, before: int) -> bool:
-        return self.counter.is_behind(self.columns.commits[row], self.columns.commits[before])
 
 
 def _first_unknown(counts: list[int], start: int, stop: int) -> int | None:

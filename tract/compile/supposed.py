@@ -26,27 +26,16 @@ class Supposed(NamedTuple):
 
 def supposed_tokens(space: Workspace, columns: Columns, messages: Sequence[Supposed]) -> list[int]:
     """The tokens of what is sent of each of *messages*, which stand one behind the other and begin where nothing waits."""
-    from tract.tokens.unsent import Unsent  # a context without tools needs none
+    from tract.tokens.unsent import Rows, Unsent  # a context without tools needs none
+
+    def follows(row: int, before: int) -> bool:
+        later, earlier = messages[row].row, messages[before].row
+        if later is None or earlier is None:
+            return False  # nothing was recorded behind a message that is not recorded
+        return space.is_behind(columns.commits[later], columns.commits[earlier])
 
     unsent = Unsent(space.made_tokens)
-    unsent.advance(_Rows(space, columns, messages), range(len(messages)), len(messages))
+    rows = Rows(lambda row: messages[row].message, lambda row: messages[row].tokens, follows)
+    unsent.advance(rows, range(len(messages)), len(messages))
     changes = unsent.changes(len(messages))
     return [one.tokens + changes.get(at, 0) for at, one in enumerate(messages)]
-
-
-class _Rows(NamedTuple):
-    space: Workspace
-    columns: Columns
-    messages: Sequence[Supposed]
-
-    def message(self, row: int) -> Message:
-        return self.messages[row].message
-
-    def tokens(self, row: int) -> int:
-        return self.messages[row].tokens
-
-    def follows(self, row: int, before: int) -> bool:
-        later, earlier = self.messages[row].row, self.messages[before].row
-        if later is None or earlier is None:
-            return False
-        return self.space.is_behind(self.columns.commits[later], self.columns.commits[earlier])

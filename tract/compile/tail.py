@@ -53,10 +53,15 @@ def change_of_all(space: Workspace, entries: Sequence[Entry], tokens: Sequence[i
     """The same of a whole context: its *entries* that are shown, their *tokens*, and the places of those that depend on others."""
     if not odd:
         return 0
-    from tract.tokens.unsent import Unsent
+    from tract.tokens.unsent import Rows, Unsent
 
+    rows = Rows(
+        lambda row: space.blobs.message(entries[row][1]),
+        tokens.__getitem__,
+        lambda row, before: space.is_behind(entries[row][0], entries[before][0]),
+    )
     unsent = Unsent(space.made_tokens)
-    unsent.advance(_Entries(space, entries, tokens), odd, len(entries))
+    unsent.advance(rows, odd, len(entries))
     return unsent.change(len(entries))
 
 
@@ -97,41 +102,20 @@ def _tail(rows: Iterable[Row | None]) -> list[Row] | None:
 
 def _change(space: Workspace, tail: Sequence[Row], added: Sequence[Row]) -> int | None:
     """None where a result answers nothing that is there."""
-    from tract.tokens.unsent import Unsent
+    from tract.tokens.unsent import Rows, Unsent
+
+    messages = [*tail, *added]
+
+    def follows(row: int, before: int) -> bool:
+        later, earlier = messages[row].commit, messages[before].commit
+        return later is None or earlier is None or space.is_behind(later, earlier)
 
     unsent = Unsent(space.made_tokens)
-    rows = _Rows(space, [*tail, *added])
-    unsent.advance(rows, range(len(rows.rows)), len(rows.rows))
+    unsent.advance(
+        Rows(lambda row: messages[row].message, lambda row: messages[row].tokens, follows),
+        range(len(messages)),
+        len(messages),
+    )
     if unsent.has_lost:
         return None
-    return unsent.change(len(rows.rows)) - unsent.change(len(tail))
-
-
-class _Rows(NamedTuple):
-    space: Workspace
-    rows: Sequence[Row]
-
-    def message(self, row: int) -> Message:
-        return self.rows[row].message
-
-    def tokens(self, row: int) -> int:
-        return self.rows[row].tokens
-
-    def follows(self, row: int, before: int) -> bool:
-        later, earlier = self.rows[row].commit, self.rows[before].commit
-        return later is None or earlier is None or self.space.is_behind(later, earlier)
-
-
-class _Entries(NamedTuple):
-    space: Workspace
-    entries: Sequence[Entry]
-    counts: Sequence[int]
-
-    def message(self, row: int) -> Message:
-        return self.space.blobs.message(self.entries[row][1])
-
-    def tokens(self, row: int) -> int:
-        return self.counts[row]
-
-    def follows(self, row: int, before: int) -> bool:
-        return self.space.is_behind(self.entries[row][0], self.entries[before][0])
+    return unsent.change(len(messages)) - unsent.change(len(tail))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from tract.messages.fit_responses import STAND_ONCE
 from tract.messages.message import Message, message_from_raw
@@ -34,16 +34,12 @@ def _stands_once(message: Message) -> bool:
     return message.format == "responses" and str(message.raw.get("type")) in STAND_ONCE
 
 
-class Rows(Protocol):
-    """The messages of a history, by their numbers."""
+class Rows(NamedTuple):
+    """The messages of a history, by their numbers: the tokens are those of a message by itself; *follows* says whether the first was recorded directly behind the second."""
 
-    def message(self, row: int) -> Message: ...
-
-    def tokens(self, row: int) -> int:
-        """The tokens of the message by itself."""
-
-    def follows(self, row: int, before: int) -> bool:
-        """Whether message *row* was recorded directly behind message *before*."""
+    message: Callable[[int], Message]
+    tokens: Callable[[int], int]
+    follows: Callable[[int, int], bool]
 
 
 class _Change(NamedTuple):
