@@ -16,7 +16,7 @@ from tract.history.branch import create_branch, switch_branch
 from tract.history.context import context_at, entries
 from tract.history.merge import plan_merge, write_merge
 from tract.history.notes import CONFIG, ORIGIN, PRIORITY, USAGE, NewNote, NoteTable, note_tip, write_note
-from tract.history.replay import Replayed, run_replay
+from tract.history.replay import run_replay
 from tract.history.replay_plan import ReplayPlan, commits_to_replay, plan_replay, plan_revert
 from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
@@ -85,7 +85,7 @@ def revert_plan(repo: Repository, *commits: ObjectId, **options: Any) -> ReplayP
     return plan_revert(repo, commits, branch=branch, tip=old, **options)
 
 
-def run(repo: Repository, plan: ReplayPlan) -> tuple[Replayed, ...]:
+def run(repo: Repository, plan: ReplayPlan) -> list[tuple[ObjectId, ObjectId]]:
     return run_replay(repo, plan, tables=tables(repo))
 
 
@@ -104,10 +104,10 @@ def test_a_rebased_branch_has_the_other_branchs_messages_before_its_own() -> Non
     made = run(repo, rebase_plan(repo))
 
     assert ["a", "x", "b", "c"] == texts(repo)
-    assert [first, last] == [one.source for one in made]
-    new = repo.commit(made[0].made)
+    assert [first, last] == [source for source, _ in made]
+    new = repo.commit(made[0][1])
     assert (7, "tester", "why", {"k": 1}) == (new.time, new.author, new.message, new.metadata)
-    assert made[0].made == repo.commit(made[1].made).target
+    assert made[0][1] == repo.commit(made[1][1]).target
     assert old == tip(repo, ORIG_HEAD)
     assert "rebase: 2 commits onto" in next(repo.refs.history())[1].reason
 
@@ -124,7 +124,7 @@ def test_edits_follow_what_they_edit_and_notes_go_with_it_but_usage_does_not() -
     made = run(repo, rebase_plan(repo))
 
     assert ["a2", "x", "b2"] == texts(repo)
-    notes, new = tables(repo), made[0].made
+    notes, new = tables(repo), made[0][1]
     assert {"priority": "skip", "reason": "noise"} == notes[PRIORITY].get(repo, new)
     assert {"model": "m"} == notes[CONFIG].get(repo, new)
     assert notes[USAGE].get(repo, new) is None
@@ -266,7 +266,7 @@ def test_a_reverted_message_goes_and_the_rest_stays() -> None:
     (done,) = run(repo, plan)
 
     assert ["a", "c", "d"] == texts(repo)
-    commit = repo.commit(done.made)
+    commit = repo.commit(done[1])
     assert (CommitOperation.REVERT, ids[1], None) == (commit.operation, commit.target, commit.content)
     assert [("reply_target_missing", reply)] == [(concern.kind, concern.message) for concern in plan.concerns]
 
@@ -277,7 +277,7 @@ def test_a_reverted_edit_gives_back_what_was_there_and_a_reverted_revert_the_edi
     (done,) = run(repo, revert_plan(repo, change))
     assert ["a"] == texts(repo)
 
-    run(repo, revert_plan(repo, done.made))
+    run(repo, revert_plan(repo, done[1]))
     assert ["a2"] == texts(repo)
 
 
@@ -340,7 +340,7 @@ def test_a_revert_replayed_takes_back_the_replayed_message() -> None:
     run(repo, revert_plan(repo, b))
     assert ["a", "c"] == texts(repo)
 
-    made = {one.source: one.made for one in run(repo, rebase_plan(repo))}
+    made = dict(run(repo, rebase_plan(repo)))
 
     assert ["a", "x", "c"] == texts(repo)
     assert made[b] == repo.commit(tip(repo, SIDE)).target
@@ -385,5 +385,5 @@ def test_a_replay_onto_the_own_base_changes_no_word(actions: list[tuple[str, int
     made = run(repo, plan)
 
     assert before == texts(repo)
-    assert commits == [one.source for one in made]
+    assert commits == [source for source, _ in made]
     assert () == plan.concerns

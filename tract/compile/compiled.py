@@ -26,7 +26,7 @@ from tract.repo import Repository
 from tract.revision import Revision, revision_text
 
 if TYPE_CHECKING:
-    from tract.compile.prefix import PrefixChange, Requests
+    from tract.compile.prefix import PrefixChange
     from tract.compile.sent_request import SentRequest
     from tract.messages.form import Extras, Form
 
@@ -62,7 +62,7 @@ class CompiledContext:
     _counts: Callable[[], Sequence[int]]
     _total: Callable[[], TokenCount]
     _request_total: Callable[[Mapping[str, Any]], TokenCount]
-    _prefix: Callable[[Snapshot | Revision, Requests], PrefixChange]
+    _prefix: Callable[..., PrefixChange]
     _numbers: Callable[[], Sequence[int]]
     _sent: Callable[[Form, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
     _strict: bool = False
@@ -170,16 +170,15 @@ class CompiledContext:
         *request* is the body that is to be sent, with or without its messages: its model, tools, instructions and cache settings are compared with those of the request that was recorded for *previous* (``commit(…, request=)``); for what ``sent`` gave its own request stands for it.
         Where nothing was recorded for *previous*, only the messages are compared.
         """
-        from tract.compile.prefix import Requests
 
         if request is not None and not isinstance(request, Mapping):
             raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
         if request is None and self.sent_request is not None:
             request = self.sent_request.settings
         if not isinstance(previous, CompiledContext):
-            return self._prefix(previous, Requests(None, request))
+            return self._prefix(previous, None, request)
         before = previous.sent_request
-        return self._prefix(previous.snapshot, Requests(None if before is None else before.settings, request))
+        return self._prefix(previous.snapshot, None if before is None else before.settings, request)
 
     @property
     def _rules(self) -> int:
@@ -312,10 +311,12 @@ def _counts(space: Workspace, snapshot: Snapshot) -> Sequence[int]:
         return View(snapshot.columns.counts_sent(snapshot.length, space), snapshot.length)
 
 
-def _prefix(space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision, requests: Requests) -> PrefixChange:
+def _prefix(
+    space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision, *requests: Mapping[str, Any] | None
+) -> PrefixChange:
     from tract.compile.prefix import prefix_change  # few ask for it, and it loads all formats
 
-    return ask_store(space, lambda open_: prefix_change(open_, snapshot, previous, requests))
+    return ask_store(space, lambda open_: prefix_change(open_, snapshot, previous, *requests))
 
 
 def numbers_of(space: Workspace, snapshot: Snapshot) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tract.compile.request_change import request_change, settings_of, settings_tokens
 from tract.compile.sent_request import request_of_context
@@ -51,45 +51,43 @@ class PrefixChange:
     detail: str | None = None
 
 
-class Requests(NamedTuple):
-    """The settings that the earlier and the later request have beside their messages, where they are known."""
-
-    before: Mapping[str, Any] | None = None
-    now: Mapping[str, Any] | None = None
-
-
-_UNKNOWN = Requests()
-
-
 def prefix_change(
-    space: Workspace, snapshot: Snapshot, previous: Snapshot | Revision, requests: Requests = _UNKNOWN
+    space: Workspace,
+    snapshot: Snapshot,
+    previous: Snapshot | Revision,
+    request_before: Mapping[str, Any] | None = None,
+    request_now: Mapping[str, Any] | None = None,
 ) -> PrefixChange:
     """What sending *snapshot* costs a cache that holds *previous*: a revision means its context as it was when the commit was made.
 
-    Of *requests* the later decides whether settings are compared; where the earlier is not given, it is the one that was recorded for that context.
+    Settings beside the messages are compared where *request_now* has them; where the earlier are not given, they are those that were recorded for that context.
     """
     with space.lock:
         if not isinstance(previous, Snapshot):
             commit = context_commit(space.repo, previous)
             previous = space.compiler.compile(commit, notes_then(space, commit))
         change = _messages_change(space, snapshot, previous)
-        if requests.now is None:
+        if request_now is None:
             return change
-        return _with_requests(space, snapshot, previous, requests, change)
+        return _with_requests(space, snapshot, previous, request_before, request_now, change)
 
 
 def _with_requests(
-    space: Workspace, snapshot: Snapshot, previous: Snapshot, requests: Requests, change: PrefixChange
+    space: Workspace,
+    snapshot: Snapshot,
+    previous: Snapshot,
+    before: Mapping[str, Any] | None,
+    now: Mapping[str, Any],
+    change: PrefixChange,
 ) -> PrefixChange:
     """*change*, with what the requests beside the messages cost."""
-    before = requests.before
     if before is None:
         found = request_of_context(space, previous.key.commit, snapshot.key.commit)
         if found is None:
             return change  # nobody said what was sent
         before = found.settings
     counter = space.blobs.counter
-    old, new = settings_of(before), settings_of(requests.now or {})
+    old, new = settings_of(before), settings_of(now)
     earlier, later = _with_system(old, new, previous), _with_system(new, old, snapshot)
     has_system = any(message.role in _SYSTEM for message in previous.columns.messages[: previous.length])
     beside = settings_tokens(counter, earlier, has_system=has_system)
@@ -97,14 +95,15 @@ def _with_requests(
     changed = request_change(counter, earlier, later)
     if changed is None:
         return replace(change, previous_tokens=total, common_tokens=change.common_tokens + beside)
+    reason, detail, tokens = changed
     return PrefixChange(
         common_messages=0,
-        common_tokens=changed.tokens,
-        invalidated_tokens=total - changed.tokens,
+        common_tokens=tokens,
+        invalidated_tokens=total - tokens,
         first_changed_commit=None,
-        reason=changed.reason,
+        reason=reason,
         previous_tokens=total,
-        detail=changed.detail,
+        detail=detail,
     )
 
 

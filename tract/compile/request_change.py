@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tract.messages.values import items_of
 from tract.tokens.counter import TokenCounter, checked_count
@@ -22,14 +22,6 @@ _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction")
 _SCHEMAS = ("response_format", "text", "response_schema", "responseSchema", "output_config")
 _CACHE = ("cache_control", "prompt_cache_key", "prompt_cache_retention", "prompt_cache_options", "cached_content")
 _INNER = ("config", "generation_config", "generationConfig")
-
-
-class RequestChange(NamedTuple):
-    """Why a cache of the earlier request does not serve the later, in a *detail* for people, and the *tokens* of what stands before that and is still the same."""
-
-    reason: RequestReason
-    detail: str
-    tokens: int
 
 
 def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,19 +44,21 @@ def settings_tokens(counter: TokenCounter, settings: Mapping[str, Any], *, has_s
     return total
 
 
-def request_change(counter: TokenCounter, before: Mapping[str, Any], now: Mapping[str, Any]) -> RequestChange | None:
-    """Why a cache that holds *before* does not serve *now*, apart from messages; None where it does."""
+def request_change(
+    counter: TokenCounter, before: Mapping[str, Any], now: Mapping[str, Any]
+) -> tuple[RequestReason, str, int] | None:
+    """Why a cache that holds *before* does not serve *now*, apart from messages, in words for people, and the tokens of what stands before that and is still the same; None where it serves."""
     if before.get("model") != now.get("model"):
-        return RequestChange("model_changed", f"model {before.get('model')!r} to {now.get('model')!r}", 0)
+        return "model_changed", f"model {before.get('model')!r} to {now.get('model')!r}", 0
     for name in _CACHE:
         if _text(before.get(name)) != _text(now.get(name)):
-            return RequestChange("system_changed", name, 0)
+            return "system_changed", name, 0
     old, new = _tools(before), _tools(now)
     if _text(old) != _text(new):
-        return RequestChange("tools_changed", _tools_detail(old, new), 0)
+        return "tools_changed", _tools_detail(old, new), 0
     for name in (*_SYSTEM, *_SCHEMAS):
         if _schema(name, before.get(name)) != _schema(name, now.get(name)):
-            return RequestChange("system_changed", name, count_tools(counter, old))
+            return "system_changed", name, count_tools(counter, old)
     return None
 
 

@@ -6,7 +6,7 @@ Where a message is a role and a text, it is that text, and only that changes; wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tract.errors import ContentValidationError
 from tract.objects.content import BUILTIN, MessageContent, to_value
@@ -16,23 +16,21 @@ from tract.objects.kept import plain_json
 TextFormat = Literal["text", "json"]
 
 
-class MessageText(NamedTuple):
-    """The text of a message: its own words, or the whole of it as JSON."""
-
-    text: str
-    format: TextFormat
+def text_format(value: Mapping[str, Any]) -> TextFormat:
+    """What the text of a message is: its own words, or the whole of it as JSON."""
+    return "json" if _text_place(value) is None else "text"
 
 
-def text_of_value(value: Mapping[str, Any], format: TextFormat = "text") -> MessageText:
+def text_of_value(value: Mapping[str, Any], format: TextFormat = "text") -> str:
     """The text of what a blob keeps; with *format* ``json`` the whole of it, whatever it is."""
     place = _text_place(value)
     if place is not None and format == "text":
         holder, key = place
-        return MessageText(holder[key], "text")
+        return str(holder[key])
     import json  # most messages are a text
 
     shown = value["message"] if value.get("content_type") == "message" else value
-    return MessageText(json.dumps(shown, ensure_ascii=False, indent=2), "json")
+    return json.dumps(shown, ensure_ascii=False, indent=2)
 
 
 def value_with_text(value: Mapping[str, Any], text: str, format: TextFormat) -> dict[str, Any]:

@@ -9,7 +9,6 @@ Every change of a ref is an operation, so what the notes' refs held right after 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from tract.history.notes import notes_between
 from tract.objects.id import ObjectId
@@ -39,13 +38,6 @@ def notes_when_noted(repo: Repository, namespace: str, target: ObjectId) -> Tips
     return None
 
 
-class _Move(NamedTuple):
-    """One move of a branch, and the notes' tips right after it."""
-
-    new: ObjectId
-    tips: Tips
-
-
 class Origins:
     """For any commit, the notes' tips after the operation that first brought it to a branch.
 
@@ -54,7 +46,7 @@ class Origins:
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self._moves: list[_Move] = []
+        self._moves: list[tuple[ObjectId, Tips]] = []  # where a branch moved, and the notes' tips right after it
         self._notes: dict[str, dict[str, ObjectId]] = {}  # the notes' tips of each tract, by its prefix
         self._before: list[ObjectId] = []
         self._made: dict[ObjectId, Tips] = {}
@@ -81,9 +73,9 @@ class Origins:
         seen: set[ObjectId] = set()
         if any(_reaches(self._repo, tip, commit, least, seen) for tip in self._before):
             return None
-        for move in self._moves:
-            if _reaches(self._repo, move.new, commit, least, seen):
-                return move.tips
+        for tip, tips in self._moves:
+            if _reaches(self._repo, tip, commit, least, seen):
+                return tips
         return None
 
     def _advance(self) -> None:
@@ -115,7 +107,7 @@ class Origins:
         for change in operation.changes:
             prefix, is_branch, _ = change.name.partition(HEADS)
             if is_branch and isinstance(change.new, bytes):
-                self._moves.append(_Move(change.new, dict(self._notes.get(prefix, {}))))
+                self._moves.append((change.new, dict(self._notes.get(prefix, {}))))
 
     def _note_tip(self, name: str, value: RefValue | None) -> None:
         """Know where the ref *name* is, if it is one of notes."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.errors import CherryPickError, RebaseError
 from tract.history.commit import Change, add_commit
@@ -19,15 +19,10 @@ from tract.transaction import Transaction, transaction
 from tract.tree import build_context, nodes_of
 
 
-class Replayed(NamedTuple):
-    """One commit that was made again."""
-
-    source: ObjectId
-    made: ObjectId
-
-
-def run_replay(repo: Repository, plan: ReplayPlan, *, tables: Mapping[str, NoteTable]) -> tuple[Replayed, ...]:
-    """Make the commits of *plan* and move its branch to the last: one operation, with their notes.
+def run_replay(
+    repo: Repository, plan: ReplayPlan, *, tables: Mapping[str, NoteTable]
+) -> list[tuple[ObjectId, ObjectId]]:
+    """Make the commits of *plan* and move its branch to the last: one operation, with their notes. Given back is each commit with what was made of it.
 
     *tables* hold the notes that go with the commits, by namespace.
     RebaseError or CherryPickError where something is still undecided; RefMovedError when the branch is no longer where it was.
@@ -45,7 +40,7 @@ def run_replay(repo: Repository, plan: ReplayPlan, *, tables: Mapping[str, NoteT
         if plan.command == "rebase":
             tx.move(ORIG_HEAD, plan.old)
         _add_notes(tx, run, plan.command, tables)
-    return tuple(run.made)
+    return run.made
 
 
 class _Run:
@@ -56,7 +51,7 @@ class _Run:
         self._anew: dict[ObjectId, ObjectId] = {}
         self.configs: dict[ObjectId, Mapping[str, Any]] = {}
         self.at = onto
-        self.made: list[Replayed] = []
+        self.made: list[tuple[ObjectId, ObjectId]] = []
 
     def make(self, step: Step) -> None:
         source = self._tx.repo.commit(step.source)
@@ -71,7 +66,7 @@ class _Run:
             change = Change.again(source, step.content, target)._replace(operation=step.operation)
             self.at = add_commit(self._tx, self.at, change)
         self._anew.setdefault(step.source, self.at)
-        self.made.append(Replayed(step.source, self.at))
+        self.made.append((step.source, self.at))
         if step.config is not None:
             self.configs[self.at] = step.config
 
@@ -103,8 +98,8 @@ def _add_notes(tx: Transaction, run: _Run, command: Command, tables: Mapping[str
     """The notes that go with replayed commits, and those that say where they came from."""
     repo = tx.repo
     now = repo.clock()
-    replayed = [] if command == "revert" else [one for one in run.made if one.made != one.source]
-    told = _told_elsewhere(repo, [one.source for one in replayed]) if command == "cherry-pick" else {}
+    replayed = [] if command == "revert" else [(source, made) for source, made in run.made if made != source]
+    told = _told_elsewhere(repo, [source for source, _ in replayed]) if command == "cherry-pick" else {}
     same = Sameness(repo)
     bodies: dict[str, dict[ObjectId, Any]] = {
         **{

@@ -145,7 +145,7 @@ def left_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
 
 def change_of_last_request(space: Workspace, tip: ObjectId | None, request: Mapping[str, Any]) -> PrefixChange | None:
     """What sending the context at *tip* with *request* costs a cache that holds the request recorded last; None where none was."""
-    from tract.compile.prefix import Requests, prefix_change  # few ask about a request
+    from tract.compile.prefix import prefix_change  # few ask about a request
     from tract.compile.sent import sent
     from tract.compile.sent_request import newest_answer
 
@@ -156,7 +156,7 @@ def change_of_last_request(space: Workspace, tip: ObjectId | None, request: Mapp
         return None
     before = sent(space, answer.hex())
     settings = None if before.sent_request is None else before.sent_request.settings
-    return prefix_change(space, space.compiler.compile(tip), before.snapshot, Requests(settings, request))
+    return prefix_change(space, space.compiler.compile(tip), before.snapshot, settings, request)
 
 
 def _recent(space: Workspace, tip: ObjectId | None) -> tuple[CommitInfo, ...]:

@@ -42,9 +42,8 @@ class Rows(NamedTuple):
     follows: Callable[[int, int], bool]
 
 
-class _Change(NamedTuple):
-    row: int
-    tokens: int
+_Change = tuple[int, int]
+"""A message by its number, and by how many tokens more than its own is sent of it."""
 
 
 class _Waiting(NamedTuple):
@@ -112,7 +111,7 @@ class Unsent:
     def _add(self, by: int, row: int, tokens: int) -> None:
         if tokens:
             self._by.append(by)
-            self._changes.append(_Change(row, tokens))
+            self._changes.append((row, tokens))
             self._sums.append(tokens + (self._sums[-1] if self._sums else 0))
 
     def _take(self, rows: Rows, row: int) -> None:
@@ -142,9 +141,9 @@ class Unsent:
             if ref not in still_open and ref not in answered:
                 self._miss(rows, by, ref, tool)
         for ref in answered:
-            for change in self._missed.pop(ref, ()):
+            for row, tokens in self._missed.pop(ref, ()):
                 self.has_far = True
-                self._add(by, change.row, -change.tokens)
+                self._add(by, row, -tokens)
 
     # Calls and results
 
@@ -152,12 +151,12 @@ class Unsent:
         """The conversation went on without an answer to the call: a result is made up, or the call left out."""
         caller = self._callers[ref.row]
         if tool.kind in TEXT_KINDS:
-            changes = [_Change(ref.row, self._count(made_result(caller, tool, tool.id, "openai")))]
+            changes = [(ref.row, self._count(made_result(caller, tool, tool.id, "openai")))]
         else:
-            changes = [_Change(ref.row, -rows.tokens(ref.row)), *self._carried.get(ref.row, ())]
+            changes = [(ref.row, -rows.tokens(ref.row)), *self._carried.get(ref.row, ())]
         self._missed[ref] = changes
-        for change in changes:
-            self._add(by, change.row, change.tokens)
+        for row, tokens in changes:
+            self._add(by, row, tokens)
 
     def _lose(self, rows: Rows, row: int, message: Message, results: int) -> None:
         """Take off the results that answer nothing, or what another result has answered."""
@@ -204,7 +203,7 @@ class Unsent:
             self._add(row, one.row, one.tokens)
             if one.is_item:
                 behind, is_item = one.row, True
-                carried.append(_Change(one.row, -one.tokens))
+                carried.append((one.row, -one.tokens))
         self._waiting.clear()
         if carried:
             self._carried[row] = carried

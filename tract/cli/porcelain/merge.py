@@ -146,7 +146,7 @@ def _print_decisions(console: Console, result: MergeResult) -> None:
         if one.resolved_by == "resolver" and one.value is not None:
             conflict = result.conflict(one.commit_hash)
             lead = f"Resolved message {one.commit_hash[:SHORT]} ({conflict.role}, message {conflict.number}): "
-            said = text_of_value(one.value).text
+            said = text_of_value(one.value)
             console.line(lead, one_line(said, max(20, console.width - len(lead))))
 
 

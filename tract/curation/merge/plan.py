@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from tract.compile.workspace import Workspace
-from tract.curation.editable import TextFormat, text_of_value
+from tract.curation.editable import TextFormat, text_format, text_of_value
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver, Taken
 from tract.curation.merge.tool_calls import both_answered, says_the_same
 from tract.errors import MergeError
@@ -130,7 +130,7 @@ def overlap(space: Workspace, merged: Merged) -> EntryConflict | None:
     if not ours or not theirs:
         return None
     for commit, blob in (*reversed(ours), *reversed(theirs)):
-        if text_of_value(space.repo.blob(blob)).format == "text":
+        if text_format(space.repo.blob(blob)) == "text":
             return EntryConflict(ConflictKind.OVERLAPPING, commit, (), ours, theirs)
     return None
 
@@ -164,8 +164,8 @@ def _describe(
     place = places[conflict.commit]
     value = space.repo.blob(merged.entries[place][1])
     # A text on one side and tool calls on the other: a resolver is shown the whole of both.
-    plain = all(text_of_value(one).format == "text" for side in sides for one in side)
-    format = text_of_value(value).format if plain or max(map(len, sides)) > 1 else "json"
+    plain = all(text_format(one) == "text" for side in sides for one in side)
+    format = text_format(value) if plain or max(map(len, sides)) > 1 else "json"
     base, ours, theirs = (_side_text(side, format) for side in sides)
     base_contents, our_contents, their_contents = (tuple(map(readable_content, side)) for side in sides)
     return MergeConflict(
@@ -189,7 +189,7 @@ def _side_text(values: Sequence[Mapping[str, Any]], format: TextFormat) -> str |
     if not values:
         return None
     if len(values) == 1:
-        return text_of_value(values[0], format).text
+        return text_of_value(values[0], format)
     return render_text([message_in(value) for value in values]).removesuffix("\n")
 
 

@@ -84,7 +84,7 @@ def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> R
         tables = {PRIORITY: space.compiler.priorities, CONFIG: space.compiler.configs}
         replayed = run_replay(space.repo, plan, tables=tables)
         made = dict(replayed)
-        new = replayed[-1].made if replayed else plan.onto
+        new = replayed[-1][1] if replayed else plan.onto
     kinds: dict[str, type[ReplayResult]] = {
         "rebase": RebaseResult,
         "cherry-pick": CherryPickResult,
