@@ -10,6 +10,7 @@ import pytest
 from tract import CommandUnderWay, MergeResult, RebaseResult, ResolveRequest, RevertResult, Tract
 from tract.errors import (
     CherryPickError,
+    ContentValidationError,
     MergeConflictError,
     MergeError,
     ObjectCorruptError,
@@ -130,6 +131,15 @@ def test_what_is_not_under_way_can_be_neither_continued_nor_given_up() -> None:
     ):
         with pytest.raises(error, match="is under way in tract 'root'"):
             act()
+
+
+@pytest.mark.parametrize("command", ["mrege", 5, []])
+def test_what_is_no_command_that_waits_is_named(command: object) -> None:
+    t = make_tract()
+
+    for act in (t.continue_command, t.abort_command):
+        with pytest.raises(ContentValidationError, match="command must be one of merge, "):
+            act(command=command)
 
 
 def test_a_branch_that_moved_since_is_not_gone_on_with(tmp_path: Path) -> None:

@@ -46,5 +46,6 @@ def test_of_many_tags_all_are_deleted_or_none():
 def test_a_name_no_tag_can_have_is_refused():
     repo, _ = make_repo()
 
-    with pytest.raises(RefNameError):
-        delete_tags(repo, ["../v1"])
+    for name in ("../v1", 5, None):
+        with pytest.raises(RefNameError):
+            delete_tags(repo, [name])

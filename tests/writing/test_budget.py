@@ -11,9 +11,11 @@ from tract import (
     BudgetAction,
     BudgetExceededError,
     BudgetWarning,
+    CommitNotFoundError,
     EstimateTokenCounter,
     NullTokenCounter,
     Priority,
+    RecordContent,
     TokenBudgetConfig,
     TokenizerError,
     Tract,
@@ -267,6 +269,22 @@ def test_usage_that_is_recorded_after_the_answer_is_the_answers():
     assert (633, "api:633+0") == (t.status().token_count, t.status().token_source)
     t.user("c")
     assert 633 < t.status().token_count
+
+
+def test_records_behind_an_answer_leave_its_usage_to_it():
+    t = make_tract("a")
+    answer = t.assistant("an answer of some words")
+    t.commit(RecordContent("state", {"step": 1}))
+
+    t.record_usage({"prompt_tokens": 31, "completion_tokens": 602})
+
+    assert (633, "api:633+0") == (t.status().token_count, t.status().token_source)
+    assert 31 == t.get_commit(answer).usage.input_tokens
+
+
+def test_usage_for_a_commit_without_a_name_is_refused():
+    with pytest.raises(CommitNotFoundError, match="a non-empty text"):
+        make_tract("a").record_usage({"prompt_tokens": 31}, head_hash="")
 
 
 def test_usage_without_output_is_that_of_what_was_sent_also_at_an_answer():

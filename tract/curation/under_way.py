@@ -17,7 +17,7 @@ from tract.curation.merge.store import MergeState, kept_merge, landed_merge, mer
 from tract.curation.replay.land import land_or_keep
 from tract.curation.replay.result import ReplayResult
 from tract.curation.replay.store import ReplayState, kept_replay, landed_replay, replay_state
-from tract.errors import MergeError, ObjectCorruptError
+from tract.errors import ContentValidationError, MergeError, ObjectCorruptError
 from tract.history.replay_plan import Command
 from tract.history.state import conflicts_path, end_state, states
 from tract.objects.id import ObjectId
@@ -88,6 +88,8 @@ def abort_command(space: Workspace, command: str | None = None) -> CommandUnderW
 
 
 def _found(space: Workspace, command: str | None) -> CommandUnderWay:
+    if command is not None and (not isinstance(command, str) or command not in UNDER_WAY):
+        raise ContentValidationError(f"command must be one of {', '.join(UNDER_WAY)}, not {command!r:.40}")
     found = command_under_way(space, command)
     if found is None:
         error = MergeError if command is None else UNDER_WAY[command]

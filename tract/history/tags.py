@@ -27,14 +27,14 @@ def create_tag(repo: Repository, name: str, target: ObjectId, *, force: bool = F
 
 def delete_tags(repo: Repository, names: Sequence[str]) -> dict[str, ObjectId]:
     """Delete tags, all or none, and give back the commits they named; CommitNotFoundError when there is no such tag."""
-    with transaction(repo, f"tag: deleted {', '.join(names)}", moves="refs") as tx:
+    refs = {name: tag_ref(name) for name in names}
+    with transaction(repo, f"tag: deleted {', '.join(refs)}", moves="refs") as tx:
         found: dict[str, ObjectId] = {}
-        for name in names:
-            at = tx.ref(tag_ref(name))
+        for name, ref in refs.items():
+            at = tx.ref(ref)
             if not isinstance(at, bytes):
                 raise CommitNotFoundError(name, "there is no tag of that name")
-            if name not in found:
-                tx.move(TAGS + name, None, at)
+            tx.move(ref, None, at)
             found[name] = at
         return found
 

@@ -16,6 +16,7 @@ from tract.history.commit import Draft
 from tract.history.context import context_at
 from tract.history.notes import CONFIG, USAGE, NewNote, note_tip, write_note
 from tract.history.priority import Priority
+from tract.history.records import message_before
 from tract.history.tree_diff import Change, diff_contexts
 from tract.history.walk import is_ancestor
 from tract.messages.message import Message, message_in
@@ -161,10 +162,10 @@ def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
 def record_usage(space: Workspace, usage: Any, head_hash: Revision | None) -> CompiledContext:
     """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit.
 
-    Where that is an answer and the usage has output, it is that answer's: its tokens are part of the context.
+    Where that is an answer, or records behind one, and the usage has output, it is that answer's: its tokens are part of the context.
     """
     repo = space.repo
-    commit = resolve_revision(repo, head_hash or "HEAD")
+    commit = message_before(repo, resolve_revision(repo, "HEAD" if head_hash is None else head_hash))
     snapshot = space.compiler.compile(commit)
     tokens = estimated_total(snapshot, space)
     told = read_usage(usage)
