@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = (
-    ("escape",),
+    ("dataclass", "escape"),
     ("errors",),
     ("events",),
     ("config",),

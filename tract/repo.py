@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from blake3 import blake3
 
 from tract.config import TractConfig
+from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import (
     BlobNotFoundError,
     HistoryCutError,

@@ -22,9 +22,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Protocol, TypeAlias
 
+from tract.dataclass import replace
 from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFoundError, SessionError
 from tract.objects.id import HEX_SIZE, Kind, ObjectId, is_hex, parse_id
 from tract.objects.model import CommitOperation, Node

@@ -17,10 +17,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from types import TracebackType
 from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
+from tract.dataclass import replace
 from tract.errors import (
     CherryPickError,
     DetachedHeadError,

@@ -339,10 +339,12 @@ def test_a_command_that_looks_loads_nothing_heavy(run, tmp_path, argv):
 DISPENSABLE = (
     *(
         "asyncio",
+        "dataclasses",
         "hashlib",
         "hmac",
         "httpx",
         "importlib.metadata",
+        "inspect",
         "json",
         "logging",
         "pathlib",

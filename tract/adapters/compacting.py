@@ -7,10 +7,10 @@ a microcompaction   a summary for each message with a result that was cleared: t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from tract.adapters.transcripts.model import Turn
+from tract.dataclass import replace
 from tract.history.compression import NewSummary, commit_compression, compress_reason
 from tract.history.context import context_at, entries
 from tract.history.keys import find_key

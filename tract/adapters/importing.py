@@ -12,12 +12,12 @@ Where a conversation's messages have keys and a branch has them, it goes on ther
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
 from tract.adapters.transcripts.model import Branch, Child, Conversation
+from tract.dataclass import replace
 from tract.errors import ImportFormatError
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names

@@ -8,11 +8,11 @@ compaction      the summary takes the place of what it stands for, which the his
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.adapters.transcripts.model import Branch, Turn
+from tract.dataclass import replace
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, check_limits, write_commits
 from tract.history.context import context_at, entries

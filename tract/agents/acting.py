@@ -12,7 +12,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,6 +38,7 @@ from tract.agents.proposals import (
 )
 from tract.agents.settings import store_id
 from tract.agents.target import TractLike
+from tract.dataclass import replace
 from tract.errors import ActionError, ProposalError, TractError
 from tract.events import began
 from tract.history.times import moment

@@ -6,10 +6,10 @@ a model's tool call, a policy, the orchestrator, a person  ──▸  Action  �
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
+from tract.dataclass import dataclass, field
 from tract.errors import ActionError
 
 Risk: TypeAlias = Literal["read", "low", "high"]

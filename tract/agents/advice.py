@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import NamedTuple
 
@@ -20,6 +19,7 @@ from tract.agents.measures import Output
 from tract.agents.rules import KEPT_TURNS, compressing, paths_in
 from tract.agents.subject import Advice, Subject
 from tract.compile.supposed import Supposed
+from tract.dataclass import replace
 from tract.maintenance.gc.collect import is_due
 from tract.messages import message_text
 from tract.messages.torn_pairs import Lost, without_tools

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +12,7 @@ from tract.agents.actions import Action, check_autonomy
 from tract.agents.policies import Calm, Policy, PolicySkip, is_builtin, wrong_calm
 from tract.agents.roster import Member, member_of
 from tract.agents.settings import AgentSettings
+from tract.dataclass import replace
 from tract.errors import ActionError, PolicyExecutionError, TractError
 from tract.objects.id import ObjectId
 from tract.repo import Repository

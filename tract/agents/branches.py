@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
 from tract.compile.workspace import Workspace
+from tract.dataclass import dataclass, field
 from tract.history.context import context_at, entries
 from tract.history.times import moment
 from tract.history.tree_diff import diff_contexts

@@ -6,7 +6,6 @@ What it is shown of the conversation is data, and what it may do is what its pro
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tract.agents.actions import Action, ActionResult
@@ -17,6 +16,7 @@ from tract.agents.proposals import ProposalTable
 from tract.agents.runs import read_runs
 from tract.agents.schemas import tool_definitions
 from tract.agents.underway import EndError, Underway
+from tract.dataclass import dataclass, field
 from tract.errors import ContentValidationError
 from tract.llm.types import LLMClient, LLMResponse
 from tract.objects.json import compact_json

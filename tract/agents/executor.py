@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.agents.acting import Wish, pinned_down, propose
@@ -31,6 +30,7 @@ from tract.agents.proposals import ProposalTable
 from tract.agents.schemas import check_prefix
 from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike
+from tract.dataclass import dataclass, replace
 from tract.errors import ActionError, ClosedError, TractError
 from tract.history.notes import PRIORITY, NoteTable, note_tip
 from tract.history.priority import Priority

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 from tract.agents.acting import Wish, propose
@@ -14,6 +13,7 @@ from tract.agents.operations import execute
 from tract.agents.proposals import Proposal, ProposalTable
 from tract.agents.schemas import ToolFormat
 from tract.agents.target import TractLike
+from tract.dataclass import replace
 from tract.llm.types import LLMClient, LLMResponse
 from tract.messages.message import message_from_raw
 from tract.messages.parts import ToolCall

@@ -6,7 +6,6 @@ No model is asked. On a handle that has looked before it costs what was added si
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,6 +19,7 @@ from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import ContextTotals, newest_usage, snapshot_totals
 from tract.compile.workspace import Workspace
+from tract.dataclass import dataclass, field
 from tract.history.branch import on_branch
 from tract.history.context import context_at, index_of
 from tract.history.times import moment

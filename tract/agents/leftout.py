@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 
+from tract.dataclass import dataclass, field
 from tract.report.text import count_of, excerpt
 
 MOST_ASKED = 8

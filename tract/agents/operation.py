@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 from tract.agents.actions import ActionResult, Risk
+from tract.dataclass import dataclass, replace
 from tract.errors import ActionError
 
 if TYPE_CHECKING:

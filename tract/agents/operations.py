@@ -5,7 +5,6 @@ Action ──▸ operation_named ──▸ read_arguments ──▸ function ─
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from tract.agents.actions import Action, ActionResult, Risk
@@ -15,6 +14,7 @@ from tract.agents.moving import MOVING
 from tract.agents.operation import PROFILES, Operation, Profile, includes
 from tract.agents.reading import READING
 from tract.agents.target import TractLike
+from tract.dataclass import replace
 from tract.errors import ActionError, ClosedError, TractError
 
 OPERATIONS: tuple[Operation, ...] = (*LOOKING, *READING, *CHANGING, *MOVING)

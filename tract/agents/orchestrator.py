@@ -12,7 +12,6 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from blake3 import blake3
@@ -24,6 +23,7 @@ from tract.agents.operation import Profile
 from tract.agents.operations import check_profile
 from tract.agents.proposals import OnProposal, Proposal
 from tract.agents.settings import SettingsTable, check_autonomy, is_foreign
+from tract.dataclass import asdict, dataclass, field, replace
 from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
 from tract.history.notes import ORCHESTRATOR
 from tract.repo import Repository

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from tract.compile.workspace import Workspace
 from tract.config import read_retention
+from tract.dataclass import dataclass, field
 from tract.history.walk import first_outlines
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation

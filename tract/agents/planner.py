@@ -10,7 +10,6 @@ The same context has the same plan. Pins, instructions, session contents, open c
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
 
 from tract.agents.advice import AGAIN, OLD, PRESSURE, TARGET, skipping, unused_outputs
 from tract.agents.health import HealthTable, subject_of
@@ -19,6 +18,7 @@ from tract.agents.rules import compressing
 from tract.agents.subject import Advice, Subject
 from tract.compile.workspace import Workspace
 from tract.curation.compress.result import CachePrices, PrefixCost
+from tract.dataclass import dataclass, replace
 from tract.errors import ActionError
 from tract.report.text import Shown, count_of
 

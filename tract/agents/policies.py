@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from tract.agents.actions import Action
 from tract.agents.settings import PolicySetting
+from tract.dataclass import dataclass, fields, is_dataclass
 from tract.errors import PolicyConfigError
 from tract.history.state import to_document
 from tract.report.text import Shown

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from tract.agents.actions import Action, without_name
 from tract.agents.ledger import Entry, Ledger, write_entry
+from tract.dataclass import dataclass
 from tract.errors import PolicyConfigError
 from tract.history.notes import POLICY_LOG
 from tract.history.times import moment

@@ -16,12 +16,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 from tract.agents.actions import Action
 from tract.agents.ledger import Entry, Ledger, write_entry
+from tract.dataclass import dataclass, field, replace
 from tract.errors import ProposalError
 from tract.events import began, emit
 from tract.history.context import context_at, entries

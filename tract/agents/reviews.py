@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any, Protocol
 
 from tract.agents.actions import Action
@@ -23,6 +22,7 @@ from tract.curation.compress.store import kept_compression, kept_compressions, r
 from tract.curation.merge.store import STATE as MERGE
 from tract.curation.merge.store import merge_state
 from tract.curation.under_way import abort_command
+from tract.dataclass import replace
 from tract.errors import ActionError, ObjectCorruptError, ProposalError
 from tract.history.state import states
 from tract.history.times import moment

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.agents.by_model import Talk
@@ -23,6 +22,7 @@ from tract.agents.health import Health
 from tract.agents.orchestrator import DONE, OrchestratorResult, State, Status, change_status, retry_after
 from tract.agents.runs import write_run
 from tract.agents.underway import EndError, Underway
+from tract.dataclass import dataclass, replace
 from tract.errors import LLMError, OrchestratorError, TractError
 from tract.llm.types import LLMClient
 from tract.reflog import of_run

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from tract.agents.health import health_lines
 from tract.agents.ledger import Ledger, write_entry
 from tract.agents.orchestrator import OrchestratorResult, State, StepResult
+from tract.dataclass import dataclass
 from tract.errors import ObjectCorruptError
 from tract.history.commit import Change, add_commit
 from tract.history.notes import RUNS

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
+from tract.dataclass import dataclass
 from tract.errors import OrchestratorError
 
 _SPAN = re.compile(r"(\d{1,6})([smhdw])")

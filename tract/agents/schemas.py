@@ -15,11 +15,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
 from tract.agents.operation import Operation, Profile
 from tract.agents.operations import operations
+from tract.dataclass import replace
 from tract.errors import ActionError
 
 ToolFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tract.agents.actions import AUTONOMIES, Autonomy
 from tract.agents.ledger import TRACT, TractNote
+from tract.dataclass import dataclass, field, replace
 from tract.errors import ObjectCorruptError, PolicyConfigError
 from tract.history.notes import POLICIES
 from tract.opening import read_format

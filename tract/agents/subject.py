@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
 
 from tract.agents.actions import Action
 from tract.agents.measures import Measures
@@ -13,6 +12,7 @@ from tract.compile.supposed import Supposed, supposed_tokens
 from tract.compile.totals import ContextTotals
 from tract.compile.workspace import Workspace
 from tract.curation.compress.result import CachePrices, PrefixCost
+from tract.dataclass import KW_ONLY, dataclass, field
 from tract.history.priority import Priority, priority_of
 from tract.report.text import count_of
 

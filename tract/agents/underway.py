@@ -6,7 +6,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
 from typing import Protocol
 
 from tract.agents.actions import Autonomy, least_autonomy
@@ -16,6 +15,7 @@ from tract.agents.orchestrator import OrchestratorConfig, State, StatusTable, St
 from tract.agents.planner import Plan
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable
 from tract.agents.target import TractLike
+from tract.dataclass import KW_ONLY, dataclass, field
 
 _log = logging.getLogger("tract.orchestrator")
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle, again_after_remote
 from tract.compile.totals import follow_records
+from tract.dataclass import replace
 from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
 from tract.history.commit import Draft, make_commits, message_named
 from tract.history.priority import Priority, PriorityAnnotation, PriorityName, annotate, check_own, read_priority

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, cast
 
 from tract.api.committing import Committing
 from tract.config import TractConfig
+from tract.dataclass import replace
 from tract.errors import CompressionError, LLMConfigError, SessionError, SpawnError
 from tract.repo import Repository
 

@@ -16,7 +16,6 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from tract.api.opening import check_is_opened, storage_errors
@@ -25,6 +24,7 @@ from tract.compile.compiler import Compiler
 from tract.compile.totals import follow_records
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
+from tract.dataclass import replace
 from tract.errors import ClosedError, RefMovedError, TractError, TractWarning
 from tract.history.batch import Batch
 from tract.history.moves import adds_no_word

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from os import PathLike, fspath, getcwd
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from tract.api.handle import Handle
+from tract.dataclass import replace
 from tract.history.commit import message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotation_history
 from tract.history.tags import list_tags

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from tract.config import TractConfig
+from tract.dataclass import replace
 from tract.errors import ConfigError, NotARepositoryError
 from tract.opening import (
     checked_author,

@@ -6,11 +6,11 @@ import math
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from tract.api.policing import _FIRING, Policing
+from tract.dataclass import replace
 from tract.errors import LockTimeoutError, OrchestratorError, PolicyWarning, TractError
 from tract.history.moves import adds_no_word
 from tract.refs.store import ANY

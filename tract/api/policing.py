@@ -6,11 +6,11 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from tract.api.acting import Acting
 from tract.api.handle import _Access
+from tract.dataclass import replace
 from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning
 from tract.history.branch import on_branch
 from tract.opening import open_repository

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
+from tract.dataclass import dataclass, field
 from tract.errors import RefMovedError
 from tract.history.context import context_at, find_entry
 from tract.history.notes import PRIORITY, note_tip

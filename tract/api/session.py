@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, Self, Unpack
 
 from tract.api.family import Autonomy
 from tract.api.opening import check_before_creating, check_is_opened, open_or_create, storage_errors
 from tract.api.tract import Tract
 from tract.compile.workspace import Workspace
+from tract.dataclass import replace
 from tract.errors import ConfigError, SessionError
 from tract.history.branch import on_branch
 from tract.history.collapse import collapse_told_by

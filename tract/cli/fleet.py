@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from tract.cli.command import Args, Param
 from tract.cli.console import Console
 from tract.cli.workspace import looking_workspace
 from tract.compile.workspace import Workspace
+from tract.dataclass import replace
 from tract.history.read_time import read_time
 from tract.history.tracts import in_tract, settings_in
 from tract.repo import Repository

@@ -6,7 +6,6 @@ import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ from tract.agents.runs import cost_since
 from tract.cli.command import DONE, NEGATIVE, Args
 from tract.cli.console import Console
 from tract.cli.fleet import chosen_tracts
+from tract.dataclass import dataclass, replace
 from tract.errors import TractError
 from tract.llm.types import LLMClient
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tract.api.tract import Tract
 
 
-@dataclass
+@dataclass(slots=True)
 class Purse:
     """What is left of the limits of all runs together; None is no limit. *until* is by the clock of ``time.monotonic``."""
 
@@ -49,7 +49,7 @@ class Purse:
         self.cost = None if self.cost is None else self.cost + (share.max_cost or 0) - cost
 
 
-@dataclass
+@dataclass(slots=True)
 class _UnderWay:
     name: str
     tract: Tract

@@ -11,7 +11,6 @@ import io
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from enum import Enum
 from importlib import import_module
 from itertools import islice
@@ -24,6 +23,7 @@ from tract.cli.commands import ENTRIES, Entry
 from tract.cli.console import Console
 from tract.cli.user_settings import NAMES
 from tract.config import TractConfig
+from tract.dataclass import fields
 from tract.errors import TractError
 from tract.history.tracts import tract_times
 from tract.history.walk import first_parents

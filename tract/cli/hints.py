@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import fields
 
 from tract import errors
 from tract.cli.console import Console
 from tract.cli.user_settings import NAMES
 from tract.config import TractConfig
+from tract.dataclass import fields
 from tract.history.tracts import tract_times
 from tract.refs.names import HEADS, TAGS, tract_name
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
@@ -13,6 +12,7 @@ from tract.compile.snapshot import Snapshot
 from tract.compile.totals import TokenCount, request_total, token_total
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
 from tract.config import check_keywords
+from tract.dataclass import KW_ONLY, dataclass, field, replace
 from tract.errors import ContentValidationError
 from tract.escape import escaped
 from tract.history.context import context_at, entries

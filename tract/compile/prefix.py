@@ -11,13 +11,13 @@ Before the messages stand model, tools and instructions (compile/request_change.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from tract.compile.request_change import request_change, settings_of, settings_tokens
 from tract.compile.sent_request import request_of_context
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, context_commit, notes_then
+from tract.dataclass import dataclass, replace
 from tract.history.walk import first_parents
 from tract.messages import Rendered, render_anthropic, render_gemini
 from tract.messages.message import Message

@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from tract.compile.messages import Decode, Item, Messages, message_in_payload
+from tract.dataclass import dataclass
 from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids

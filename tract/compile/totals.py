@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace
+from tract.dataclass import dataclass
 from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
 from tract.history.walk import first_parents

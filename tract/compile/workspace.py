@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from tract.compile.compiler import Compiler
 from tract.compile.tables import NoteTables, tables_at
 from tract.config import TractConfig
+from tract.dataclass import KW_ONLY, dataclass, field, replace
 from tract.errors import ClosedError, CommitNotFoundError, TractWarning
 from tract.history.context import context_at, find_entry
 from tract.history.notes import CONFIG, PRIORITY, NoteTable

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from tract.config import LONGEST_TEXT, REMOTE, check_price, check_type
+from tract.dataclass import dataclass, field
 from tract.errors import ConfigError
 
 Conditions = Literal["if-match", "if-match-bare", "create-only", "none"]

@@ -11,7 +11,6 @@ import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict, cast
@@ -22,6 +21,7 @@ from tract.curation.compress.facts import doubt_about
 from tract.curation.compress.result import UNFIT, Requirements
 from tract.curation.compress.summariser import Summariser, blocks_of
 from tract.curation.spawn import open_calls
+from tract.dataclass import dataclass, field, replace
 from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
 from tract.history.collapse import NewCollapse, Work, work_between, write_collapse
 from tract.history.context import context_at, entries, find_entry

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from tract.compile.workspace import Workspace
+from tract.dataclass import dataclass
 from tract.errors import CompressionError, EditTargetError
 from tract.history.commit import edit_target
 from tract.history.compression import summaries_of

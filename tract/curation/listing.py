@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
+from tract.dataclass import dataclass, field
 from tract.errors import BlobNotFoundError, EditTargetError
 from tract.history.compression import is_summary
 from tract.history.context import context_at, count_entries, index_of

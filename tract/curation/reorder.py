@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from tract.compile.workspace import Workspace
 from tract.curation.context_view import INSTRUCTIONS, ContextView
+from tract.dataclass import dataclass
 from tract.errors import ContentValidationError, DetachedHeadError, SemanticSafetyError
 from tract.history.commit import commit_context, edited_message
 from tract.messages import ToolUnits

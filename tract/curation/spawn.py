@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
 from typing import Literal, TypedDict
@@ -12,6 +11,7 @@ from typing import Literal, TypedDict
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
 from tract.curation.context_view import INSTRUCTIONS, ContextView
+from tract.dataclass import dataclass, replace
 from tract.errors import SpawnError
 from tract.history.commit import Draft
 from tract.history.context import context_at, count_entries, entries_from

@@ -5,7 +5,6 @@ A command under way has moved nothing: its conflicts lie in a text for an editor
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, cast
 
 from tract.compile.workspace import Moving, Workspace
@@ -17,6 +16,7 @@ from tract.curation.merge.store import MergeState, kept_merge, landed_merge, mer
 from tract.curation.replay.land import land_or_keep
 from tract.curation.replay.result import ReplayResult
 from tract.curation.replay.store import ReplayState, kept_replay, landed_replay, replay_state
+from tract.dataclass import dataclass
 from tract.errors import ContentValidationError, MergeError, ObjectCorruptError
 from tract.history.replay_plan import Command
 from tract.history.state import conflicts_path, end_state, states

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
+
+from tract.dataclass import dataclass, field
 
 EventKind: TypeAlias = Literal["commit", "firing", "proposal", "push", "fetch", "gc", "retry", "lock wait"]
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
+from tract.dataclass import replace
 from tract.errors import EditTargetError, RefMovedError
 from tract.history.commit import Change, add_commit
 from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote

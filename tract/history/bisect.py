@@ -9,9 +9,9 @@ Everything a good commit reaches is taken to be good, and everything that reache
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from tract.dataclass import dataclass
 from tract.errors import BisectError
 from tract.history.reachability import merge_bases, reachable
 from tract.history.state import clear_state, read_state_as, write_state

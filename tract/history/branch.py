@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 from unicodedata import normalize
 
+from tract.dataclass import dataclass, replace
 from tract.errors import (
     BranchExistsError,
     BranchNotFoundError,

@@ -8,9 +8,9 @@ child    S ─ c ─ d ──┘          what is said of a and b, which both ha
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import replace
 from typing import Any
 
+from tract.dataclass import replace
 from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, REQUEST, USAGE, note_tip, noted_entries
 from tract.history.reachability import reachable
 from tract.history.walk import is_ancestor

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
 from typing import Any
 
+from tract.dataclass import dataclass, replace
 from tract.errors import MergeError, NothingToMergeError, RefMovedError
 from tract.history.context import context_at, count_entries, entries, entries_from
 from tract.history.foreign import brought_notes, take_notes

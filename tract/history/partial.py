@@ -18,10 +18,10 @@ import os
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from tract.dataclass import dataclass
 from tract.errors import ContentValidationError, DurabilityError, ObjectCorruptError, RefMovedError, TractError
 from tract.history.moves import adds_no_word
 from tract.objects.id import parse_id

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
+from tract.dataclass import dataclass, replace
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, notes_between, write_note
 from tract.history.times import moment

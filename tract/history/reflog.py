@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
+from tract.dataclass import dataclass
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.times import moment
 from tract.history.walk import at_most

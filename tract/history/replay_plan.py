@@ -17,9 +17,9 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, TypeAlias
 
+from tract.dataclass import dataclass, field
 from tract.errors import CherryPickError
 from tract.history.commit import edited_message
 from tract.history.context import context_at, entries, find_entry

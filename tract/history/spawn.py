@@ -10,11 +10,11 @@ It borrows the context of c, its target, so that it costs the same however long 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from tract.config import TractConfig
+from tract.dataclass import dataclass, replace
 from tract.errors import SessionError, SpawnError
 from tract.history.commit import Change, Draft, add_commit, check_size
 from tract.history.notes import ORCHESTRATOR, POLICY_LOG, PROPOSALS, RUNS, NoteTable, note_tip

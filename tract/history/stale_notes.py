@@ -9,8 +9,8 @@ So a branch that had a key in its history has it still (tract/history/keys.py). 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
+from tract.dataclass import replace
 from tract.errors import RefMovedError
 from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
 from tract.objects.id import ObjectId

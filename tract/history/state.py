@@ -18,13 +18,13 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from enum import Enum
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from blake3 import blake3
 
+from tract.dataclass import fields, is_dataclass
 from tract.errors import DurabilityError, ObjectCorruptError, ReadOnlyError, TractError
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import parse_json

@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import NamedTuple
 
 from tract.config import TractConfig, from_table, to_table
+from tract.dataclass import replace
 from tract.errors import CommitNotFoundError, SessionError
 from tract.history.state import states
 from tract.messages.values import compact_json

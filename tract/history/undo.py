@@ -13,11 +13,11 @@ A spawn is its parent's: undone, the child goes with it, as long as it has done 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from typing import Literal, NamedTuple, TypeAlias
 
+from tract.dataclass import dataclass, field
 from tract.errors import ContentValidationError, TractError
 from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.times import moment

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any, Unpack
 
+from tract.dataclass import dataclass, replace
 from tract.errors import LLMConfigError, LLMResponseError
 from tract.llm.anthropic_format import read_anthropic_answer
 from tract.llm.openai_format import read_openai_answer

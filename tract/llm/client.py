@@ -13,7 +13,6 @@ import json
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any, Self, Unpack
 from weakref import WeakKeyDictionary
@@ -21,6 +20,7 @@ from weakref import WeakKeyDictionary
 import httpx
 
 from tract import __version__
+from tract.dataclass import dataclass, field, replace
 from tract.errors import ClosedError, LLMConfigError
 from tract.llm.client_settings import Limits, Secrets
 from tract.llm.drivers import AsyncLLMStream, LLMStream

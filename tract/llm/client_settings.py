@@ -6,11 +6,11 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import TypedDict
 
 import httpx
 
+from tract.dataclass import dataclass
 from tract.errors import LLMConfigError
 
 _SHOWN = 200  # characters of a provider's text in a message

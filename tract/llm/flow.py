@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Protocol, TypeAlias
 
+from tract.dataclass import dataclass, field, replace
 from tract.errors import LLMError, LLMResponseError
 from tract.llm.client_settings import Limits, Secrets
 from tract.llm.failure import failure_of_body, failure_of_refusal, is_worth_repeating, wait_before_repeating

@@ -10,9 +10,9 @@ Messages are dicts in OpenAI's chat form; the client of another provider turns t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Unpack, runtime_checkable
 
+from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import LLMResponseError
 
 ChatMessage: TypeAlias = Mapping[str, Any]

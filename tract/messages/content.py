@@ -18,9 +18,9 @@ A kind registered by a program becomes an assistant's compact JSON of its fields
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from tract.dataclass import fields, is_dataclass, replace
 from tract.messages.message import Message, message_from_raw
 from tract.messages.tool_names import legacy_call_id
 from tract.messages.values import compact_json, json_or_text

@@ -10,9 +10,9 @@ docs/sending.md has the rules (10 to 17 and 20).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
+from tract.dataclass import dataclass
 from tract.messages.anthropic import ERROR, IMAGE_TYPES, read_block
 from tract.messages.parts import Notes, known_role, placeholder
 from tract.messages.tool_names import fitting_name

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import ContentValidationError
 from tract.objects.message_format import JSON, MESSAGE_FORMATS, MessageFormat
 

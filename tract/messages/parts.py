@@ -10,10 +10,10 @@ Parts are told apart by their classes, never compared; named tuples, because nin
 # Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import NamedTuple, TypeAlias
 
+from tract.dataclass import dataclass, replace
 from tract.messages.message import CompileWarning
 from tract.messages.values import base64_size, compact_json, size_text
 from tract.objects.json import parse_json

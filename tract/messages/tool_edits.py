@@ -6,9 +6,9 @@ A message that is as it should be is given back itself; nothing that was given i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import NamedTuple
 
+from tract.dataclass import replace
 from tract.messages.message import Message, message_from_raw
 from tract.messages.pairing import LEGACY, Tool, chat_calls
 from tract.messages.tool_names import Target

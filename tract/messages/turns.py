@@ -6,9 +6,9 @@ Text comes out as it is, control characters included: a caller that prints it to
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import TypeAlias
 
+from tract.dataclass import replace
 from tract.messages.message import Message
 from tract.messages.parts import Part, Reasoning, Refusal, Summary, Text, ToolCall, ToolResult, Turn, placeholder
 from tract.objects.message_format import JSON, MessageFormat

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from tract.dataclass import replace
 from tract.messages.caching import has_breakpoint
 from tract.messages.fit_openai import MOST_CALLS, fit_openai, one_answer, parted_answer
 from tract.messages.fit_openai import ROLES as _CHAT_ROLES

@@ -8,9 +8,9 @@ In a blob it is a map of its fields with ``content_type`` beside them; fields th
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, Literal, TypeAlias
 
+from tract.dataclass import dataclass, field, fields
 from tract.errors import ContentValidationError
 from tract.objects.kept import check_message, check_role, given_message_value, refuse_bytes
 from tract.objects.message_format import JSON, detect_format, message_format

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
+from tract.dataclass import dataclass, field, replace
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.notes import noted_entries
 from tract.history.walk import first_parents, is_ancestor

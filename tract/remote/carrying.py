@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, NamedTuple
 
+from tract.dataclass import replace
 from tract.errors import RefMovedError, RemoteError, RemoteMovedError
 from tract.history.commit import Change, add_commit
 from tract.history.walk import is_ancestor

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from tract.config import TractConfig
 from tract.config.remote_config import RemoteConfig
+from tract.dataclass import replace
 from tract.errors import ConfigError, RemoteError
 from tract.opening import create_repository, open_repository, store_path
 from tract.remote.address import parse_address

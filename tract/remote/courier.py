@@ -15,10 +15,10 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from itertools import islice
 from typing import Literal, NamedTuple
 
+from tract.dataclass import replace
 from tract.errors import RemoteError, RemoteMovedError, TractError
 from tract.history.walk import first_parents
 from tract.objects.id import ObjectId

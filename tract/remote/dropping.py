@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
+from tract.dataclass import replace
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.tracts import refuse_root
 from tract.refs.names import HEADS, REMOTES, tract_prefix

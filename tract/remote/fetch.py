@@ -9,9 +9,9 @@ A pack that is missing is first taken for one that a compaction replaced: the he
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Literal
 
+from tract.dataclass import dataclass, replace
 from tract.errors import ObjectCorruptError, RemoteError, TractError
 from tract.history.notes import noted_entries
 from tract.history.walk import is_ancestor

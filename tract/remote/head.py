@@ -32,11 +32,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, cast
 
 from blake3 import blake3
 
+from tract.dataclass import dataclass, field, replace
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId

@@ -14,10 +14,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import NamedTuple
 
+from tract.dataclass import dataclass, field, replace
 from tract.errors import RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError
 from tract.history.notes import noted_entries, notes_between
 from tract.history.walk import is_ancestor

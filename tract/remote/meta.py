@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
+from tract.dataclass import replace
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.spawn import CHILDREN
 from tract.objects.id import Kind, ObjectId

@@ -10,9 +10,9 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
 
 from tract.config.remote_config import Conditions, RemoteConfig
+from tract.dataclass import replace
 from tract.errors import RemoteAuthError, RemoteError
 from tract.remote.address import PROBES
 from tract.remote.link import open_transport

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from tract.curation.merge.result import MergeResult
 from tract.curation.replay.result import RebaseResult
+from tract.dataclass import dataclass
 from tract.errors import DetachedHeadError, RemoteError, RemoteMovedError
 from tract.history.walk import is_ancestor
 from tract.refs.names import HEADS, branch_ref

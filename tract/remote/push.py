@@ -6,8 +6,8 @@ What there is to refuse is refused before anything is sent.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 
+from tract.dataclass import dataclass, replace
 from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS, TAGS, branch_ref, tag_ref, tract_name

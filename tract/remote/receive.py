@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from tract.dataclass import replace
 from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, NewObject, Node, Object, borrows_context, named_by

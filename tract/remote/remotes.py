@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
 from tract.config import TractConfig, from_table, to_table
 from tract.config.remote_config import Conditions, RemoteConfig
+from tract.dataclass import dataclass, replace
 from tract.errors import RemoteError, RemoteRefusedError
 from tract.messages.values import compact_json
 from tract.objects.json import parse_json

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
+from tract.dataclass import dataclass, field
 from tract.errors import RemoteAuthError, RemoteError, RemoteRefusedError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject

@@ -13,12 +13,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields, replace
 from typing import Any
 
 from blake3 import blake3
 
 from tract.config import TractConfig, from_table, to_table
+from tract.dataclass import fields, replace
 from tract.errors import ConfigError, ContentValidationError
 from tract.history.tracts import CONFIG_FILE, change_settings, own_settings, settings_in, write_settings
 from tract.objects.codec import decode, encode

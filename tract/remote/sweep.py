@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from tract.dataclass import dataclass, replace
 from tract.errors import RemoteError, RemoteRefusedError
 from tract.refs.buffered import BufferedObjects
 from tract.remote.address import GC, INTENTS, PACKS, TRACTS

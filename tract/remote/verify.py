@@ -6,9 +6,9 @@ Nothing is changed; what a push under way has put and not named yet is no proble
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from tract.dataclass import dataclass, field
 from tract.errors import ObjectCorruptError, RemoteError
 from tract.objects.id import ObjectId
 from tract.objects.note import read_event

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 from tract.compile.compiled import CompiledContext, numbers_of
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
+from tract.dataclass import dataclass, field, replace
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.escape import escaped
 from tract.history.context import context_at

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from tract.compile.compiled import CompiledContext, compile_at
 from tract.compile.tables import ConfigTable
 from tract.compile.workspace import Workspace, ask_store, context_commit
+from tract.dataclass import dataclass, field, replace
 from tract.errors import BisectError, EditTargetError
 from tract.escape import escaped
 from tract.history.blame import Blamed, blame_entries

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tract.compile.workspace import Workspace, ask_store
+from tract.dataclass import dataclass, field, fields, replace
 from tract.errors import CommitNotFoundError, TractError
 from tract.history.context import context_at, entries
 from tract.history.notes import USAGE, note_tip

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import fields, is_dataclass
 from datetime import date, timedelta
 from enum import Enum
 from os import PathLike, fspath
 from typing import Any
 
+from tract.dataclass import fields, is_dataclass
 from tract.objects.message_format import JSON
 
 _ATOMS = frozenset({str, int, bool, type(None)})

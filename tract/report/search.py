@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple, TypedDict, Unpack
 
 from tract.config import check_keywords
+from tract.dataclass import dataclass, replace
 from tract.errors import ContentValidationError
 from tract.escape import escaped
 from tract.history.times import microseconds, moment

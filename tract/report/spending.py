@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any, TypeAlias
 
 from tract.compile.workspace import Workspace
 from tract.config import TractConfig
+from tract.dataclass import dataclass, replace
 from tract.errors import BranchNotFoundError, ContentValidationError
 from tract.history.notes import USAGE, note_history
 from tract.history.times import microseconds, moment

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tract.compile.totals import context_totals, count_commits
 from tract.compile.workspace import Workspace
+from tract.dataclass import dataclass
 from tract.errors import ContentValidationError
 from tract.history.context import context_at, count_entries, entries_from
 from tract.history.walk import ancestors

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from datetime import datetime
 
 from tract.compile.totals import context_totals, count_commits
 from tract.compile.workspace import Workspace
+from tract.dataclass import dataclass, replace
 from tract.history.spawn import Parents
 from tract.history.times import moment
 from tract.history.tracts import TractTimes, own_settings, tract_times

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
@@ -15,6 +14,7 @@ from tract.adapters.exporting.gemini_cli import write_gemini_cli
 from tract.adapters.exporting.plain import write_body, write_jsonl, write_markdown, write_sharegpt
 from tract.adapters.exporting.session import Session
 from tract.compile.compiled import CompiledContext
+from tract.dataclass import dataclass, replace
 from tract.errors import ContentValidationError, ExportError
 from tract.storage import files
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, TypeAlias
 
 from tract.adapters.recording.given import Given
 from tract.adapters.recording.matching import Script
 from tract.adapters.recording.plan import About, Plan, answer_start, until, without_edits_behind
 from tract.compile.workspace import Workspace
+from tract.dataclass import KW_ONLY, dataclass, replace
 from tract.errors import DivergedError, RefMovedError
 from tract.history.batch import Batch
 from tract.history.branch import free_branch_name, taken_branch_names

@@ -12,11 +12,11 @@ What is left between the prefix and the suffix is matched by the most messages t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from tract.adapters.recording.given import Given, alike, sense_of, word_of
 from tract.adapters.recording.pieces import Piece
+from tract.dataclass import dataclass, field
 from tract.messages.message import Message, item_role
 
 MOST = 500

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
 
 from tract.adapters.recording.given import PLACES, Given
 from tract.adapters.recording.matching import Script
 from tract.compile.snapshot import Snapshot
+from tract.dataclass import dataclass, replace
 from tract.messages.message import item_role
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON

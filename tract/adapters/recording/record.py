@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypedDict
 
 from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
@@ -15,6 +14,7 @@ from tract.adapters.transcripts.strictjson import mended
 from tract.compile.recorded_answers import RecordedAnswers
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace, compile_head
+from tract.dataclass import replace
 from tract.errors import ContentValidationError
 from tract.messages.form import checked_form
 from tract.messages.sent_history import Sending

@@ -13,11 +13,11 @@ The keys are messages, traj, history, conversations, items, contents and samples
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from tract.adapters.transcripts.formats import ROLES, among, is_message
 from tract.adapters.transcripts.model import Format, Found
 from tract.adapters.transcripts.strictjson import Refused
+from tract.dataclass import dataclass
 from tract.objects.message_format import JSON
 
 _KEYS = ("messages", "traj", "history", "conversations", "items", "contents", "samples")

@@ -9,10 +9,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from types import NoneType
 
+from tract.dataclass import dataclass
 from tract.objects.json import NotJsonError, Refuse, TooDeepError, parse_kept_json
 from tract.objects.message_format import JSON
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
 from tract.curation.compress.facts import paths_in
 from tract.curation.listing import MessageInfo
+from tract.dataclass import dataclass
 from tract.messages import tool_units
 
 RECENT_TURNS = 20

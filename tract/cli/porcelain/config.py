@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import fields
 from typing import Any, NamedTuple
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.user_settings import is_user_setting, read_value, user_file, user_settings, write_user_settings
 from tract.config import REMOTE, BudgetAction, TractConfig, from_table, to_table
+from tract.dataclass import fields
 from tract.errors import ConfigError, NotARepositoryError, TractError
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
 from tract.settings import read_config, write_config

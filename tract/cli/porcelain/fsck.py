@@ -13,11 +13,11 @@ a problem has kind, severity, subject, path, offset, detail, lost.
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import asdict
 from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, Args, Command, Param
 from tract.cli.console import Console
+from tract.dataclass import asdict
 from tract.maintenance.fsck.check import examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
 from tract.maintenance.fsck.repair import RepairPlan, plan_repair, run_repair

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.cli.retention import is_retention
+from tract.dataclass import asdict
 from tract.maintenance.gc.collect import collect, is_due
 from tract.maintenance.gc.options import Archive, GCResult, HeldArchive, read_options
 from tract.refs.names import HEADS, TAGS

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, one_line, text_width
 from tract.cli.workspace import looking_workspace
 from tract.compile.workspace import Workspace
+from tract.dataclass import replace
 from tract.repo import Repository
 from tract.report.spending import UsageReport, UsageRow, usage_of_tracts, usage_report
 from tract.tokens.usage import GROUPINGS

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from blake3 import blake3
@@ -40,6 +39,7 @@ from tract.curation.compress.summariser import (
     plain_text,
     slices_of,
 )
+from tract.dataclass import replace
 from tract.errors import CompressionError, ObjectCorruptError
 from tract.history.state import read_state_as, write_state
 from tract.llm.callables import saying

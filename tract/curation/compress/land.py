@@ -6,7 +6,6 @@ Only ``land_compression`` moves the branch: the messages that go must be the sam
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from tract.compile.workspace import Workspace
@@ -22,6 +21,7 @@ from tract.curation.compress.result import (
     summary_warnings,
 )
 from tract.curation.context_view import ContextView
+from tract.dataclass import replace
 from tract.errors import CompressionError, ContentValidationError
 from tract.history.compression import (
     NewSummary,

@@ -6,7 +6,6 @@ Nothing here loads what only asking a model needs.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any, cast
 
 from blake3 import blake3
@@ -22,6 +21,7 @@ from tract.curation.compress.result import (
     Requirements,
     summary_warnings,
 )
+from tract.dataclass import replace
 from tract.errors import CompressionError
 from tract.messages import message_text
 from tract.messages.message import CompileWarning

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.config import LEAST_WINDOW
 from tract.curation.compress.result import CachePrices, CompressedPart, MustKeep, PrefixCost
 from tract.curation.context_view import INSTRUCTIONS, ContextView
+from tract.dataclass import dataclass, field
 from tract.errors import CompressionError
 from tract.history.compression import is_summary
 from tract.messages import tool_ids

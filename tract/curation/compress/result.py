@@ -20,12 +20,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tract.config import TractConfig, check_price
 from tract.curation.compress.facts import Fact
 from tract.curation.editable import value_with_text
+from tract.dataclass import dataclass, field, replace
 from tract.errors import CompressionError, ConfigError
 from tract.messages.message import CompileWarning, readable_content
 from tract.objects.model import Entry

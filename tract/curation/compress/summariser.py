@@ -10,11 +10,11 @@ A summary must be a text, whole, shorter than what it stands for, and have every
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from tract.curation.compress.result import MustKeep, Requirements
+from tract.dataclass import dataclass, replace
 from tract.errors import CompressionError, ContentValidationError, LLMConfigError, LLMError, LLMResponseError
 from tract.llm.callables import as_client, check_whole, read_summary
 from tract.llm.prompts import Prompt, load_prompt

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import count, pairwise
 
 from blake3 import blake3
@@ -28,6 +27,7 @@ from blake3 import blake3
 from tract.curation.editable import value_with_text
 from tract.curation.merge.resolve import resolve_conflict
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver
+from tract.dataclass import dataclass
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.three_way import ConflictKind
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn, Unpack
 
@@ -14,6 +13,7 @@ from tract.curation.merge.resolve import choose_resolver, resolve_conflicts
 from tract.curation.merge.result import MergeResolution, MergeResult, count_of
 from tract.curation.merge.store import keep_merge
 from tract.curation.merge.tool_calls import interrupted
+from tract.dataclass import replace
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.merge import fast_forward, write_merge
 from tract.history.three_way import Choice, Merged, settle

@@ -9,13 +9,13 @@ Nothing is locked between the steps, so that a resolver may take its time.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from tract.compile.workspace import Workspace
 from tract.curation.editable import TextFormat, text_format, text_of_value
 from tract.curation.merge.result import MergeConflict, MergeResolution, MergeResult, Resolver, Taken
 from tract.curation.merge.tool_calls import both_answered, says_the_same
+from tract.dataclass import replace
 from tract.errors import MergeError
 from tract.history.merge import MergePlan, plan_merge
 from tract.history.priority import Priority, priority_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.curation.editable import TextFormat, value_with_text
+from tract.dataclass import KW_ONLY, dataclass, field, replace
 from tract.errors import MergeError
 from tract.history.merge import MergePlan
 from tract.history.three_way import ConflictKind, EntryConflict

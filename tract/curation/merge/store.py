@@ -6,12 +6,11 @@ state/MERGE_CONFLICTS.md   the conflicts, for an editor
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from tract.compile.workspace import Workspace
 from tract.curation.merge.conflict_file import ConflictFile
 from tract.curation.merge.plan import result_of_plan
 from tract.curation.merge.result import MergeResolution, MergeResult, Resolver
+from tract.dataclass import dataclass, replace
 from tract.errors import MergeError
 from tract.history.merge import MergePlan, default_message, merged_contexts
 from tract.history.state import conflicts_name, conflicts_path, read_conflicts, read_state_as, write_state, write_text

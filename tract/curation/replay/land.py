@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Unpack
 
 from tract.compile.workspace import Moving, Workspace
@@ -18,6 +17,7 @@ from tract.curation.replay.result import (
     RevertResult,
 )
 from tract.curation.replay.store import keep_replay
+from tract.dataclass import replace
 from tract.errors import SemanticSafetyError
 from tract.history.context import context_at, entries
 from tract.history.moves import RefMove, move_refs

@@ -9,7 +9,6 @@ What a replay would do to the meaning is a warning; where it would lose words, i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import TypedDict
 
 from tract.compile.workspace import Workspace
@@ -18,6 +17,7 @@ from tract.curation.merge.plan import describe_conflicts
 from tract.curation.merge.resolve import resolve_conflict
 from tract.curation.merge.result import MergeConflict, MergeResolution, Resolver
 from tract.curation.replay.result import RebaseResult, ReplayWarning
+from tract.dataclass import dataclass, field, replace
 from tract.errors import CherryPickError, RebaseError
 from tract.history.context import context_at, entries
 from tract.history.replay_plan import (

@@ -9,12 +9,12 @@ Nothing has moved as long as one is under way: to give it up is to forget it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from tract.compile.workspace import Workspace
 from tract.curation.merge.conflict_file import ConflictFile
 from tract.curation.merge.result import MergeResolution, Resolver
 from tract.curation.replay.plan import Replay, ReplayRequest, decide, plan_replay_of
+from tract.dataclass import dataclass, replace
 from tract.errors import RefMovedError
 from tract.history.replay_plan import Command
 from tract.history.state import conflicts_name, read_conflicts, read_state_as, write_state, write_text

@@ -7,9 +7,9 @@ A prompt is ``<name>.txt``: its first line is ``# version: N``, the rest is the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 
+from tract.dataclass import dataclass
 from tract.errors import LLMConfigError
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,63}")

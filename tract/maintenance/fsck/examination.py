@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import KW_ONLY, dataclass, field
 from typing import NamedTuple
 
+from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import BlobNotFoundError
 from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import Layout

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import NamedTuple
 
+from tract.dataclass import KW_ONLY, dataclass, field, replace
 from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import KINDS, Kind, ObjectId, object_id

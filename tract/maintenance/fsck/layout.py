@@ -6,8 +6,8 @@ import os
 import re
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from tract.dataclass import dataclass
 from tract.maintenance.fsck.report import Problem, Severity
 from tract.storage.files import list_directory
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 
+from tract.dataclass import dataclass, field
 from tract.errors import ObjectCorruptError, RefNameError, TractError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ObjectId

@@ -10,10 +10,10 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, suppress
-from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from tract.config import from_table
+from tract.dataclass import dataclass
 from tract.errors import ConfigError, StorageError
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.contents import JOURNAL, salvage_loose

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass, replace
 from typing import Literal, TypeAlias
+
+from tract.dataclass import KW_ONLY, dataclass, replace
 
 Severity: TypeAlias = Literal["error", "warning", "note"]
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from tract.config import FOR_EVER, Retention, TractConfig, read_retention
+from tract.dataclass import dataclass, field, replace
 from tract.errors import ConfigError, GCError
 from tract.history.tracts import CONFIG_FILE, own_settings
 from tract.refs.names import split_tract

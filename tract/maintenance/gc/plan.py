@@ -23,9 +23,9 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
 from itertools import islice
 
+from tract.dataclass import dataclass
 from tract.errors import BlobNotFoundError, GCError, ObjectCorruptError
 from tract.history.notes import CONFIG, noted_entries
 from tract.history.priority import pinned_messages

@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain
 
+from tract.dataclass import replace
 from tract.history.stale_notes import find_stale_notes, has_keys, prune_notes, repeat_keys
 from tract.history.state import kept_commits
 from tract.maintenance.gc.mark import ABSENT, ARCHIVED, MESSAGE, REACHED, UNSEEN, Found
