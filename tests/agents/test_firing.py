@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections import UserDict
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -396,3 +397,98 @@ def test_a_handle_that_does_not_know_of_newer_settings_leaves_the_looks_of_who_d
         t.user("c")
 
     assert Sees.seen == [["c"]]
+
+
+# Policies that are nasty
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+def test_a_policy_that_still_works_on_its_last_answer_is_not_asked_again() -> None:
+    t, stop = make_tract(), threading.Event()
+    policy = Wants(lambda _: stop.wait(20))
+    t.configure_policies([policy], max_seconds=0.05)
+
+    for number in range(10):
+        t.user(str(number))
+
+    assert policy.asked == 1
+    stop.set()
+
+
+def test_a_policy_that_wants_the_same_of_what_it_led_to_gets_it_once() -> None:
+    t = make_tract()
+    t.configure_policies([Wants(Action("annotate", {"target": ["HEAD"], "priority": "pinned"}))])
+
+    t.user("a")
+    t.user("b")
+
+    assert [one.outcome for one in t.policy_log()] == ["executed", "executed"]
+    assert [one.excerpt for one in t.pinned()] == ["a", "b"]
+
+
+def changes_itself(policy: Any) -> None:
+    policy.name, policy.priority, policy.trigger, policy.parameters = None, "first", [], object()
+
+
+def test_a_policy_that_changes_its_own_attributes_goes_on_as_the_store_has_it() -> None:
+    t = make_tract()
+    policy = Wants(lambda _: changes_itself(policy))
+    t.configure_policies([policy])
+
+    t.user("a")
+    t.user("b")
+
+    assert policy.asked == 2
+    assert [(one.name, one.priority, one.trigger) for one in t.policies()] == [("wants", 10, "commit")]
+
+
+class Slow(UserDict[str, Any]):
+    """A mapping that takes its time."""
+
+    def __iter__(self) -> Any:
+        threading.Event().wait(0.5)
+        return super().__iter__()
+
+
+class Wordless(Exception):  # noqa: N818  # only its words matter
+    def __str__(self) -> str:
+        threading.Event().wait(0.5)
+        return "late"
+
+
+def fails_slowly(_: Tract) -> None:
+    raise Wordless
+
+
+def interrupts(_: Tract) -> None:
+    raise KeyboardInterrupt
+
+
+def skips_with_half_a_character(_: Tract) -> None:
+    raise PolicySkip("\ud800")
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+@pytest.mark.parametrize(
+    ("wanted", "told"),
+    [
+        (Action("annotate", Slow()), "did not end within 0.1 s"),
+        (fails_slowly, "did not end within 0.1 s"),
+        (skips_with_half_a_character, "?"),
+        (Action("tag", {"name": "\ud800"}), "half of a character"),
+        (Action("tag", {"name": "x"}, "\ud800"), "half of a character"),
+        (Action("x" * 1000), "the name of its action is 1,000 characters long"),
+        (Action(5), "the name of its action is a int, not text"),  # type: ignore[arg-type]
+        (Action("tag", {"name": "x"}, "x" * 20_000), "the reason of its action is 20,000 characters long"),
+        (interrupts, "KeyboardInterrupt"),
+    ],
+)
+def test_whatever_a_policy_gives_or_raises_is_told_in_the_log_in_time(wanted: Any, told: str) -> None:
+    t = make_tract()
+    t.configure_policies([Wants(wanted)], max_seconds=0.1)
+
+    t.user("a")
+
+    (entry,) = t.policy_log()
+    assert told in (entry.error or entry.reason)
+    assert texts(t, policies=False) == ["a"]

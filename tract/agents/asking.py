@@ -20,7 +20,8 @@ from tract.transaction import Transaction
 
 _MOST_ARGUMENTS = 100_000_000
 _LONGEST_REASON = 10_000
-"""The characters of an action's arguments as JSON, and of its reason; more is no action but a mistake."""
+_LONGEST_NAME = 100
+"""The bytes of an action's arguments as JSON, the characters of its reason and name; more is no action but a mistake."""
 
 _NO_LOOKS: Mapping[str, ObjectId] = MappingProxyType({})
 
@@ -47,7 +48,7 @@ class Asking:
 
     def ask_each(self, tract: Any, watched: Any) -> Action | None:
         """What the first gives that gives anything; tract's own look at *tract*, others at *watched*, which changes nothing."""
-        for at, (name, policy, is_own, calm) in enumerate(self._asked):
+        for at, (name, policy, is_own, calm, _, _) in enumerate(self._asked):
             self.at = at
             self.before = self._looks.get(name)
             wanted = policy.evaluate(tract if is_own else watched)
@@ -128,6 +129,8 @@ def wrong_with(value: Any) -> str | None:
         return f"it gave a {type(value).__name__}, not an Action"
     if not isinstance(value.name, str):
         return f"the name of its action is a {type(value.name).__name__}, not text"
+    if len(value.name) > _LONGEST_NAME:
+        return f"the name of its action is {len(value.name):,} characters long"
     if not isinstance(value.arguments, Mapping):
         return f"the arguments of its action are a {type(value.arguments).__name__}, not a map"
     if not isinstance(value.reason, str):
@@ -136,12 +139,16 @@ def wrong_with(value: Any) -> str | None:
         return f"the reason of its action is {len(value.reason):,} characters long"
     try:
         check_autonomy(value.autonomy)
-        size = len(json.dumps(dict(value.arguments), allow_nan=False))
+        value.name.encode()
+        value.reason.encode()
+        size = len(json.dumps(dict(value.arguments), allow_nan=False, ensure_ascii=False).encode())
+    except UnicodeEncodeError:
+        return "its action has half of a character in it, which cannot be kept"
     except (TypeError, ValueError, RecursionError) as exc:
         return f"the arguments of its action are not JSON: {exc}"
     except ActionError as exc:
         return str(exc)
-    return None if size <= _MOST_ARGUMENTS else f"the arguments of its action are {size:,} characters long"
+    return None if size <= _MOST_ARGUMENTS else f"the arguments of its action are {size:,} bytes long"
 
 
 def as_wanted(value: Any) -> Action | None:

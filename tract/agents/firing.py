@@ -30,10 +30,9 @@ from tract.agents.roster import Member, Roster, read_looks, save_looks
 from tract.agents.settings import AgentSettings
 from tract.agents.standing import is_standing
 from tract.agents.target import TractLike
-from tract.agents.telling import Telling, Want
+from tract.agents.telling import Telling, Want, state_of
 from tract.errors import PolicyExecutionError
 from tract.events import began, emit
-from tract.history.notes import PRIORITY, note_tip
 from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.objects.model import RefValue
@@ -202,7 +201,7 @@ class PolicyEngine:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
         repo = tract.repository
         state = self._asking = Asking(asked, self._looks_before)
-        self._asked_at = _state(repo)
+        self._asked_at = state_of(repo)
         are_own = all(map(_IS_OWN, asked))
         watched = tract if are_own else tract.only_looking(self._refuse)
 
@@ -213,6 +212,7 @@ class PolicyEngine:
             value = job() if are_own else run_within(seconds, job)
         except OverTimeError as exc:
             state.is_over = True
+            self.telling.at_work[asked[state.at].name] = exc.thread
             return _Found(state.at, None, str(exc))
         except PolicySkip as exc:
             return _Found(state.at, None, exc)
@@ -232,7 +232,7 @@ class PolicyEngine:
         """Do what a policy wants, or propose it; whether it is to be asked again."""
         action, repo = want.action, tract.repository
         assert action is not None
-        wish = (*_state(repo), action.name, repr(sorted(action.arguments.items(), key=str)))
+        wish = want.of_state(repo)
         if self._handled.get(want.policy) == wish:
             return False  # never twice for one state
         self._handled[want.policy] = wish
@@ -274,7 +274,7 @@ class PolicyEngine:
             return False
         if acted.result.error is not None:
             # Where another process was first, the policy is asked again about what is there now.
-            if _state(repo) != self._asked_at:
+            if state_of(repo) != self._asked_at:
                 self.telling.failed(repo, want, PolicySkip(f"another was first: {acted.result.error}"))
                 return True
             self._failed(repo, want, acted.result.error)
@@ -283,6 +283,7 @@ class PolicyEngine:
             self.telling.waits(repo, want, acted.result)
             return False
         self.telling.done(repo, want, is_written=acted.proposal is not None or acted.landed)
+        self._handled[want.policy] = want.of_state(repo)  # who wants the same of what it led to would for ever
         if acted.proposal is None:
             tell_stale(repo, self.proposals, tract.current_branch, want.policy)
         if acted.proposal is not None and self.on_proposal is not None:
@@ -331,11 +332,6 @@ def _act_apart(tract: Target, want: Want) -> None:
     outcome: Outcome = "error" if result.error is not None else "executed" if result.proposal_id is None else "proposed"
     entry = want.entry(outcome, error=result.error, commit=result.commit_hash, proposal=result.proposal_id)
     write_log_entry(tract.repository, entry)
-
-
-def _state(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
-    """The context at HEAD, and what is said of its messages."""
-    return repo.head()[1], note_tip(repo, PRIORITY)
 
 
 def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:

@@ -13,7 +13,11 @@ _T = TypeVar("_T")
 
 
 class OverTimeError(Exception):
-    """What was run did not end in time."""
+    """What was run did not end in time; *thread* is alive as long as it has not ended."""
+
+    def __init__(self, seconds: float, thread: threading.Thread) -> None:
+        super().__init__(f"it did not end within {seconds:g} s")
+        self.thread = thread
 
 
 class _Worker:
@@ -23,7 +27,8 @@ class _Worker:
         self.process = os.getpid()
         self.jobs: SimpleQueue[tuple[Context, Callable[[], Any]] | None] = SimpleQueue()
         self.answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
-        threading.Thread(target=self._work, name="tract policy", daemon=True).start()
+        self.thread = threading.Thread(target=self._work, name="tract policy", daemon=True)
+        self.thread.start()
 
     def _work(self) -> None:
         while (given := self.jobs.get()) is not None:
@@ -51,7 +56,7 @@ def run_within(seconds: float, job: Callable[[], _T]) -> _T:
     except BaseException as exc:  # Ctrl-C too: nobody asks the thread for its answer, which may come yet
         worker.jobs.put(None)
         if isinstance(exc, Empty):
-            raise OverTimeError(f"it did not end within {seconds:g} s") from None
+            raise OverTimeError(seconds, worker.thread) from None
         raise
     _idle.append(worker)
     if not is_done:

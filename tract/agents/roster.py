@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from operator import itemgetter
+from operator import attrgetter
 from typing import NamedTuple
 
 from blake3 import blake3
 
-from tract.agents.policies import TRIGGERS, Calm, Policy, build_policy, check_policy, is_builtin, said_by
+from tract.agents.policies import TRIGGERS, Calm, Policy, build_policy, is_builtin, said_by
 from tract.agents.settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
 from tract.errors import PolicyConfigError, TractError
 from tract.history.notes import POLICIES, note_tip
@@ -34,6 +34,8 @@ class Member(NamedTuple):
     policy: Policy
     is_own: bool
     calm: Callable[[], Calm | None] | None
+    priority: int
+    trigger: str
 
 
 class Roster:
@@ -44,7 +46,7 @@ class Roster:
         self.now = AgentSettings()
         """The settings that were loaded last."""
 
-        self._known: dict[str, tuple[PolicySetting, Policy]] = {}
+        self._known: dict[str, tuple[PolicySetting, Member]] = {}
         """The policies by name, each with what the store says of it; those that were given to this handle are the objects themselves."""
 
         self.members: tuple[Member, ...] = ()
@@ -69,20 +71,21 @@ class Roster:
         """Be as the store says now; policies that did not change stay the objects that they are."""
         settings = self.now = self.settings.read(repo)
         self.tip = note_tip(repo, POLICIES)
-        made: list[tuple[int, str, Member]] = []
+        made: list[Member] = []
         self.problems = {}
         known, self._known = self._known, {}
         for one in settings.policies:
             try:
-                policy = known[one.name][1] if one.name in known and known[one.name][0] == one else build_policy(one)
-                made.append((check_policy(policy).priority, policy.trigger, member_of(one.name, policy)))
+                before, member = known.get(one.name, (None, None))
+                if member is None or before != one:
+                    member = member_of(one.name, build_policy(one))
             except PolicyConfigError as exc:
                 self.problems[one.name] = str(exc)
                 continue
-            self._known[one.name] = one, policy
-        made.sort(key=itemgetter(0))
-        self.members = tuple(member for _, _, member in made)
-        self.at = {at: tuple(member for _, trigger, member in made if trigger == at) for at in TRIGGERS}
+            self._known[one.name] = one, member
+            made.append(member)
+        self.members = tuple(sorted(made, key=attrgetter("priority")))
+        self.at = {at: tuple(member for member in self.members if member.trigger == at) for at in TRIGGERS}
         self.may_rest = any(member.calm is not None for member in self.at["commit"])
         self.is_foreign = is_foreign(repo, settings)
         self.is_off = self.is_foreign or settings.is_paused or not self.members
@@ -97,17 +100,17 @@ class Roster:
 
     def give(self, setting: PolicySetting, policy: Policy) -> None:
         """Let *policy* be what *setting* means in this handle."""
-        self._known[setting.name] = setting, policy
+        self._known[setting.name] = setting, member_of(setting.name, policy)
 
     def take_over(self, other: Roster) -> None:
         """Know the policies of a user's that were given to *other*; tract's own remember a context each."""
-        self._known = {name: pair for name, pair in other._known.items() if not is_builtin(pair[1])}
+        self._known = {name: pair for name, pair in other._known.items() if not pair[1].is_own}
 
 
 def member_of(name: str, policy: Policy) -> Member:
     """*policy* as one that the store has by *name*."""
     calm = said_by(policy, "calm")
-    return Member(name, policy, is_builtin(policy), calm if callable(calm) else None)
+    return Member(name, policy, is_builtin(policy), calm if callable(calm) else None, policy.priority, policy.trigger)
 
 
 def read_looks(repo: Repository) -> dict[str, ObjectId]:

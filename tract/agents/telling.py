@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import NamedTuple
+import threading
+from typing import Any, NamedTuple
 
 from tract.agents.actions import Action, ActionResult
 from tract.agents.policies import PolicySkip
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, write_log_entry
 from tract.agents.roster import Member
 from tract.errors import TractError
+from tract.history.notes import PRIORITY, note_tip
+from tract.objects.id import ObjectId
 from tract.repo import Repository
 
 _MOST_HELD = 64
@@ -28,6 +31,11 @@ class Want(NamedTuple):
     policy: str
     trigger: Trigger
     action: Action | None
+
+    def of_state(self, repo: Repository) -> tuple[Any, ...]:
+        """What is wanted of the state that *repo* is in."""
+        assert self.action is not None
+        return (*state_of(repo), self.action.name, repr(sorted(self.action.arguments.items(), key=str)))
 
     def entry(
         self,
@@ -51,6 +59,11 @@ class Want(NamedTuple):
         )
 
 
+def state_of(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
+    """The context at HEAD, and what is said of its messages."""
+    return repo.head()[1], note_tip(repo, PRIORITY)
+
+
 class Telling:
     """What one handle told of its firings."""
 
@@ -60,11 +73,17 @@ class Telling:
         """The entries of the last firing."""
 
         self.warnings: list[str] = []
+        self.at_work: dict[str, threading.Thread] = {}
+        """The threads of policies that did not end in time, which are not asked again as long as they work."""
+
         self._told: dict[str, str] = {}
         self._held: dict[str, tuple[int, int]] = {}
 
     def not_held(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
         """Those of *members* that are asked this time: one that failed is left alone for a while."""
+        if self.at_work:
+            self.at_work = {name: thread for name, thread in self.at_work.items() if thread.is_alive()}
+            members = tuple(one for one in members if one.name not in self.at_work)
         return tuple(one for one in members if not self._is_held(one.name)) if self._held else members
 
     def _is_held(self, name: str) -> bool:

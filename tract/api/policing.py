@@ -128,19 +128,19 @@ class Policing(Acting):
             settings = engine.load(space.repo)
             foreign = is_foreign(space.repo, settings)
         engine.take_warnings()
-        made = {one.name: one.policy for one in engine.roster.members}
+        made = {one.name: one for one in engine.roster.members}
         kept = {one.name: one for one in settings.policies}
         why = "it came from another store, and is not trusted here" if foreign else None
         why = why or ("policies are paused" if settings.is_paused else None)
         found = []
         for name in [*made, *(name for name in kept if name not in made)]:
-            policy, one = made.get(name), kept[name]
+            member, one = made.get(name), kept[name]
             found.append(
                 PolicyInfo(
                     name=name,
                     kind=one.kind,
-                    priority=None if policy is None else policy.priority,
-                    trigger=None if policy is None else policy.trigger,
+                    priority=None if member is None else member.priority,
+                    trigger=None if member is None else member.trigger,
                     parameters=one.parameters,
                     problem=engine.roster.problems.get(name) or why,
                 )
