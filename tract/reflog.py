@@ -93,6 +93,11 @@ def run_of(reason: str) -> str | None:
     return None if found is None else found.group(1)
 
 
+def without_run(reason: str) -> str:
+    """*reason* as it was before :func:`of_run`."""
+    return re.sub(_RUN, "", reason)
+
+
 def dropped_by(repo: Repository, old: ObjectId, new: ObjectId | None) -> set[ObjectId]:
     """The commits that *old* reaches and *new*, None for none, does not; those that the store has no longer are passed over."""
     queue: list[tuple[int, ObjectId]] = []

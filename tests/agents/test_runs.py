@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +193,35 @@ def test_a_run_does_not_begin_where_a_merge_waits_and_no_trigger_fires(tmp_path:
             t.orchestrate()
         assert t.orchestrator_runs() == []
         assert t.orchestrator_state == "idle"
+
+
+DIES = """
+import os, sys
+from tests.agents.test_orchestrator import FREE, scripted
+from tests.agents.test_runs import hide
+from tract import Tract
+
+model = scripted(hide(2), ("a name", ("tag", {"name": "checked"})), ("shorter", ("edit", {"target": "4", "content": "x"})))
+with Tract.open(sys.argv[1]) as t:
+    t.orchestrate(config=FREE, llm_callable=lambda *a, **k: model(*a, **k) if len(model.asked) < 3 else os._exit(9))
+"""
+
+
+def test_a_run_whose_process_was_killed_is_written_down_with_the_steps_that_landed(tmp_path: Path) -> None:
+    with make(path=tmp_path, budget=None) as t:
+        for number in range(4):
+            t.user(f"m {number}")
+    assert subprocess.run([sys.executable, "-c", DIES, str(tmp_path)], check=False).returncode == 9
+
+    with Tract.open(tmp_path) as t:
+        t.orchestrate(config=FREE, llm_callable=scripted("enough"))
+        _, killed = t.orchestrator_runs()
+        content = t.get_content(killed.commit_hash)
+
+    assert killed.stopped_because == "its process died; the steps are those that landed"
+    assert [one.partition(":")[0] for one in killed.steps] == ["1. annotate", "2. tag", "3. edit"]
+    assert [one["operation"] for one in content.payload["steps"]] == ["annotate", "tag", "edit"]
+    assert [one["commit"] is not None for one in content.payload["steps"]] == [False, False, True]
 
 
 def test_a_pause_that_comes_with_the_last_call_is_not_lost(tmp_path: Path) -> None:

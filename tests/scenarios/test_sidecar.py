@@ -81,7 +81,7 @@ def test_one_that_is_killed_is_in_nobody_s_way_and_the_next_run_writes_it_down(
         assert beside.end().status == 0
 
     again, killed = t.orchestrator_runs()
-    assert killed.stopped_because == "its process died; the history has what it did"
+    assert killed.stopped_because == "its process died; the steps are those that landed"
     assert killed.reason == "6 messages came since the last run"
     assert killed.run_id != again.run_id
     assert again.stopped_because == "nothing is left to do"

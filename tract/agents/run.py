@@ -20,7 +20,7 @@ from tract.agents.by_model import Talk
 from tract.agents.by_rule import work_by_rule
 from tract.agents.health import Health
 from tract.agents.orchestrator import DONE, OrchestratorResult, State, Status, change_status, retry_after
-from tract.agents.runs import write_run
+from tract.agents.runs import steps_in_history, write_run
 from tract.agents.underway import EndError, Underway
 from tract.dataclass import dataclass, replace
 from tract.errors import LLMError, OrchestratorError, TractError
@@ -70,14 +70,15 @@ class Run(Underway):
 
     def _write_died(self, died: Status, found: Health) -> None:
         """Write down that the run before has ended, and what it left."""
+        steps = steps_in_history(self.tract.repository, died.run or "")
         result = OrchestratorResult(
             run_id=died.run or "",
             state="idle",
             assessment=found,
-            steps=(),
-            total_tool_calls=0,
+            steps=steps,
+            total_tool_calls=len(steps),
             tokens_used=0,
-            stopped_because="its process died; the history has what it did",
+            stopped_because="its process died; the steps are those that landed",
             reason=died.reason,
         )
         write_run(self.tract.repository, result, branch=found.branch, after=found.token_count, seconds=0)

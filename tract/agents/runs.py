@@ -13,29 +13,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
+from tract.agents.actions import Action, ActionResult
 from tract.agents.health import health_lines
 from tract.agents.ledger import Ledger, write_entry
 from tract.agents.orchestrator import OrchestratorResult, State, StepResult
 from tract.dataclass import dataclass
 from tract.errors import ObjectCorruptError
 from tract.history.commit import Change, add_commit
-from tract.history.notes import RUNS
+from tract.history.notes import PRIORITY, RUNS
 from tract.history.times import moment
 from tract.history.tracts import in_tract, tract_times
 from tract.objects.content import RecordContent
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Refs
+from tract.objects.model import CommitOperation, Operation, Refs
 from tract.objects.strict_reader import read_bytes
-from tract.reflog import RUN_RECORD
-from tract.refs.names import tract_name
+from tract.reflog import RUN_RECORD, run_of, without_run
+from tract.refs.names import HEADS, NOTES, tract_name
 from tract.repo import Repository
 from tract.report.text import Shown, count_of, short
 from tract.transaction import Transaction, is_idle, transaction
 
 KIND = "orchestrator-run"
 """The kind of the records of runs."""
+
+_MOST_LOOKED_AT = 5000
+"""So many of the last operations may be those of a run whose process died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -119,6 +124,23 @@ def _step(one: StepResult) -> dict[str, Any]:
         "decision": None if proposal is None else proposal.status,
         "failed": one.result.error is not None,
     }
+
+
+def steps_in_history(repo: Repository, run: str) -> tuple[StepResult, ...]:
+    """What a run did, whose process died before it wrote that down: the operations that landed, the oldest first, as far as the last ones tell."""
+    found = [one for _, one in islice(repo.refs.history(), _MOST_LOOKED_AT) if run_of(one.reason) == run]
+    return tuple(_landed_step(repo, number, one) for number, one in enumerate(reversed(found), 1))
+
+
+def _landed_step(repo: Repository, number: int, operation: Operation) -> StepResult:
+    reason = without_run(operation.reason)
+    moved = [one.new for one in operation.changes if one.name.startswith(repo.prefix + HEADS)]
+    tip = next((one.hex() for one in moved if isinstance(one, bytes)), None)
+    priorities = f"{repo.prefix}{NOTES}{PRIORITY}"
+    is_annotation = tip is None and any(one.name == priorities for one in operation.changes)
+    said = reason.removeprefix("propose: ").partition(":")[0]
+    name = "annotate" if is_annotation else said.removeprefix("commit (").removesuffix(")")
+    return StepResult(step=number, action=Action(name), reasoning="", result=ActionResult(text=reason, commit_hash=tip))
 
 
 def _decision(one: StepResult) -> str:
