@@ -37,7 +37,8 @@ def test_the_sample_has_of_everything_one() -> None:
     root = ANSWERS["tracts"]["root"]
     log = [row for branch in root["branches"].values() for row in branch["log"]]
 
-    assert {"append", "edit", "merge", "compress", "record", "weigh-anew"} <= {row["operation"] for row in log}
+    words = {"append", "edit", "merge", "compress", "record", "reorder", "revert", "weigh-anew"}
+    assert words <= {row["operation"] for row in log}
     calls = [call["id"] for message in root["branches"]["main"]["openai"] for call in message.get("tool_calls", ())]
     assert ["call_1", "c1", "same"] == calls  # of three that share an id two are hidden with their results
     assert any(
@@ -46,6 +47,13 @@ def test_the_sample_has_of_everything_one() -> None:
     assert 2 == len(ANSWERS["tracts"])
     assert (SAMPLE / "shallow").exists()
     assert list((SAMPLE / "objects" / "pack").glob("*.idx"))
+    [pack] = (SAMPLE / "objects" / "pack").glob("*.pack")
+    assert int.from_bytes(pack.read_bytes()[-64:-60], "little"), "the length of its dictionary"
+    nonce = (SAMPLE / "objects" / "journal").read_bytes()[16:24]
+    assert nonce == (SAMPLE / "locks" / "journal").read_bytes()[:8], "the mark is about this journal"
+    reasons = [said.get("reason") for said in root["notes"]["priority"].values()]
+    assert "said by two at once: the later counts" in reasons
+    assert "said with knowledge of it" in reasons
     assert list((SAMPLE / "objects").glob("[0-9a-f][0-9a-f]/*"))
 
 
