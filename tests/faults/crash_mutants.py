@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from types import SimpleNamespace
 from typing import Any
 
 from tests.faults.crash_gc_mutants import gc_mutants
@@ -57,14 +58,25 @@ def _journal_before_pack() -> Callable[[], AbstractContextManager[None]]:
 def _seal_without_pack_sync() -> Callable[[], AbstractContextManager[None]]:
     real = Database._write_pack
 
-    def write(self: Database, objects: Sequence[NewObject]) -> None:
+    def write(self: Database, objects: Sequence[NewObject], **how: bool) -> None:
         with replaced(files, sync_data=nothing, sync_directory=nothing):
-            real(self, objects)
+            real(self, objects, **how)
 
     return patched(Database, _write_pack=write)
 
 
+class _AnyChecksum:
+    """Whatever a checksum ought to be."""
+
+    def __ne__(self, other: object) -> bool:
+        return False
+
+    __hash__ = None  # type: ignore[assignment]  # nothing keeps one
+
+
 def _no_crc() -> Callable[[], AbstractContextManager[None]]:
+    """Neither where the transactions of a journal are taken in, nor where what is behind its end is judged."""
+
     def whole(data: bytes, position: int, nonce: bytes) -> Span | None:
         size = journal_format.TRANSACTION.size
         if data[position : position + 8] != nonce or len(data) - position < size:
@@ -73,7 +85,15 @@ def _no_crc() -> Callable[[], AbstractContextManager[None]]:
         end = position + size + length
         return None if end > len(data) else Span(position, end, number, flags, records)
 
-    return patched(journal, whole_transaction=whole)
+    @contextmanager
+    def apply() -> Iterator[None]:
+        with (
+            replaced(journal, zlib=SimpleNamespace(crc32=lambda _: _AnyChecksum())),
+            replaced(journal_format, whole_transaction=whole),
+        ):
+            yield
+
+    return apply
 
 
 def _no_clearing() -> Callable[[], AbstractContextManager[None]]:

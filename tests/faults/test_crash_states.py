@@ -78,6 +78,12 @@ def test_a_protocol_without_one_of_its_steps_is_caught(name, record):
     assert result.failures
 
 
+@pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
+def test_the_step_that_a_mutant_leaves_out_is_there(mutant):
+    with mutant.apply():
+        pass
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("mutant", mutants(), ids=lambda mutant: mutant.name)
 def test_every_step_of_the_protocol_is_needed_or_defence_behind_another(mutant):
