@@ -266,7 +266,15 @@ def test_what_no_payload_can_keep_costs_itself_only_and_is_known_again():
     ] == [*first.warnings]
 
 
+@pytest.mark.parametrize("request_", [5, "x", [1]])
+def test_a_request_is_a_dict(request_):
+    with pytest.raises(ContentValidationError, match="request must be a dict, not"):
+        make_tract().record([user("a")], request=request_)
+
+
 def test_keys_are_as_many_as_messages():
+    with pytest.raises(ContentValidationError, match="keys must be a list with a key for each message, not int"):
+        make_tract().record([user("a")], keys=5)
     with pytest.raises(ContentValidationError, match="keys must be as many as messages: 1 for 2"):
         make_tract().record([user("a"), user("b")], keys=["k"])
 

@@ -236,6 +236,11 @@ def blocks(*content: dict[str, Any]) -> MessageContent:
     return MessageContent({"role": "assistant", "content": list(content)}, "anthropic")
 
 
+def answered(content: Any) -> MessageContent:
+    result = {"type": "tool_result", "tool_use_id": "a", "content": content}
+    return MessageContent({"role": "user", "content": [result]}, "anthropic")
+
+
 @pytest.mark.parametrize(
     ("content", "after"),
     [
@@ -247,6 +252,9 @@ def blocks(*content: dict[str, Any]) -> MessageContent:
             blocks(THOUGHT, {"type": "text", "text": "new", "citations": []}),
         ),
         (blocks({"type": "text", "text": "x"}, CALL), blocks({"type": "text", "text": "new"}, CALL)),
+        (answered("x"), answered("new")),
+        (answered([{"type": "text", "text": "x"}]), answered([{"type": "text", "text": "new"}])),
+        (ToolIOContent("f", "result", "x", call_id="a"), ToolIOContent("f", "result", "new", call_id="a")),
     ],
 )
 def test_an_edit_by_text_changes_the_words_alone(content, after):

@@ -174,6 +174,8 @@ def test_the_config_is_kept_and_a_given_one_replaces_it(tmp_path):
         ({"config": TractConfig(tokenizer_encoding="nope"), "tokenizer": None}, TokenizerError),
         ({"config": TractConfig(default_branch="../x")}, InvalidBranchNameError),
         ({"tokenizer": object()}, TokenizerError),
+        ({"tokenizer": "o200k_base"}, TokenizerError),
+        ({"config": {"token_budget": 5}}, ConfigError),
     ],
 )
 @pytest.mark.parametrize("exists", [False, True])

@@ -70,6 +70,22 @@ def test_a_fetch_moves_no_branch_and_a_pull_moves_it_forward(url: str, tmp_path:
         assert "up to date" == t.pull().kind
 
 
+def test_an_address_may_be_a_path(tmp_path: Path) -> None:
+    place = tmp_path / "far"
+    t = Tract.open(":memory:")
+    t.user("a")
+    t.add_remote("origin", place)
+    t.push()
+
+    for other in (Tract.clone(place, tmp_path / "two"), Tract.open(tmp_path / "three", remote=place, sync="commit")):
+        assert ["a"] == texts(other)
+        assert [f"file://{place}"] == [remote.url for remote in other.remotes()]
+        other.close()
+    for wrong in (5, None, b"x"):
+        with pytest.raises(ConfigError, match="is not an address: it is no text"):
+            Tract.clone(wrong, tmp_path / "four")  # type: ignore[arg-type]  # what is tested
+
+
 def test_a_push_of_what_parted_is_refused_and_says_what_is_there(url: str, tmp_path: Path) -> None:
     t = pushed(url, "a")
     with Tract.clone(url, tmp_path / "two") as other:

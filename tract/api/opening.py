@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from tract.config import TractConfig
+from tract.config import TractConfig, check_config
 from tract.dataclass import replace
 from tract.errors import ConfigError, NotARepositoryError
 from tract.opening import (
@@ -47,6 +47,7 @@ def check_before_creating(
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
     if config is not None:
+        check_config(config)
         branch_ref(config.default_branch)
     if tokenizer is not None:
         check_counter(tokenizer)

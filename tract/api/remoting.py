@@ -24,7 +24,7 @@ class Remoting(Looking, Merging):
     @classmethod
     def clone(
         cls,
-        url: str,
+        url: str | Path,
         path: str | Path,
         *,
         branches: Sequence[str] | None = None,
@@ -45,17 +45,25 @@ class Remoting(Looking, Merging):
             clone(url, path, branches=branches, tracts=tracts, depth=depth, timeout=timeout, options=options)
         return cls.open(path)  # type: ignore[attr-defined, no-any-return]  # Tract has it
 
-    def add_remote(self, name: str, url: str, *, timeout: float = 30, probe: bool = True, **options: str) -> RemoteInfo:
+    def add_remote(
+        self, name: str, url: str | Path, *, timeout: float = 30, probe: bool = True, **options: str
+    ) -> RemoteInfo:
         """Keep the address of a remote: ``s3://bucket/path``, ``gs://``, ``az://``, ``file:///folder``, or a path; *timeout* in seconds.
 
         Its store is probed with writers that race, and what it can be relied on for is remembered; without *probe* the first push does that.
         *options* are the store's (``endpoint``, ``region``, ``allow_http``); credentials are taken from the environment and kept nowhere.
         """
         from tract.config.remote_config import RemoteConfig
+        from tract.remote.address import parse_address
         from tract.remote.remotes import add_remote, describe
 
         with self._access() as space:
-            remote = RemoteConfig(name=name, url=url, timeout=timeout, options=options)
+            remote = RemoteConfig(
+                name=name,
+                url=url if isinstance(url, str) else str(parse_address(url)),
+                timeout=timeout,
+                options=options,
+            )
             return describe(add_remote(space.repo, remote, probing=probe))
 
     def remove_remote(self, name: str) -> None:

@@ -62,7 +62,7 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
         author: str | None = None,
         read_only: bool = False,
         verify_cache: bool = False,
-        remote: str | None = None,
+        remote: str | Path | None = None,
         sync: SyncMode = "manual",
         fresh: bool = False,
     ) -> Tract:
@@ -97,7 +97,10 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
             if sync != "manual" or fresh:
                 from tract.remote.opening import begin_sync
 
-                made._sync, made._is_fresh = begin_sync(repo, remote, sync, made._lock), fresh
+                made._sync, made._is_fresh = (
+                    begin_sync(repo, None if remote is None else str(remote), sync, made._lock),
+                    fresh,
+                )
             return made
         except BaseException:
             repo.close()

@@ -196,10 +196,17 @@ class TractConfig:
 
     def changed(self, by: TractConfig) -> TractConfig:
         """These settings with those that *by* was given in their place; a budget that is a number changes no action."""
+        check_config(by)
         given = {name: getattr(by, name) for name in by.given}
         if self.budget is not None and isinstance(given.get("token_budget"), int):
             given["token_budget"] = replace(self.budget, max_tokens=given["token_budget"])
         return replace(self, **given)
+
+
+def check_config(config: object) -> None:
+    """ConfigError for what is no TractConfig, as a dict is none."""
+    if not isinstance(config, TractConfig):
+        raise ConfigError(f"config must be a TractConfig, not {type(config).__name__}")
 
 
 def check_keywords(function: str, given: Iterable[str], known: type) -> None:

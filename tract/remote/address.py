@@ -54,11 +54,14 @@ class Address(NamedTuple):
         return f"{self.scheme}://{self.place}{f'/{self.path}' if self.path else ''}"
 
 
-def parse_address(url: str) -> Address:
+def parse_address(url: str | os.PathLike[str]) -> Address:
     """The address that *url* is: ``s3://bucket/path``, ``gs://``, ``az://``, ``memory://name``, ``file:///folder``, or a path.
 
     ConfigError for anything else, and for a user, a password or a query: what is secret does not belong in an address.
     """
+    url = os.fspath(url) if isinstance(url, os.PathLike) else url
+    if not isinstance(url, str):
+        raise ConfigError(f"{url!r:.80} is not an address: it is no text")
     if "://" not in url:
         if not url or url.startswith("-") or "\0" in url:
             raise ConfigError(f"{url!r:.80} is not an address")

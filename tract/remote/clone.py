@@ -22,7 +22,7 @@ ORIGIN = "origin"
 
 
 def clone(
-    url: str,
+    url: str | os.PathLike[str],
     path: str | Path,
     *,
     branches: Sequence[str] | None = None,

@@ -31,11 +31,11 @@ def check_sync(path: str | Path | None, sync: str, *, read_only: bool) -> None:
         raise ConfigError(f"sync={sync!r} is for a store that may be written")
 
 
-def prepare(path: str | Path | None, remote: str, config: TractConfig | None) -> str:
+def prepare(path: str | Path | None, remote: str | os.PathLike[str], config: TractConfig | None) -> str:
     """Make the store, with what the remote has, where there is none; the name of the remote in its settings."""
     found = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     store = found or store_path(os.getcwd())
-    if "://" not in remote and files.is_there(store) and _named(store, remote):
+    if isinstance(remote, str) and "://" not in remote and files.is_there(store) and _named(store, remote):
         return remote
     url = str(parse_address(remote))
     if not files.is_there(store):

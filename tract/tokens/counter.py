@@ -225,6 +225,8 @@ def counter_named(encoding: str) -> TokenCounter:
 
 def check_counter(counter: TokenCounter) -> None:
     """Refuse a counter whose counts could not be kept apart from others', for want of a name."""
+    if not callable(getattr(counter, "count", None)):
+        raise TokenizerError(f"a token counter has a name and count(text); a {type(counter).__name__} is none")
     name = getattr(counter, "name", None)
     if not isinstance(name, str) or not name:
         raise TokenizerError(f"token counter {type(counter).__name__} needs a name, not {name!r}")

@@ -177,7 +177,7 @@ def drafts(
     *keys* has a key for each message, None for one without.
     """
     if keys is not None:
-        _check_keys(keys, len(messages))
+        check_keys(keys, len(messages))
     found = []
     for number, message in enumerate(messages, 1):
         try:
@@ -189,7 +189,8 @@ def drafts(
     return found
 
 
-def _check_keys(keys: Sequence[str | None], messages: int) -> None:
+def check_keys(keys: Sequence[str | None], messages: int) -> None:
+    """ContentValidationError where *keys* are no list of as many."""
     if isinstance(keys, str) or not isinstance(keys, Sequence):
         raise ContentValidationError(f"keys must be a list with a key for each message, not {type(keys).__name__}")
     if len(keys) != messages:
@@ -249,7 +250,7 @@ def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[st
         raw = value["message"]
         key = "output" if raw.get("type") == "function_call_output" else "content"
         return {**value, "message": {**raw, key: _with_text(raw.get(key), text, f"the message's {key}")}}
-    key = "content" if value["content_type"] == "artifact" else "text"
+    key = {"artifact": "content", "tool_io": "payload"}.get(value["content_type"], "text")
     if not isinstance(value.get(key), str):
         raise ContentValidationError(f"content of type '{value['content_type']}' has no text; give the whole content")
     return {**value, key: text}
@@ -262,6 +263,8 @@ def _with_text(content: Any, text: str, what: str) -> Any:
     if not isinstance(content, list):
         raise ContentValidationError(f"{what} is not text; give the whole message")
     places = [at for at, block in enumerate(content) if isinstance(block, Mapping) and _is_text(block)]
+    if len(content) == 1 and isinstance(content[0], Mapping) and content[0].get("type") == "tool_result":
+        return [{**content[0], "content": _with_text(content[0].get("content", ""), text, "the tool's result")}]
     if len(places) != 1:
         raise ContentValidationError(f"{what} has {len(places)} blocks of text; give the whole message")
     return [{**block, "text": text} if at == places[0] else block for at, block in enumerate(content)]

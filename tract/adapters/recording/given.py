@@ -23,6 +23,7 @@ from tract.messages.turns import turn_of
 from tract.objects.json import compact_json
 from tract.objects.kept import dumped, without_nulls
 from tract.objects.message_format import JSON, MessageFormat
+from tract.writing.drafts import check_keys
 
 RecordFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]
 
@@ -65,7 +66,7 @@ def given_items(
     messages: Iterable[Any] | Mapping[str, Any], format: str, keys: Sequence[str | None] | None = None
 ) -> Given:
     """What is to be recorded; ContentValidationError for what is none of *format*, and for *keys* that are not as many."""
-    if format not in PLACES:
+    if not isinstance(format, str) or format not in PLACES:
         raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(PLACES)}")
     system: list[JSON] = []
     if isinstance(messages, Mapping):
@@ -78,8 +79,8 @@ def given_items(
     body = messages if type(messages) is tuple else tuple(messages)
     if [*map(type, body)].count(dict) != len(body):  # at once, for lists are long and mostly of dicts
         body = tuple([one if type(one) is dict else _plain(one, number) for number, one in enumerate(body, 1)])
-    if keys is not None and len(keys) != len(body):
-        raise ContentValidationError(f"keys must be as many as messages: {len(keys)} for {len(body)}")
+    if keys is not None:
+        check_keys(keys, len(body))
     if format == "gemini":
         for number, one in enumerate(body, 1):
             if not is_gemini_content(one):

@@ -63,6 +63,8 @@ def record(
     if on_divergence not in ("edit", "branch", "error"):
         raise ContentValidationError(f"on_divergence must be 'edit', 'branch' or 'error', not {on_divergence!r:.40}")
     given = given_items(messages, format, keys)
+    if request is not None and not isinstance(request, Mapping):
+        raise ContentValidationError(f"request must be a dict, not {type(request).__name__}")
     about = About(usage, generation_config, request, metadata)
     scan = space.repo.config.record_scan
     if scan is not None:
