@@ -154,6 +154,24 @@ def test_what_could_not_be_committed_is_refused_before_the_first_chunk(options):
         make_tract().stream(**options)
 
 
+@pytest.mark.parametrize("option", ["usage", "operation", "nope"])
+def test_what_a_stream_does_not_take_is_refused_before_the_first_chunk(option):
+    with pytest.raises(TypeError, match=rf"stream\(\) got an unexpected keyword argument '{option}'"):
+        make_tract().stream(**{option: {"prompt_tokens": 3}})
+
+
+def test_a_stream_takes_a_key_a_time_and_a_request():
+    t = make_tract()
+    t.user("a")
+
+    with t.stream(key="k", timestamp="2026-01-31T12:00Z", request={"model": "m"}) as s:
+        s.write("b")
+
+    assert s.commit == t.commit_for_key("k")
+    assert 2026 == s.commit.created_at.year
+    assert "m" == t.sent(s.commit).request("openai")["model"]
+
+
 def test_a_character_cut_in_half_between_chunks_is_put_together():
     t = make_tract()
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
 from tract.compile.workspace import Workspace
+from tract.config import check_keywords
 from tract.errors import ClosedError, ContentValidationError, TractError, TractWarning
 from tract.history.partial import PartialFile
 from tract.objects.content import DialogueContent, Role
@@ -35,6 +37,9 @@ class StreamOptions(TypedDict, total=False):
     response_to: Revision | None
     metadata: Mapping[str, Any] | None
     generation_config: Mapping[str, Any] | None
+    timestamp: datetime | str | None
+    key: str | None
+    request: Mapping[str, Any] | None
 
 
 def open_stream(
@@ -47,6 +52,7 @@ def open_stream(
 
     What would be refused then is refused now, before there is a text to lose.
     """
+    check_keywords("stream", options, StreamOptions)
     example = DialogueContent(role, "-")
     checked = draft(space, example, **options)
 
