@@ -45,8 +45,9 @@ from tract.objects.model import (
     named_by,
     new_blob,
     new_commit,
+    new_note_commit,
 )
-from tract.objects.note import left_standing, new_event, read_event
+from tract.objects.note import left_standing, new_event, new_events, read_event
 from tract.objects.strict_reader import decode_blob, read_blob, read_commit, read_node
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, STATES, ref_path
@@ -248,20 +249,19 @@ class Transaction:
         repo, objects, author = self.repo, self.objects, self.repo.author
         first, tip, notes, generation = self._note_list(namespace)
         made: list[tuple[ObjectId, ObjectId]] = []
-        commit: Commit | None = None
-        for target, body, time in bodies:
-            event = new_blob(new_event(namespace, target, time, author, (), body), "body")
-            notes = append_entry(repo, notes, (target, event.id), objects, "notes")
+        for (target, _, time), value in zip(bodies, new_events(namespace, author, bodies), strict=True):
+            event = new_blob(value, "body")
+            blob = event.id
+            notes = append_entry(repo, notes, (target, blob), objects, "notes")
             generation += 1
-            parents = () if tip is None else (tip,)
-            commit = Commit(CommitOperation.NOTE, parents, event.id, target, *notes, generation, time, author)
-            new = new_commit(commit)
+            new = new_note_commit(tip, blob, target, *notes, generation, time, author)
             objects += (event, new)
             tip = new.id
-            made.append((tip, event.id))
-            self._noted.add((namespace, target))
-        if tip is not None and commit is not None:
-            self.take_in(tip, commit)  # of the others nobody asks soon
+            made.append((tip, blob))
+        self._noted.update((namespace, target) for target, _, _ in bodies)
+        if made and tip is not None:  # of the others nobody asks soon
+            self._made.add(tip)
+            self.repo.keep_commit(tip, read_commit(tip, Object("commit", objects[-1].payload)))
         self._notes[namespace] = _NoteList(first, tip, notes, generation)
         return made
 

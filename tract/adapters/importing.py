@@ -22,6 +22,7 @@ from tract.errors import ImportFormatError
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
 from tract.history.tracts import CONFIG_FILE, in_tract, settings_in
+from tract.objects.collector import without_collections
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS, SPAWN_REF, branch_ref, tract_prefix
 from tract.refs.ref_files import make_tract_folder
@@ -145,7 +146,7 @@ class Importer:
         Where it *lands* not yet, it does with others that were taken, in one operation, when ``land`` or ``finish`` is called: before that nobody else sees it, and where that raises it is not there.
         """
         batch = self._begun()
-        with batch.part():
+        with batch.part(), without_collections():
             result, repo = self._write(batch, conversation, place, conversation.name if name is None else name)
         self._waiting.append((repo, conversation) if place != "branch" else (self._repo, _UNTITLED))
         if lands:
@@ -164,7 +165,8 @@ class Importer:
         self._batch, self._waiting = None, []
         if batch is None or not waiting:
             return
-        batch.land(reason=reason or f"import: {len(waiting)} conversation{'s' if len(waiting) > 1 else ''}")
+        with without_collections():
+            batch.land(reason=reason or f"import: {len(waiting)} conversation{'s' if len(waiting) > 1 else ''}")
         for repo, conversation in waiting:
             if conversation is not _UNTITLED:
                 call_tract(repo, conversation)

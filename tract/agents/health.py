@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tract.agents.advice import advise
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
-from tract.agents.measures import Measures, Share, without_collections
+from tract.agents.measures import Measures, Share
 from tract.agents.originals import ArchiveTable
 from tract.agents.rules import KEPT_TURNS
 from tract.agents.subject import Advice, Subject
@@ -25,6 +25,7 @@ from tract.history.context import context_at, index_of
 from tract.history.times import moment
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind
+from tract.objects.collector import without_collections
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.repo import Repository

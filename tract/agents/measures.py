@@ -7,11 +7,9 @@ Rows that are measured stay as they are, and a conversation mostly grows: to mea
 
 from __future__ import annotations
 
-import gc
 import heapq
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from tract.compile.snapshot import Columns, Snapshot
@@ -227,18 +225,6 @@ class Measures:
     def turn_before(self, count: int) -> int:
         """The row with which the last *count* turns of the model begin; 0 where there are not so many."""
         return self.turns[-count] if 0 < count <= len(self.turns) else 0
-
-
-@contextmanager
-def without_collections() -> Iterator[None]:
-    """Inside, Python looks for no unreachable cycles: there are none in a context that is read and measured, and to look through it as it grows is a quarter of a first look."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _calls_in(message: Message, tools: Tools) -> list[Call]:

@@ -101,6 +101,8 @@ class Batch:
                 else:
                     tx.edits.append(edit)
             tx.objects += self._needed(tx, anew.values()) if anew else self._objects.new
+        for index in self.repo.key_indexes.values():
+            index.clear()  # what it put off leads to all of the batch, in a circle
         return anew
 
     def _local(self, edit: RefEdit) -> str:

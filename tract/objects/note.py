@@ -11,6 +11,7 @@ So it makes no difference in which order lists were joined, nor whose clock was 
 # Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
 
 import os
+import struct
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -46,6 +47,26 @@ def new_event(
         "replaces": [id.hex() for id in replaces],
         "body": body,
     }
+
+
+def new_events(
+    namespace: str, author: str, notes: Iterable[tuple[ObjectId, Mapping[str, Any], int]]
+) -> list[dict[str, Any]]:
+    """The same of many notes, each with its target, body and time, that replace none."""
+    notes = list(notes)
+    numbers = struct.iter_unpack(">HI", os.urandom(6 * len(notes)))
+    return [
+        {
+            "namespace": namespace,
+            "target": target.hex(),
+            "time": time,
+            "author": author,
+            "random": high << 32 | low,
+            "replaces": [],
+            "body": body,
+        }
+        for (target, body, time), (high, low) in zip(notes, numbers, strict=True)
+    ]
 
 
 def read_event(id: ObjectId, value: Any) -> NoteEvent:

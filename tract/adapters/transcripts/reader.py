@@ -23,6 +23,7 @@ from tract.adapters.transcripts.strictjson import Parser, Refused, describe, par
 from tract.adapters.transcripts.table import FORMATS, TABLE, formats_for
 from tract.adapters.transcripts.unpacking import opened
 from tract.errors import ImportFormatError
+from tract.objects.collector import without_collections
 from tract.objects.message_format import JSON, MESSAGE_FORMATS
 
 Progress: TypeAlias = Callable[[int, int], None]
@@ -51,7 +52,7 @@ def read_transcript(
         raise ImportFormatError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
     reader = _Reader(Path(path), format, key, on_progress or _ignore)
     try:
-        with opened(path) as file:
+        with opened(path) as file, without_collections():
             reader.read(file)
     except OSError as exc:
         detail = f"it cannot be read: {(exc.strerror or str(exc)).lower()}"
