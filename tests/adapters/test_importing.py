@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import gc
+import json
 from contextlib import closing
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.making import call
 from tract import ImportFormatError, RefMovedError, Tract, TractError
-from tract.adapters.importing import Importer, import_conversation
+from tract.adapters.importing import Importer, import_conversation, import_file
 from tract.adapters.transcripts import Branch, Child, Conversation, Turn
 from tract.config import TractConfig
 from tract.history.branch import create_branch, list_branches
 from tract.history.context import context_at, entries
+from tract.objects.model import NewObject
 from tract.opening import create_repository, memory_repository, open_repository
 from tract.refs.names import HEADS
 from tract.repo import Repository
@@ -45,6 +49,13 @@ def texts(repo: Repository, branch: str) -> list[Any]:
     return found[::-1]
 
 
+def gemini_session(path: Path, *lines: dict[str, Any]) -> Path:
+    """A file of the Gemini command line, with these messages and patches."""
+    first = {"sessionId": "s", "projectHash": "p"}
+    path.write_text("".join(json.dumps(line) + "\n" for line in (first, *lines)))
+    return path
+
+
 def operations(repo: Repository) -> list[str]:
     return [operation.reason for _, operation in repo.refs.history()]
 
@@ -68,6 +79,52 @@ def test_the_current_branch_may_take_it_and_grows():
 
     assert ["a", "b"] == texts(repo, "main")
     assert ["main"] == list(list_branches(repo))
+
+
+def test_a_session_that_was_rewound_to_nothing_is_on_the_current_branch_and_what_it_says_later_on_one_of_its_own(
+    tmp_path,
+):
+    repo = memory_repository()
+    asked = {"id": "1", "type": "user", "content": "a"}
+    gone = [asked, {"$rewindTo": "1"}]
+
+    import_file(repo, gemini_session(tmp_path / "talk.jsonl", *gone))
+    import_file(repo, gemini_session(tmp_path / "talk.jsonl", *gone, {**asked, "id": "2", "content": "b"}))
+
+    assert (["a"], ["b"]) == (texts(repo, "main"), texts(repo, "talk"))
+    assert ["main", "talk"] == sorted(list_branches(repo))
+
+
+def test_an_import_leaves_none_of_its_objects_to_the_collector(tmp_path):
+    create_repository(tmp_path, TractConfig())
+    keyed = tuple(turn(str(number), key=f"k{number}") for number in range(9))
+    gc.collect()
+    gc.disable()
+    try:
+        with closing(open_repository(tmp_path)) as repo:
+            importer = Importer(repo, count=False)
+            importer.take(conversation(Branch("main", keyed)))
+            left = sum(type(one) is NewObject for one in gc.get_objects())
+    finally:
+        gc.enable()
+
+    assert left == 0
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_python_s_collector_is_as_it_was_after_an_import_and_after_one_that_fails(tmp_path, is_on):
+    (gc.enable if is_on else gc.disable)()
+    try:
+        import_file(
+            memory_repository(), gemini_session(tmp_path / "talk.jsonl", {"id": "1", "type": "user", "content": "a"})
+        )
+        after = gc.isenabled()
+        (tmp_path / "none.json").write_text('{"a": 1}')
+        with pytest.raises(ImportFormatError):
+            import_file(memory_repository(), tmp_path / "none.json")
+        assert (is_on, is_on) == (after, gc.isenabled())
+    finally:
+        gc.enable()
 
 
 def test_lines_share_the_commits_of_the_turns_they_share():

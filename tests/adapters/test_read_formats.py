@@ -368,6 +368,20 @@ def test_lines_of_gemini_s_program_that_were_taken_back_begin_where_they_left_th
     ]  # fmt: skip
 
 
+def test_of_a_session_of_gemini_s_program_that_was_rewound_to_nothing_what_was_taken_back_last_is_the_main_line(read):
+    def said(id: str) -> dict[str, Any]:
+        return {"id": id, "type": "user", "content": id}
+
+    back = [said("a"), said("b"), {"$rewindTo": "b"}, said("c"), {"$rewindTo": "a"}]
+    reading = read([GEMINI_SESSION, *back, {"id": "i", "type": "info", "content": "Cleared."}], "session.jsonl")
+    branches = reading.conversations[0].branches
+
+    assert [(one.name, one.shared, one.parent, "".join(turn.message["content"] for turn in one.turns)) for one in branches] == [
+        ("main", 0, None, "ac"), ("main-2", 1, 0, "ab")
+    ]  # fmt: skip
+    assert "all was taken back: the main line is what was taken back last" in [note.detail for note in reading.notes]
+
+
 def test_what_a_message_of_gemini_s_program_says_no_more_when_it_is_there_again_is_told(read):
     answer = GEMINI_MESSAGES[2]
     less = {**answer, "content": "Cold.", "toolCalls": []}

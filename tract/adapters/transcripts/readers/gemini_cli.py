@@ -8,7 +8,7 @@
 
 A message of type ``gemini`` is an answer with its calls and their results: the answer's calls come first, then the results, then its words, as the program sends them.
 Of a message that is there again under the same id, the last one counts, and a note tells what the first said that the last does not; ``$set`` changes what the session says, messages included.
-What was taken back by ``$rewindTo`` or ``$set``, and is not there again, is a branch.
+What was taken back by ``$rewindTo`` or ``$set``, and is not there again, is a branch; where nothing is left, what was taken back last is the main line, with a note.
 What is for the user alone (info, error, warning) is left out, with a note.
 
 The shapes are those of sessions in two public repositories; gemini-cli 0.61.0 takes what tract writes in the first of them.
@@ -119,7 +119,7 @@ class _Messages:
                 del self._now[gone]
 
     def lines(self, session: str) -> tuple[Branch, ...]:
-        """The line of the messages as they are now, then those that were taken back, in so far as they say more."""
+        """The line of the messages as they are now, then those that were taken back, in so far as they say more; never an empty one before others."""
         behind: dict[tuple[int, str], int] = {}
         """Beginnings of lines by number: which one another becomes with the message of an id behind it."""
 
@@ -128,12 +128,18 @@ class _Messages:
 
         branches: list[Branch] = []
         made: dict[str, list[Turn]] = {}
-        for messages in (self._now, *self._taken_back):
+        lists = [self._now, *self._taken_back]
+        for id, (line, message) in ((id, said) for messages in lists for id, said in messages.items()):
+            if id not in made:
+                made[id] = _turns(message, line, session, self._report)
+        saying = [messages for messages in lists if any(made[id] for id in messages)]
+        if saying and saying[0] is not self._now:
+            self._report.note(None, "all was taken back: the main line is what was taken back last")
+            lists = [saying[-1], *saying[:-1]]
+        for messages in lists:
             turns: list[Turn] = []
             count, beginning, new = 0, 0, list[str]()
-            for id, (line, message) in messages.items():
-                if id not in made:
-                    made[id] = _turns(message, line, session, self._report)
+            for id in messages:
                 turns += made[id]
                 known = None if new else behind.get((beginning, id))
                 if known is None:
