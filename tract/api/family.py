@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 from tract.api.committing import Committing
-from tract.config import TractConfig
 from tract.dataclass import replace
-from tract.errors import CompressionError, LLMConfigError, SessionError, SpawnError
+from tract.errors import LLMConfigError, SessionError, SpawnError, TractError
 from tract.repo import Repository
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.compile.workspace import Workspace
-    from tract.curation.collapse import CollapseResult, CollapseRole, PendingCollapse, Plan, Said
+    from tract.curation.collapse import CollapseOptions, CollapseResult, PendingCollapse, Plan, Said
     from tract.curation.compress.summariser import Summariser
-    from tract.curation.spawn import Inheritance, Select, SpawnInfo
+    from tract.curation.spawn import SpawnInfo, SpawnOptions
 
 Autonomy = Literal["manual", "collaborative", "autonomous"]
 
@@ -27,47 +26,18 @@ class Family(Committing):
 
     _autonomy: Autonomy | None = None
 
-    def spawn(
-        self,
-        purpose: str,
-        *,
-        name: str | None = None,
-        inheritance: Inheritance = "head_snapshot",
-        select: Select | None = None,
-        max_tokens: int | None = None,
-        message: str | None = None,
-        display_name: str | None = None,
-        config: TractConfig | None = None,
-    ) -> Self:
+    def spawn(self, purpose: str, *, name: str | None = None, **options: Unpack[SpawnOptions]) -> Self:
         """Make a tract for *purpose* that begins with the context of this one, and open it; it shares this handle's store, and is closed with it.
 
-        ``head_snapshot``: the same messages, under their ids, with no history behind them; ``full_clone``: with this tract's history too; ``selective``: with those that *select* chooses, a function of a message, a list of revisions or a priority.
+        ``head_snapshot``, which is the default: the same messages, under their ids, with no history behind them; ``full_clone``: with this tract's history too; ``selective``: with those that *select* chooses, a function of a message, a list of revisions or a priority.
         With *max_tokens* it begins with the newest messages that fit, beside the instructions. Where tool calls of the last messages wait for their results, it begins before them.
         *message* is the user's first message to it. Settings, skips and pins are inherited; nothing is copied, and this tract gets no message.
         SpawnError where there is nothing to begin with, and inside a batch; SessionError where there is a tract of that name.
         """
         from tract.curation.spawn import spawn
-        from tract.history.tracts import own_settings
 
-        with self._access() as space:
-            if self._open_batch() is not None:
-                raise SpawnError("cannot spawn inside a batch")
-            if config is not None and not isinstance(config, TractConfig):
-                raise SpawnError(f"config must be a TractConfig, not {type(config).__name__}")
-            if config is None:
-                config = own_settings(space.repo, space.repo.prefix)
-            if display_name is not None:
-                config = replace(config or space.config, display_name=display_name)
-            made = spawn(
-                space,
-                purpose=purpose,
-                name=name,
-                inheritance=inheritance,
-                select=select,
-                max_tokens=max_tokens,
-                message=message,
-                config=config,
-            )
+        with self._outside_batch("spawn", SpawnError) as space:
+            made = spawn(space, purpose, name=name, **options)
         return self._in_tract(made)
 
     def parent(self) -> SpawnInfo | None:
@@ -93,19 +63,7 @@ class Family(Committing):
             info_of(link, None if one is None else one.display_name) for link, one in zip(links, settings, strict=True)
         ]
 
-    def collapse(
-        self,
-        child: Self | str,
-        *,
-        content: str | None = None,
-        call_id: str | None = None,
-        target_tokens: int | None = None,
-        instructions: str | None = None,
-        summariser: Summariser | None = None,
-        auto_commit: bool | None = None,
-        role: CollapseRole | None = None,
-        force: bool = False,
-    ) -> CollapseResult:
+    def collapse(self, child: Self | str, *, force: bool = False, **options: Unpack[CollapseOptions]) -> CollapseResult:
         """Make one message of what *child*, a tract spawned from this one, did since: *content*, or what *summariser* or the configured model says of it.
 
         The message is the result of the call under which the child was spawned, where there was one, or of *call_id*; else the user's, or that of *role*, and names child and purpose.
@@ -114,17 +72,20 @@ class Family(Committing):
         A model's summary that has nothing of the work, or mostly numbers, paths and ids that are nowhere in it, waits even so, with a warning.
         SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
-        from tract.curation.collapse import Said, ask_for_summary, doubt_of, find_link, plan_collapse, said_by_model
+        from tract.curation.collapse import (
+            Said,
+            ask_for_summary,
+            check_options,
+            doubt_of,
+            find_link,
+            plan_collapse,
+            said_by_model,
+        )
         from tract.curation.compress.land import forget_pieces
 
-        _check_text("content", content)
-        _check_text("instructions", instructions)
-        if role not in (None, "user", "assistant", "system"):
-            raise CompressionError(f"the role of a collapse must be user, assistant or system, not {role!r:.40}")
-        if target_tokens is not None and (type(target_tokens) is not int or target_tokens < 1):
-            raise CompressionError(f"target_tokens must be a positive whole number, not {target_tokens!r:.40}")
-        if auto_commit not in (None, True, False):
-            raise CompressionError(f"auto_commit must be True, False or None, not {auto_commit!r:.40}")
+        check_options(options)
+        content, auto_commit = options.get("content"), options.get("auto_commit")
+        call_id, role = options.get("call_id"), options.get("role")
         name, branch = self._named(child)
         with self._outside_batch("collapse") as space:
             link = find_link(space.repo, name, force=force)
@@ -133,7 +94,9 @@ class Family(Committing):
         if content is not None:
             said = Said(content, call_id, role)
         else:
-            summary = ask_for_summary(other, plan, self._summariser(summariser), target_tokens, instructions)
+            summariser = self._summariser(options.get("summariser"))
+            target, instructions = options.get("target_tokens"), options.get("instructions")
+            summary = ask_for_summary(other, plan, summariser, target, instructions)
             said = said_by_model(summary, call_id, role)
         doubt = doubt_of(other, plan, said.text) if content is None else None
         lands = (content is not None or self._is_autonomous()) if auto_commit is None else auto_commit
@@ -159,9 +122,16 @@ class Family(Committing):
 
         It stands for what the child had done when it was asked for. SessionError where it waits no longer, and where the child was collapsed since.
         """
-        from tract.curation.collapse import Said, forget_collapse, kept_collapse, link_of_pending, plan_collapse
+        from tract.curation.collapse import (
+            Said,
+            check_options,
+            forget_collapse,
+            kept_collapse,
+            link_of_pending,
+            plan_collapse,
+        )
 
-        _check_text("content", content)
+        check_options({"content": content})
         with self._outside_batch("collapse") as space:
             one = kept_collapse(space.repo, pending)
             link = link_of_pending(space.repo, one)
@@ -211,11 +181,11 @@ class Family(Committing):
         return choose_summariser(given, self._client, prompts=self._prompts)
 
     @contextmanager
-    def _outside_batch(self, what: str) -> Iterator[Workspace]:
-        """The workspace; SessionError inside a batch, whose end another process may come before."""
+    def _outside_batch(self, what: str, error: type[TractError] = SessionError) -> Iterator[Workspace]:
+        """The workspace; *error* inside a batch, whose end another process may come before."""
         with self._access() as space:
             if self._open_batch() is not None:
-                raise SessionError(f"cannot {what} inside a batch")
+                raise error(f"cannot {what} inside a batch")
             yield space
 
     def _in_tract(self, name: str, branch: str | None = None) -> Self:
@@ -243,10 +213,3 @@ class Family(Committing):
         if repo.path != self._repo.path or (repo.path is None and repo.refs is not self._repo.refs):
             raise SessionError(f"tract '{repo.tract}' is of another store")
         return repo.tract, repo.branch
-
-
-def _check_text(what: str, text: str | None) -> None:
-    if text is not None and not isinstance(text, str):
-        raise CompressionError(f"the {what} of a collapse must be text, not {type(text).__name__}")
-    if text is not None and not text.strip():
-        raise CompressionError(f"the {what} of a collapse is empty")

@@ -8,26 +8,26 @@ land     one transaction                                          or it waits: s
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from tract.compile.workspace import Workspace
+from tract.config import check_keywords
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.facts import doubt_about
 from tract.curation.compress.result import UNFIT, Requirements
+from tract.curation.compress.store import choose_waiting, read_waiting
 from tract.curation.compress.summariser import Summariser, blocks_of
 from tract.curation.spawn import open_calls
 from tract.dataclass import dataclass, field, replace
-from tract.errors import CompressionError, ContentValidationError, ObjectCorruptError, SessionError
+from tract.errors import CompressionError, ContentValidationError, SessionError
 from tract.history.collapse import NewCollapse, Work, work_between, write_collapse
 from tract.history.context import context_at, entries, find_entry
 from tract.history.notes import PRIORITY, note_tip
 from tract.history.spawn import Link, child_named, name_now, parent_of
-from tract.history.state import clear_state, read_state_as, states, write_state
+from tract.history.state import clear_state, write_state
 from tract.history.times import moment
 from tract.history.tracts import in_tract
 from tract.llm.callables import saying
@@ -47,7 +47,6 @@ from tract.writing.drafts import draft, tool_message
 
 CollapseRole = Literal["user", "assistant", "system"]
 _PREFIX = "collapse-"
-_ID = re.compile(r"[0-9a-f]{10}")
 _SHORT = 64
 """Tokens that a summary may have however little the child did."""
 
@@ -135,6 +134,24 @@ class Said(NamedTuple):
     role: CollapseRole | None = None
     generation_config: Mapping[str, Any] = MappingProxyType({})
     summarised_by: Mapping[str, Any] = MappingProxyType({})
+
+
+def check_options(options: CollapseOptions) -> None:
+    """CompressionError for what a collapse cannot be asked for."""
+    check_keywords("collapse", options, CollapseOptions)
+    for what in ("content", "instructions"):
+        text = options.get(what)
+        if text is not None and not isinstance(text, str):
+            raise CompressionError(f"the {what} of a collapse must be text, not {type(text).__name__}")
+        if text is not None and not text.strip():
+            raise CompressionError(f"the {what} of a collapse is empty")
+    role, target = options.get("role"), options.get("target_tokens")
+    if role not in (None, "user", "assistant", "system"):
+        raise CompressionError(f"the role of a collapse must be user, assistant or system, not {role!r:.40}")
+    if target is not None and (type(target) is not int or target < 1):
+        raise CompressionError(f"target_tokens must be a positive whole number, not {target!r:.40}")
+    if options.get("auto_commit") not in (None, True, False):
+        raise CompressionError(f"auto_commit must be True, False or None, not {options['auto_commit']!r:.40}")
 
 
 def find_link(repo: Repository, child: str, *, force: bool) -> Link:
@@ -333,27 +350,13 @@ def _state_of_call(space: Workspace, call: str) -> Literal["open", "answered", "
 
 def kept_collapses(repo: Repository) -> list[PendingCollapse]:
     """The collapses that wait, the oldest first; one that cannot be read is left out."""
-    found = []
-    for name in states(repo):
-        if name.startswith(_PREFIX) and _ID.fullmatch(name.removeprefix(_PREFIX)):
-            with suppress(ObjectCorruptError):
-                one = read_state_as(repo, name, PendingCollapse)
-                found += [] if one is None else [one]
-    return sorted(found, key=lambda one: (one.created, one.id))
+    return sorted(read_waiting(repo, _PREFIX, PendingCollapse), key=lambda one: (one.created, one.id))
 
 
 def kept_collapse(repo: Repository, named: PendingCollapse | str | None) -> PendingCollapse:
     """The collapse that waits under an id, or a beginning of it; for None the only one. SessionError where there is none, or several."""
-    if isinstance(named, PendingCollapse):
-        named = named.id
-    found = [one for one in kept_collapses(repo) if named is None or (named and one.id.startswith(named))]
-    if len(found) == 1:
-        return found[0]
-    if named is None:
-        waiting = f"{len(found)} wait: {', '.join(one.id for one in found)}" if found else "none waits"
-        raise SessionError(f"no collapse was named, and {waiting}")
-    what = "names several collapses" if found else "is no collapse"
-    raise SessionError(f"'{named}' {what} that wait{'' if found else 's'} for approval")
+    id = named.id if isinstance(named, PendingCollapse) else named
+    return choose_waiting(kept_collapses(repo), id, "collapse", SessionError)
 
 
 def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:

@@ -18,6 +18,7 @@ from tract.history.context import context_at, count_entries, entries_from
 from tract.history.priority import Priority
 from tract.history.spawn import Link, NewChild, check_head, write_spawn
 from tract.history.times import moment
+from tract.history.tracts import own_settings
 from tract.history.walk import first_parents
 from tract.messages import tool_ids, tool_units
 from tract.messages.message import Message
@@ -93,13 +94,14 @@ def _status(link: Link) -> Literal["open", "collapsed", "deleted", "not here"]:
 
 def spawn(
     space: Workspace,
-    *,
     purpose: str,
+    *,
     name: str | None = None,
     inheritance: Inheritance = "head_snapshot",
     select: Select | None = None,
     max_tokens: int | None = None,
     message: str | None = None,
+    display_name: str | None = None,
     config: TractConfig | None = None,
 ) -> str:
     """Make a tract that begins with the context at HEAD, and with *message*, in one operation, and give back its name; see ``Tract.spawn``.
@@ -108,6 +110,11 @@ def spawn(
     """
     _check_request(purpose, inheritance, select, max_tokens, message)
     repo = space.repo
+    if config is not None and not isinstance(config, TractConfig):
+        raise SpawnError(f"config must be a TractConfig, not {type(config).__name__}")
+    config = own_settings(repo, repo.prefix) if config is None else config
+    if display_name is not None:
+        config = replace(config or space.config, display_name=display_name)
     head = check_head(repo)
     waiting, calls = open_calls(space, context_at(repo, head))
     context, items, new = _inherited(space, head, waiting, select, max_tokens)

@@ -6,15 +6,16 @@ state/compress-<id>     a PendingCompression, field by field
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
 from tract.compile.workspace import Moving, Workspace
 from tract.curation.compress.land import forget_pieces, land_compression, recounted
 from tract.curation.compress.pending import dry_run_of, with_content
 from tract.curation.compress.plan import CompressionOptions, CompressionRequest, plan_compression
 from tract.curation.compress.result import UNFIT, CompressResult, PendingCompression
-from tract.errors import CompressionError, ObjectCorruptError
+from tract.errors import CompressionError, ObjectCorruptError, TractError
 from tract.history.state import clear_state, read_state_as, states, write_state
 from tract.objects.id import ObjectId
 from tract.refs.store import ANY, Expected
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 _PREFIX = "compress-"
 _ID = re.compile(r"[0-9a-f]{10}")
+_T = TypeVar("_T")
 
 
 def compress(
@@ -98,23 +100,36 @@ def _forget_refused(repo: Repository, pending: PendingCompression) -> None:
 
 def kept_compressions(repo: Repository) -> list[PendingCompression]:
     """The compressions that wait, in order of their ids; one that cannot be read is left out."""
+    return read_waiting(repo, _PREFIX, PendingCompression)
+
+
+def kept_compression(repo: Repository, id: str | None) -> PendingCompression:
+    """The waiting compression that *id*, or a beginning of it, names; for None the only one. CompressionError where there is none, or several."""
+    return choose_waiting(kept_compressions(repo), id, "compression", CompressionError)
+
+
+def read_waiting(repo: Repository, prefix: str, kind: type[_T]) -> list[_T]:
+    """What waits for a review under *prefix* and an id, in order of the ids; one that cannot be read is left out."""
     found = []
     for name in states(repo):
-        if _ID.fullmatch(name.removeprefix(_PREFIX)) and name.startswith(_PREFIX):
+        if name.startswith(prefix) and _ID.fullmatch(name.removeprefix(prefix)):
             with suppress(ObjectCorruptError):
-                one = read_state_as(repo, name, PendingCompression)
+                one = read_state_as(repo, name, kind)
                 found += [] if one is None else [one]
     return found
 
 
-def kept_compression(repo: Repository, id: str) -> PendingCompression:
-    """The waiting compression that *id*, or a beginning of it, names; CompressionError when there is none, or several."""
-    found = [one for one in kept_compressions(repo) if id and one.id.startswith(id)]
-    if len(found) != 1:
-        raise CompressionError(
-            f"'{id}' {'names several' if found else 'is no'} compression{'s' if found else ''} that waits for approval"
-        )
-    return found[0]
+def choose_waiting(waiting: Sequence[_T], named: str | None, what: str, error: type[TractError]) -> _T:
+    """The one that *named*, an id or a beginning of one, names; for None the only one; *error* where there is none, or several."""
+    ids = [str(cast("Any", one).id) for one in waiting]
+    found = [one for one, id in zip(waiting, ids, strict=True) if named is None or (named and id.startswith(named))]
+    if len(found) == 1:
+        return found[0]
+    if named is None:
+        told = f"{len(ids)} {what}s wait: {', '.join(ids)}" if ids else "none waits"
+        raise error(f"no {what} was named, and {told}")
+    told = f"names several {what}s that wait" if found else f"is no {what} that waits"
+    raise error(f"'{named}' {told} for approval")
 
 
 def is_kept(repo: Repository, id: str) -> bool:
@@ -126,23 +141,15 @@ def approve(
     space: Workspace, pending: PendingCompression | str | None, *, expected: Expected = ANY, force: bool = False
 ) -> CompressResult:
     """Commit a compression as it was reviewed, or as it is kept under the id *pending*, or where that is None the only one that waits; errors are those of ``land_compression``."""
-    if pending is None:
-        pending = _only_one(space.repo)
-    one = kept_compression(space.repo, pending) if isinstance(pending, str) else _checked(space.repo, pending)
+    if pending is None or isinstance(pending, str):
+        one = kept_compression(space.repo, pending)
+    else:
+        one = _checked(space.repo, pending)
     result = land_compression(space, one, expected=expected, force=force)
     _forget_refused(space.repo, one)
     # The branch first: a process that dies in between leaves a compression that cannot be approved again, for its messages are gone.
     clear_state(space.repo, _PREFIX + one.id)
     return result
-
-
-def _only_one(repo: Repository) -> PendingCompression:
-    """The compression that waits; CompressionError where none does, or several."""
-    found = kept_compressions(repo)
-    if len(found) != 1:
-        waiting = f"{len(found)} compressions wait: {', '.join(one.id for one in found)}" if found else "none waits"
-        raise CompressionError(f"no compression was named, and {waiting}")
-    return found[0]
 
 
 def reject(space: Workspace, pending: PendingCompression | str) -> None:
