@@ -65,7 +65,8 @@ def reorder(
     anchor = _anchor(view, asked, before, after)
     moved = _with_units(units, asked, anchor)
     order = _order(view, units, moved, anchor, is_before=before is not None)
-    if order == list(range(len(view))):
+    first = next((at for at, was in enumerate(order) if at != was), None)
+    if first is None:
         raise ContentValidationError("the messages stand there already")
     warnings = (*_kept_together(view, asked, moved), *_concerns(view, order))
     if strict and warnings:
@@ -76,7 +77,6 @@ def reorder(
         with transaction(repo, f"reorder: {text}", expected=head) as tx:
             id = commit_context(tx, [view.items[at] for at in order], CommitOperation.REORDER, message=text)
             tx.move_branch(id, orig_head=True)
-    first = next(at for at, was in enumerate(order) if at != was)
     return ReorderResult(
         None if id is None else id.hex(),
         branch.removeprefix(HEADS),

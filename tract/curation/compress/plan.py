@@ -112,8 +112,7 @@ class CompressionRequest:
         if self.target_tokens is not None and (type(self.target_tokens) is not int or self.target_tokens < 1):
             raise CompressionError(f"target_tokens must be a positive whole number, not {self.target_tokens!r:.40}")
         for name in ("instructions", "system_prompt", "message"):
-            value = getattr(self, name)
-            if value is not None and not isinstance(value, str):
+            if not isinstance(value := getattr(self, name), str | None):
                 raise CompressionError(f"{name} must be text, not {type(value).__name__}")
         if not isinstance(self.prices, CachePrices | None):
             raise CompressionError(f"prices must be CachePrices, not {type(self.prices).__name__}")
@@ -305,31 +304,19 @@ def _whole_units(
     for unit in sorted(wholes):
         inside = chosen.intersection(unit)
         held = [at for at in unit if at in fixed or view.is_pinned(at)]
-        first = view.items[unit[0]][0].hex()
+        kind, told = "tool_pair_kept", ""
         if held or waiting.intersection(unit):
             why = "a part of it is pinned or preserved" if held else "a call of it waits for its result"
-            if inside - fixed:
-                yield CompileWarning(
-                    "tool_pair_kept", f"the tool call and its results stay: {why}", index=None, commit=first
-                )
+            told = f"the tool call and its results stay: {why}" if inside - fixed else ""
             fixed.update(inside)
+        elif len(inside) < len(unit) and request.spares_recent:
+            chosen -= inside
+            told = "the tool call and its results stay: they reach into the recent part"
         elif len(inside) < len(unit):
-            if request.spares_recent:
-                chosen -= inside
-                yield CompileWarning(
-                    "tool_pair_kept",
-                    "the tool call and its results stay: they reach into the recent part",
-                    index=None,
-                    commit=first,
-                )
-            else:
-                chosen.update(unit)
-                yield CompileWarning(
-                    "tool_pair_extended",
-                    "all of the tool call and its results go, as a part of them does",
-                    index=None,
-                    commit=first,
-                )
+            chosen.update(unit)
+            kind, told = "tool_pair_extended", "all of the tool call and its results go, as a part of them does"
+        if told:
+            yield CompileWarning(kind, told, index=None, commit=view.items[unit[0]][0].hex())
 
 
 def _check_worth(view: ContextView, request: CompressionRequest, summed: Sequence[int], kept: int) -> None:
