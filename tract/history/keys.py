@@ -17,17 +17,18 @@ Only where other commits came in by a merge is history walked.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
 from tract.errors import KeyConflictError
 from tract.history.commit import Change, Draft
-from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip, noted_entries
+from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip, noted_entries, notes_between
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import same_json
-from tract.objects.model import Commit, CommitOperation, Entry
+from tract.objects.model import Commit, CommitOperation
 from tract.objects.note import read_event
 from tract.repo import Repository
 from tract.storage.key_index import IndexReplacedError, KeyIndex, Link
@@ -347,28 +348,14 @@ def _advance(repo: Repository, index: KeyIndex) -> None:
     tip = note_tip(repo, KEY)
     if tip == index.tip:
         return
-    notes = None if index.tip is None else _notes_after(repo, index.tip, tip)
+    notes = None
+    if index.tip is not None and repo.objects.contains(index.tip):
+        notes = notes_between(repo, index.tip, tip, most=sys.maxsize, least=repo.commit(index.tip).generation)
     if notes is None:
         index.clear()
     for target, blob in noted_entries(repo, tip) if notes is None else notes:
         _add(repo, index, target, blob)
     index.advanced(tip)
-
-
-def _notes_after(repo: Repository, old: ObjectId, new: ObjectId | None) -> list[Entry] | None:
-    """The notes after the tip *old* up to *new*, oldest first; None where *new* does not go on from it."""
-    if not repo.objects.contains(old):
-        return None
-    steps: list[Entry] = []
-    least = repo.commit(old).generation
-    at = new
-    while at is not None and at != old:
-        commit = repo.commit(at)
-        if commit.generation <= least or commit.target is None or commit.content is None:
-            return None
-        steps.append((commit.target, commit.content))
-        at = commit.parents[0] if commit.parents else None
-    return steps[::-1] if at == old else None
 
 
 def _add(repo: Repository, index: KeyIndex, target: ObjectId, blob: ObjectId) -> None:

@@ -85,8 +85,10 @@ def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str, 
         tx.note(namespace, note.target, note.body, time=note.time, message=note.message, replaces=replaces)
 
 
-def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> list[Entry] | None:
-    """The commit and the blob of every note after the tip *old* up to *new*, oldest first; None when they are not a few steps apart.
+def notes_between(
+    repo: Repository, old: ObjectId | None, new: ObjectId | None, *, most: int = _MOST_STEPS, least: int = 0
+) -> list[Entry] | None:
+    """The commit and the blob of every note after the tip *old* up to *new*, oldest first; None when they are more than *most* steps apart, or lie on two lines: none between them is of a generation up to *least*.
 
     From no note at all there are no steps: a list can begin with several, which its first commit brought, and what it says is what counts.
     """
@@ -94,9 +96,9 @@ def notes_between(repo: Repository, old: ObjectId | None, new: ObjectId | None) 
         return list(noted_entries(repo, new))
     steps: list[Entry] = []
     at = new
-    while at is not None and at != old and len(steps) < _MOST_STEPS:
+    while at is not None and at != old and len(steps) < most:
         commit = repo.commit(at)
-        if commit.target is None or commit.content is None:
+        if commit.generation <= least or commit.target is None or commit.content is None:
             return None
         steps.append((commit.target, commit.content))
         at = commit.parents[0] if commit.parents else None
