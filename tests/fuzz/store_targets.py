@@ -27,7 +27,7 @@ from tract.history.branch import cleaned_name
 from tract.history.commit import Draft, write_commits
 from tract.history.moves import RefMove, move_refs
 from tract.history.priority import Priority, annotate, read_priority
-from tract.history.times import microseconds, read_moment
+from tract.history.times import microseconds
 from tract.objects.model import CommitOperation
 from tract.opening import format_text, memory_repository, read_format
 from tract.refs.names import branch_ref, check_ref, name_problem, tag_ref, tract_prefix
@@ -120,7 +120,7 @@ def _terminal(data: bytes) -> None:
 def _times(data: bytes) -> None:
     text = text_of(data)
     is_retention(text)
-    microseconds(read_moment(text), "a time")
+    microseconds(text, "a time")
 
 
 def _priority(data: bytes) -> None:

@@ -15,7 +15,6 @@ from tract.history.notes import (
     PRIORITY,
     NewNote,
     NoteTable,
-    join_notes,
     note_history,
     note_tip,
     noted_entries,
@@ -50,9 +49,12 @@ class Clones:
     def join(self, clone: str, other: str) -> None:
         self._go(clone)
         theirs = self.tips[other]
-        if theirs is not None:
-            with transaction(self.repo, "fetch", moves="refs") as tx:
-                join_notes(tx, PRIORITY, theirs)
+        known = {blob for _, blob in noted_entries(self.repo, self.tips[clone])}
+        with transaction(self.repo, "fetch", moves="refs") as tx:
+            for commit, blob in noted_entries(self.repo, theirs):
+                if blob not in known:
+                    known.add(blob)
+                    tx.take_note(PRIORITY, commit, blob)
         self.tips[clone] = note_tip(self.repo, PRIORITY)
 
     def collect(self, clone: str) -> None:

@@ -21,7 +21,7 @@ What a note says is in its blob, an event (tract/objects/note.py), and which of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from tract.history.context import chunks
 from tract.objects.id import ObjectId
@@ -31,9 +31,6 @@ from tract.objects.strict_reader import read_blob
 from tract.refs.names import NOTES
 from tract.repo import Repository
 from tract.tree import Context
-
-if TYPE_CHECKING:
-    from tract.transaction import Transaction
 
 PRIORITY = "priority"
 CONFIG = "config"
@@ -209,16 +206,3 @@ def note_history(repo: Repository, namespace: str, target: ObjectId | None = Non
         part = found[max(0, start - _READ_TOGETHER) : start]
         for id, payload in reversed(list(zip(part, repo.objects.payloads(part, "blob"), strict=True))):
             yield read_event(id, read_blob(id, Object("blob", payload)))
-
-
-def join_notes(tx: Transaction, namespace: str, theirs: ObjectId) -> None:
-    """Take the notes of the list at *theirs* into this tract's.
-
-    Whoever joins whose list first, and however often: the notes that count are the same everywhere.
-    """
-    repo = tx.repo
-    known = {blob for _, blob in noted_entries(repo, note_tip(repo, namespace))}
-    for commit, blob in noted_entries(repo, theirs):
-        if blob not in known:
-            known.add(blob)
-            tx.take_note(namespace, commit, blob)

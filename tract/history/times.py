@@ -29,13 +29,3 @@ def microseconds(when: datetime | str, what: str) -> int:
     except OverflowError:
         raise TimeArgumentError(f"{what} is outside the years 1 to 9999 in UTC: {when.isoformat()}") from None
     return (when - _EPOCH) // timedelta(microseconds=1)
-
-
-def read_moment(text: str) -> datetime:
-    """The moment that an ISO 8601 text names; TimeArgumentError for any other text, or one that says no time zone."""
-    try:
-        when = datetime.fromisoformat(text)
-    except ValueError:
-        raise TimeArgumentError(f"{text!r} is no time such as 2026-11-21T08:30:00+01:00") from None
-    microseconds(when, "a time")
-    return when
