@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
+import pickle
 import warnings
 from pathlib import Path
 
@@ -20,19 +22,35 @@ KINDS = [
 LINE = HOSTILE + "\nnext\tline"
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_a_text_in_an_error_drives_no_terminal(kind):
+def made(kind, text: str):
+    """An error of that *kind*, whose facts are all *text*."""
     own = next((one.__init__ for one in kind.__mro__ if inspect.isfunction(vars(one).get("__init__"))), None)
     wanted = [
         one
         for one in (list(inspect.signature(own).parameters.values())[1:] if own else ())
         if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
     ]
-    given = {one.name: (LINE,) if "tuple" in str(one.annotation) else LINE for one in wanted}
-    error = kind(**given) if given else kind(LINE)
+    given = {one.name: (text,) if "tuple" in str(one.annotation) else text for one in wanted}
+    return kind(**given) if given else kind(text)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_text_in_an_error_drives_no_terminal(kind):
+    error = made(kind, LINE)
 
     assert [] == [char for char in UNSAFE + "\n\t" if char in str(error)]
     assert "ok" in str(error)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))])
+def test_an_error_goes_to_another_process_as_it_is(kind, again):
+    error = made(kind, "what it is about")
+    error.content = ("x",)
+
+    other = again(error)
+
+    assert (type(error), str(error), error.args, vars(error)) == (type(other), str(other), other.args, vars(other))
 
 
 def test_a_name_of_a_tract_drives_no_terminal_through_an_error(tmp_path: Path):

@@ -92,6 +92,17 @@ class TractError(Exception):
     def __str__(self) -> str:
         return one_line(super().__str__())
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Made again as it is, for another process: what it was made of is not what it says."""
+        return _made_again, (type(self), self.args, vars(self))
+
+
+def _made_again(kind: type[TractError], args: tuple[Any, ...], facts: dict[str, Any]) -> TractError:
+    error = kind.__new__(kind, *args)
+    error.args = args
+    vars(error).update(facts)
+    return error
+
 
 TraceError = TractError
 

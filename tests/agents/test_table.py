@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from typing import Any
 
 import pytest
@@ -185,3 +187,8 @@ def test_usage_is_recorded_and_the_store_collected(tmp_path: Any) -> None:
 @pytest.mark.parametrize("name", ["a b", "", "..", "x" * 300, "-", "HEAD", "\ud800"])
 def test_a_bad_name_is_an_error(name: str) -> None:
     assert execute(conversation(), Action("branch", {"name": name})).error is not None
+
+
+@pytest.mark.parametrize("action", [Action("compress"), Action("annotate", {"target": [2]}, "why", "manual")])
+def test_an_action_goes_to_another_process(action):
+    assert action == pickle.loads(pickle.dumps(action)) == copy.deepcopy(action)

@@ -40,6 +40,9 @@ class Action:
     autonomy: Autonomy | None = None
     content_by: Literal["rule"] | None = None
 
+    def __reduce__(self) -> tuple[Any, ...]:  # the mapping of no arguments cannot be pickled
+        return Action, (self.name, dict(self.arguments), self.reason, self.autonomy, self.content_by)
+
 
 PolicyAction = Action
 
