@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -514,3 +515,32 @@ def test_every_context_of_the_corpus_is_unchanged_in_every_format(path):
         with suppress(ContentValidationError):  # a message alone that cannot be sent
             for format, body in bodies(t).items():
                 assert "unchanged" == t.record(body, format=format).kind, (conversation.name, format)
+
+
+def test_what_stands_behind_a_change_is_looked_at_once():
+    def asked(at: int) -> list[JSON]:
+        result = {"name": "look", "response": {"output": f"seen {at}"}}
+        return [
+            {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {"at": at}}}]},
+            {"role": "user", "parts": [{"functionResponse": result}]},
+        ]
+
+    t = make_tract()
+    contents: list[JSON] = [
+        {"role": "user", "parts": [{"text": "look"}]},
+        *(one for at in range(200) for one in asked(at)),
+    ]
+    t.record(contents, format="gemini")
+    contents[202] = asked(5000)[1]
+    rows = 0
+
+    def count(frame: Any, event: str, _: object) -> None:
+        nonlocal rows
+        rows += event == "call" and frame.f_code.co_varnames == ("_cls", "at", "piece")
+
+    sys.setprofile(count)
+    changed = t.record(contents, format="gemini")
+    sys.setprofile(None)
+
+    assert 1 == len(changed.edited) == len(changed.commits)
+    assert 0 < rows < 4 * len(contents)

@@ -115,20 +115,25 @@ class _Matching:
 
     def _suffix(self, rest: list[_Row], start: int, stop: int) -> int:
         """Match from the end as long as rows and items are the same, and take them out of *rest*; the item at which that ends."""
+        firsts = [at for at, row in enumerate(rest) if row.piece is not None]
         while rest:
-            first = next(at for at in range(len(rest) - 1, -1, -1) if rest[at].piece is not None or at == 0)
+            first = firsts[-1] if firsts else 0
             piece = rest[first].piece
+            if piece is not None and len(rest) - first != len(piece.rows):
+                piece = None  # what is at the end was of a piece that is matched row by row
             count = 0 if piece is None else len(piece.items)
-            if piece is not None and len(rest) - first == len(piece.rows) and stop - count >= start and all(
+            if piece is not None and stop - count >= start and all(
                 alike(self._given.items[stop - count + n], piece.items[n]) for n in range(count)
             ):  # fmt: skip
                 self._keep(stop - count, piece.rows, count)
                 stop -= count
-                del rest[first:]
+                del rest[first:], firsts[-1]
             elif stop > start and self._committed([rest[-1].at], stop - 1) == 1:
                 self._keep(stop - 1, (rest.pop().at,), 1)
                 stop -= 1
-                rest[first:] = [_Row(row.at, None) for row in rest[first:]]
+                if piece is not None:
+                    del firsts[-1]
+                    rest[first:] = [_Row(row.at, None) for row in rest[first:]]
             else:
                 break
         return stop
