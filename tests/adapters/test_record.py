@@ -544,3 +544,95 @@ def test_what_stands_behind_a_change_is_looked_at_once():
 
     assert 1 == len(changed.edited) == len(changed.commits)
     assert 0 < rows < 4 * len(contents)
+
+
+def talk_in(format: str, at: int) -> list[JSON]:
+    """A call and its result, and a word behind them."""
+    if format == "openai":
+        return [call(f"{at}"), result(f"{at}", f"seen {at}"), answer(f"found {at}")]
+    if format == "responses":
+        made = {"type": "function_call", "call_id": f"{at}", "name": "look", "arguments": "{}"}
+        return [
+            made,
+            {"type": "function_call_output", "call_id": f"{at}", "output": f"seen {at}"},
+            answer(f"found {at}"),
+        ]
+    if format == "anthropic":
+        return [use(f"{at}"), used(f"{at}"), answer(f"found {at}")]
+    response = {"name": "look", "response": {"output": f"seen {at}"}}
+    return [
+        {"role": "model", "parts": [{"functionCall": {"name": "look", "args": {"at": at}}}]},
+        {"role": "user", "parts": [{"functionResponse": response}]},
+        {"role": "model", "parts": [{"text": f"found {at}"}]},
+    ]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_list_that_is_known_is_neither_rendered_nor_read_message_by_message(format):
+    t = make_tract()
+    first: JSON = {"role": "user", "parts": [{"text": "look"}]} if format == "gemini" else user("look")
+    messages = [first, *(one for at in range(100) for one in talk_in(format, at))]
+    t.record(messages, format=format)
+    assert "unchanged" == t.record(messages, format=format).kind
+
+    calls = 0
+
+    def count(frame: Any, event: str, _: object) -> None:
+        nonlocal calls
+        calls += event == "call" and frame.f_code.co_name in ("alike", "_single_units", "_copy", "_write_step")
+
+    sys.setprofile(count)
+    for at in range(100, 105):
+        messages += talk_in(format, at)
+        assert 3 == len(t.record(messages, format=format).commits)
+    sys.setprofile(None)
+
+    assert calls < 2000  # it takes some 15,000 to look at each of 300, five times
+    assert "unchanged" == t.record(messages, format=format).kind
+
+
+def places_in(value: Any) -> list[tuple[Any, Any]]:
+    """Where in *value* something stands that can be changed in place."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [one for key, item in items for one in ([(value, key)] if isinstance(item, str) else places_in(item))]
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_is_changed_in_place_is_seen_wherever_it_stands(format, tmp_path):
+    t = Tract.open(tmp_path, durability="process")
+    first: JSON = {"role": "user", "parts": [{"text": "look"}]} if format == "gemini" else user("look")
+    messages = [first, *(one for at in range(4) for one in talk_in(format, at))]
+    t.record(messages, format=format)
+    assert "unchanged" == t.record(messages, format=format).kind
+
+    for holder, key in places_in(messages):
+        if key in ("content", "text", "output"):
+            holder[key] += "!"
+            assert "edited" == t.record(messages, format=format).kind, (holder, key)
+            assert "unchanged" == t.record(messages, format=format).kind, (holder, key)
+            with Tract.open(tmp_path) as other:  # which knows nothing of the list
+                assert "unchanged" == other.record(messages, format=format).kind, (holder, key)
+    t.close()
+
+
+def test_true_in_place_of_one_is_seen():
+    t = make_tract()
+    messages = [user("a"), {"role": "assistant", "content": [{"type": "tool_use", "id": "1", "name": "look", "input": {"at": 1}}]}, used("1")]  # fmt: skip
+    t.record(messages, format="anthropic")
+    assert "unchanged" == t.record(messages, format="anthropic").kind
+
+    messages[1]["content"][0]["input"]["at"] = True
+    changed = t.record(messages, format="anthropic").kind
+    messages[1]["content"][0]["input"]["at"] = 1.0
+    back = t.record(messages, format="anthropic").kind
+
+    assert ("edited", "edited") == (changed, back)
+
+
+def test_a_result_that_a_rendering_made_up_is_no_message():
+    t = make_tract()
+    messages = [user("a"), call("1")]
+    t.record(messages)
+    assert "unchanged" == t.record(messages).kind
+
+    assert "unchanged" == t.record(t.compile().to_openai()).kind

@@ -77,6 +77,9 @@ class Workspace:
     note_moves: int = -1
     """The moves of notes' refs that *usages* and the compiler's notes have followed."""
 
+    lists: dict[tuple[str, str | None], Any] = field(default_factory=dict)
+    """By format and branch, what is known of the list that was recorded there last."""
+
     _types: dict[str, type[Any]] = field(default_factory=dict)
 
     def on(self, repo: Repository) -> Workspace:

@@ -11,6 +11,7 @@ Anthropic's and Gemini's instructions stand apart from the messages: those of a 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
@@ -36,12 +37,15 @@ class Given:
     """The items to record, the first *instructions* of which stand apart from the messages.
 
     Where *instructions* is 0 and the format has them apart, the list says nothing of them. *keys* are None where no item has one.
+    *calls* are Gemini's in the first *before* items, where these are known: their messages need not be.
     """
 
     format: RecordFormat
     items: Sequence[JSON]
     keys: Sequence[str | None] | None
     instructions: int = 0
+    before: int = 0
+    calls: Calls | None = None
 
     @property
     def own_format(self) -> MessageFormat:
@@ -51,15 +55,17 @@ class Given:
     @cached_property
     def _contents(self) -> list[tuple[dict[str, JSON], ...]]:
         """The messages of Gemini's contents: a call's id depends on those before it."""
-        calls = Calls()
+        calls = Calls() if self.calls is None else copy(self.calls)
         return [
             tuple(system_messages(item) if item.get("role") == "system" else content_messages(item, calls))
-            for item in self.items
+            for item in self.items[0 if self.calls is None else self.before :]
         ]
 
     def messages(self, at: int) -> tuple[dict[str, JSON], ...]:
         """The messages that item *at* is committed as."""
-        return self._contents[at] if self.format == "gemini" else (self.items[at],)
+        if self.format != "gemini":
+            return (self.items[at],)
+        return self._contents[at if self.calls is None else at - self.before]
 
 
 def given_items(

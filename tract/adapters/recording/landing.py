@@ -114,7 +114,7 @@ def _make_all(
     """
     sent = plan if answer is None else until(plan, answer)
     made = _make(space, sent, about if answer is None else About())
-    if not is_ordered:
+    if not is_ordered and not sent.keeps_order():
         made += _put_in_order(space, sent, made)
     if answer is None:
         return made

@@ -33,7 +33,7 @@ class About:
 class Plan:
     """What is to be done: the first *rows* of the snapshot are the first *items* of the list, and the rest as *script* says.
 
-    *apart* are rows whose place means nothing in the format: its instructions.
+    *apart* are rows whose place means nothing in the format: its instructions. The first *items* are one row each where it *is_even*.
     """
 
     given: Given
@@ -42,6 +42,7 @@ class Plan:
     rows: int
     items: int
     apart: frozenset[int] = frozenset()
+    is_even: bool = True
 
     def order(self) -> list[tuple[str, int]]:
         """The list from item *items* on: rows that stay (``row``), and items that are new (``new``)."""
@@ -65,8 +66,12 @@ class Plan:
 
     def only_appends(self) -> bool:
         """Whether the list is the context, with more at its end at most."""
+        return not self.script.edits and self.keeps_order()
+
+    def keeps_order(self) -> bool:
+        """The same, but for what is said in its messages."""
         script = self.script
-        if script.edits or script.dropped or script.moved:
+        if script.dropped or script.moved:
             return False
         order = self.order()
         rows = [at for kind, at in order if kind == "row"]

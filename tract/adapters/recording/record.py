@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
 from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
+from tract.adapters.recording.known import Known, copied, known_by
 from tract.adapters.recording.landing import OnDivergence, RecordResult, land
 from tract.adapters.recording.matching import Script, match
 from tract.adapters.recording.pieces import Piece, pieces_of
@@ -24,6 +25,7 @@ from tract.tokens.usage import TokenUsage
 from tract.transaction import Asked
 
 _STEP = 256
+_LISTS_KEPT = 4
 
 
 class RecordOptions(TypedDict, total=False):
@@ -99,30 +101,47 @@ def _made(space: Workspace, given: Given, about: About, on_divergence: OnDiverge
 
 
 def _planned(space: Workspace, given: Given) -> Plan:
-    """What has to be done for the context to be what was given."""
+    """What has to be done for the context to become what was given."""
     snapshot = compile_head(space)
-    length, messages = snapshot.length, snapshot.columns.messages
     with space.lock:
-        sending, rendered = _sent(space, snapshot, given)
-        if given.format in ("anthropic", "gemini"):
-            pieces, system = pieces_of(sending, given.format, rendered)
-            return _planned_apart(given, snapshot, pieces, system)
-        common = _common(rendered, given.items)
-        uneven = sending.first_uneven
-        if common == len(rendered) and (common == len(given.items) or (common and uneven is None)):
-            return Plan(given, snapshot, Script(), length, common)
-        pieces, _ = pieces_of(sending, given.format, rendered, common if uneven is None else min(common, uneven))
+        place = given.format, space.repo.head()[0]
+        known: Known | None = space.lists.get(place)
+        plan = None if known is None else known.plan(given, snapshot)
+        if plan is None:
+            # Copies, which nobody changes while they are compared.
+            plan = _planned_anew(space, replace(given, items=tuple(map(copied, given.items))), snapshot)
+            space.lists.pop(place, None)
+            if (known := known_by(plan)) is not None:
+                space.lists[place] = known
+                for old in list(space.lists)[:-_LISTS_KEPT]:
+                    del space.lists[old]
+        return plan
+
+
+def _planned_anew(space: Workspace, given: Given, snapshot: Snapshot) -> Plan:
+    """The same by what is rendered of the context."""
+    length, messages = snapshot.length, snapshot.columns.messages
+    sending, rendered = _sent(space, snapshot, given)
+    if given.format in ("anthropic", "gemini"):
+        pieces, system = pieces_of(sending, given.format, rendered)
+        return _planned_apart(given, snapshot, pieces, system)
+    common = _common(rendered, given.items)
+    uneven = sending.first_uneven
+    is_even = uneven is None and length == common
+    if common == len(rendered) and (common == len(given.items) or (common and uneven is None)):
+        return Plan(given, snapshot, Script(), length, common, is_even=is_even)
+    pieces, _ = pieces_of(sending, given.format, rendered, common if uneven is None else min(common, uneven))
     if not pieces:
-        return Plan(given, snapshot, Script(), length, common)
+        return Plan(given, snapshot, Script(), length, common, is_even=is_even)
     hidden = [row for piece in pieces if len(piece.items) < len(piece.rows) for row in piece.rows]
     rest = given.items[common:]
     if 0 < common == len(rendered) and not any(alike(messages[row].raw, item) for row in hidden for item in rest):
-        return Plan(given, snapshot, Script(), length, common)
+        return Plan(given, snapshot, Script(), length, common, is_even=False)
     rows = pieces[0].rows[0]
     items = min(_start(pieces, rendered), len(given.items))
     script = Script()
     match(given, messages, _as_committed(pieces, given, snapshot), range(items, len(given.items)), script)
-    return Plan(given, snapshot, script, rows, items)
+    return Plan(given, snapshot, script, rows, items, is_even=rows == items)
 
 
 def _start(pieces: Sequence[Piece], rendered: Sequence[JSON]) -> int:

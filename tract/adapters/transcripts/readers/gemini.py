@@ -84,6 +84,11 @@ class Calls:
         self._open: list[tuple[str, str]] = []
         self._contents = 0
 
+    def __copy__(self) -> Calls:
+        other = Calls()
+        other._open, other._contents = self._open[:], self._contents
+        return other
+
     def begin(self) -> None:
         """A content more."""
         self._contents += 1

@@ -1,0 +1,258 @@
+"""What is known of a list that was recorded before: a copy of each item, beside the row of the context that it is.
+
+    rows      0  1  2  3  4  5      by the commits that brought them and the blobs they are in: what of them is as it was is known
+    copies    a  b  C  d  e  ?      compared with the list all at once, as Python compares lists
+    list      a  b  C  d  e  f  g
+
+What is not known of a row is looked up in its content. So neither the context is rendered nor each message looked at, to see one that was changed.
+A copy shares its texts with the list, which nobody can change, and nothing else: what is changed in place differs from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any
+
+from tract.adapters.recording.given import Given, alike, word_of
+from tract.adapters.recording.matching import MOST, Script
+from tract.adapters.recording.plan import Plan
+from tract.adapters.transcripts.readers.gemini import Calls, content_messages
+from tract.compile.snapshot import Columns, Snapshot
+from tract.messages.tool_edits import INTERRUPTED
+from tract.objects.message_format import JSON
+
+_STEP = 256
+_MOST_UNKNOWN = 512
+_UNKNOWN: Any = object()
+_WORDS = frozenset({"content", "text", "output"})
+
+
+class Known:
+    """The copies of a list's items by the rows of a context; the first *apart* rows are instructions of which the list says nothing."""
+
+    def __init__(self, given: Given, columns: Columns, copies: list[Any], apart: int) -> None:
+        self._columns = columns
+        self._copies = copies
+        self._apart = apart
+        self._instructions = given.instructions
+        self._calls = Calls()
+        self._called = 0
+        if given.format == "gemini":
+            self._called = next((at for at, one in enumerate(copies) if one is _UNKNOWN), len(copies))
+            for item in given.items[: self._called]:
+                content_messages(item, self._calls)
+
+    def plan(self, given: Given, snapshot: Snapshot) -> Plan | None:
+        """What has to be done for the context of *snapshot* to become what was *given*; None where what is known does not say."""
+        if given.instructions != self._instructions or snapshot.columns.made or not self._follow(snapshot):
+            return None
+        body = list(given.items)
+        start = self._same_from_start(body, given, snapshot)
+        apart = frozenset(range(self._apart or given.instructions))
+        script = Script(silent=list(range(self._apart)))
+        length = len(self._copies)
+        if start == length:
+            body[start:] = map(copied, body[start:])
+            calls = copy(self._calls) if self._called == start else None
+            if (given.format == "gemini" and calls is None) or INTERRUPTED in repr(body[start:]):
+                return None  # a rendering ends with a result that nobody recorded
+            return Plan(
+                replace(given, items=body, before=start, calls=calls), snapshot, script, snapshot.length, start, apart
+            )
+        if start < given.instructions or given.format == "gemini":
+            return None
+        stop = len(body) - self._same_from_end(body, start, given, snapshot)
+        rows = range(start + self._apart, snapshot.length - (len(body) - stop))
+        body[start:stop] = map(copied, body[start:stop])
+        given = replace(given, items=body)
+        if not _find_edits(given, snapshot, rows, range(start, stop), script):
+            return None
+        script.kept.update((item, (snapshot.length - len(body) + item,)) for item in range(stop, len(body)))
+        return Plan(given, snapshot, script, start + self._apart, start, apart)
+
+    def _follow(self, snapshot: Snapshot) -> bool:
+        """Take the copies over to the rows of *snapshot*; False where too many of these are unknown."""
+        columns, apart = snapshot.columns, self._apart
+        before = self._columns
+        count = len(self._copies)
+        if columns is not before:
+            old = [*zip(before.commits, before.blobs, strict=True)][: count + apart]
+            new = [*zip(columns.commits, columns.blobs, strict=True)][: snapshot.length]
+            first = _same_at_start(old, new)
+            if first < apart:
+                return False
+            last = _same_at_start(old[:first:-1], new[:first:-1]) if first < min(len(old), len(new)) else 0
+            between = [_UNKNOWN] * (len(new) - first - last)
+            self._copies = [*self._copies[: first - apart], *between, *self._copies[count - last :]]
+            self._columns = columns
+            self._forget_calls(first - apart)
+        elif count + apart > snapshot.length:
+            del self._copies[snapshot.length - apart :]
+            self._forget_calls(snapshot.length - apart)
+        self._copies += [_UNKNOWN] * (snapshot.length - apart - len(self._copies))
+        return self._copies.count(_UNKNOWN) <= _MOST_UNKNOWN
+
+    def _forget_calls(self, at: int) -> None:
+        if self._called > at:
+            self._called = -1
+
+    def _same_from_start(self, body: Sequence[JSON], given: Given, snapshot: Snapshot) -> int:
+        """How many items at the beginning are the rows."""
+        copies = self._copies
+        most = min(len(copies), len(body))
+        at = 0
+        if copies == body[:most]:
+            return most
+        while at < most:
+            if copies[at : at + _STEP] == body[at : min(at + _STEP, most)]:
+                at = min(at + _STEP, most)
+                continue
+            until = min(at + _STEP, most)
+            while at < until and (copies[at] == body[at] or self._is_content(at, body[at], given, snapshot)):
+                at += 1
+            if at < until:
+                return at
+        return at
+
+    def _same_from_end(self, body: Sequence[JSON], start: int, given: Given, snapshot: Snapshot) -> int:
+        """How many items at the end are the rows, of those behind the first *start* of either."""
+        copies = self._copies
+        most = min(len(copies), len(body)) - start
+        count = 0
+        while count < most:
+            step = min(_STEP, most - count)
+            here, there = len(copies) - count, len(body) - count
+            if copies[here - step : here] == body[there - step : there]:
+                count += step
+                continue
+            for _ in range(step):
+                here, there = len(copies) - count - 1, len(body) - count - 1
+                if copies[here] != body[there] and not self._is_content(here, body[there], given, snapshot):
+                    return count
+                count += 1
+        return count
+
+    def _is_content(self, at: int, item: JSON, given: Given, snapshot: Snapshot) -> bool:
+        """Whether *item* is the content of the row with copy *at*, which it is known as from now on."""
+        message = snapshot.columns.messages[at + self._apart]
+        if message.format != given.own_format:
+            return False
+        item = copied(item)
+        if given.format == "gemini":
+            if at != self._called:
+                return False
+            calls = copy(self._calls)
+            made = content_messages(item, calls)
+            if len(made) != 1 or not alike(message.raw, made[0]):
+                return False
+            self._calls, self._called = calls, at + 1
+        elif not alike(message.raw, item):
+            return False
+        self._copies[at] = _marked(item)
+        return True
+
+
+def known_by(plan: Plan) -> Known | None:
+    """What is known where *plan* was found otherwise; None where an item is more than a row, or less."""
+    given, snapshot, script = plan.given, plan.snapshot, plan.script
+    apart = len(script.silent)
+    if not plan.is_even or snapshot.columns.made or sorted(script.silent) != [*range(apart)]:
+        return None
+    if apart and (given.instructions or plan.apart != frozenset(script.silent)):
+        return None
+    copies: list[Any] = [_UNKNOWN] * (snapshot.length - apart)
+    copies[: plan.rows] = map(_marked, given.items[: plan.items])
+    for item, rows in script.kept.items():
+        of = [*zip(range(item, len(given.items)), rows, strict=False)]
+        if len(of) != len(rows) or any(script.kept.get(at) != () for at, _ in of[1:]):
+            return None
+        if len(rows) > 1 and not all(_is_committed(given, snapshot, at, row) for at, row in of):
+            return None  # of a step it is known only where each of its messages is an item
+        for at, row in of:
+            copies[row - apart] = _marked(given.items[at])
+    return Known(given, snapshot.columns, copies, apart)
+
+
+def _is_committed(given: Given, snapshot: Snapshot, at: int, row: int) -> bool:
+    """Whether item *at* is the content of *row*."""
+    message = snapshot.columns.messages[row]
+    messages = given.messages(at) if at < len(given.items) else ()
+    return len(messages) == 1 and message.format == given.own_format and alike(message.raw, messages[0])
+
+
+def _find_edits(given: Given, snapshot: Snapshot, rows: range, items: range, script: Script) -> bool:
+    """Add to *script* which of the *rows* the *items* in their places are, or are edits of; False where a rendering may have to say it."""
+    if not rows or len(rows) != len(items) or len(rows) > MOST:
+        return False
+    messages = snapshot.columns.messages
+    for row, item in zip(rows, items, strict=True):
+        message, one = messages[row], given.items[item]
+        if message.format != given.format or not _is_reworded(message.raw, one):
+            return False
+        if alike(message.raw, one):
+            script.kept[item] = (row,)
+        else:
+            script.edits[item] = row
+    if len(script.edits) == 1:
+        return True
+    were = {word_of(messages[row].raw) for row in script.edits.values()}
+    return were.isdisjoint(word_of(given.items[item]) for item in script.edits)  # else one stands elsewhere now
+
+
+def _is_reworded(one: JSON, other: JSON, key: str = "") -> bool:
+    """Whether two messages of a format are the same but for what is said in them: no rendering of one is the other."""
+    if isinstance(one, str) and isinstance(other, str):
+        said, now = one.strip(), other.strip()
+        return one == other or (key in _WORDS and bool(said) and bool(now) and said != now)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return all(_is_reworded(one.get(name), other.get(name), name) for name in one.keys() | other.keys())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(
+            _is_reworded(mine, its, key) for mine, its in zip(one, other, strict=True)
+        )
+    return alike(one, other)
+
+
+def _same_at_start(one: Sequence[Any], other: Sequence[Any]) -> int:
+    most = min(len(one), len(other))
+    if one[:most] == other[:most]:
+        return most
+    return next(at for at in range(most) if one[at] != other[at])
+
+
+def copied(value: JSON) -> JSON:
+    """*value* with dicts and lists of its own."""
+    kind = type(value)
+    if kind is dict:
+        return {key: one if type(one) is str else copied(one) for key, one in value.items()}
+    return [copied(one) for one in value] if kind is list else value
+
+
+class _Exactly:
+    """A number that Python takes for another value of JSON: True for 1, False for 0."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def __eq__(self, other: object) -> bool:
+        return alike(self._value, other)
+
+    __hash__ = None  # type: ignore[assignment]  # it is compared and nothing else
+
+
+def _marked(value: JSON) -> Any:
+    """A copy that equals what is the same JSON, and nothing that may be changed beside it."""
+    kind = type(value)
+    if kind is str or value is None:
+        return value
+    if kind is dict:
+        return {key: one if type(one) is str else _marked(one) for key, one in value.items()}
+    if kind is list:
+        return [_marked(one) for one in value]
+    if kind is bool or kind is int or kind is float:
+        return _Exactly(value) if value in (0, 1) else value
+    return _UNKNOWN
