@@ -112,6 +112,12 @@ def test_an_unknown_action_is_refused_with_the_known_ones():
         TokenBudgetConfig(1, "explode")
 
 
+@pytest.mark.parametrize("action", ["explode", 1, []])
+def test_an_unknown_action_in_a_file_is_refused_without_a_limit_too(action):
+    with pytest.raises(ConfigError, match="is unknown; known are warn, reject, callback"):
+        from_table({"budget_action": action})
+
+
 def test_comments_stay_where_they_stand_when_a_setting_changes(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.write_text(

@@ -263,8 +263,12 @@ def from_table(table: dict[str, Any]) -> TractConfig:
     for key in values:
         if key not in known:
             raise ConfigError(f"unknown setting {key!r}")
-    if values.get("token_budget") is not None:
-        values["token_budget"] = TokenBudgetConfig(values["token_budget"], action)
+    limit = values.get("token_budget")
+    budget = TokenBudgetConfig(
+        1 if limit is None else limit, action
+    )  # what makes no sense is told without a limit, too
+    if limit is not None:
+        values["token_budget"] = budget
     if remotes:
         from tract.config.remote_config import remotes_in  # most stores have none
 
