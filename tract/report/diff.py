@@ -283,28 +283,24 @@ def _diff_compiled(space: Workspace, before: Snapshot, after: Snapshot) -> DiffR
         for side in (before, after)
     ]
 
-    numbers = {id(side): numbers_of(space, side) for side in (before, after)}
+    def version_in(side: Snapshot) -> Callable[[int | None], MessageVersion | None]:
+        numbers, columns = numbers_of(space, side), side.columns
 
-    def version(side: Snapshot, at: int | None) -> MessageVersion | None:
-        if at is None:
-            return None
-        message, blob = side.columns.messages[at], side.columns.blobs[at]
-        if at in side.columns.made:
-            return _version(
-                message, blob, numbers[id(side)][at], side.columns.configs[at], partial(space.made_tokens, message)
-            )
-        count = partial(ask_store, space, lambda open_: open_.message_tokens(blob))
-        return _version(message, blob, numbers[id(side)][at], side.columns.configs[at], count)
+        def version(at: int | None) -> MessageVersion | None:
+            if at is None:
+                return None
+            message, blob = columns.messages[at], columns.blobs[at]
+            count = partial(ask_store, space, lambda open_: open_.message_tokens(blob))
+            if at in columns.made:
+                count = partial(space.made_tokens, message)
+            return _version(message, blob, numbers[at], columns.configs[at], count)
 
+        return version
+
+    old, new = version_in(before), version_in(after)
     diffs = (
-        MessageDiff(
-            change.kind,
-            change.commit.hex(),
-            version(before, change.place_before),
-            version(after, change.place_after),
-            change.moved,
-        )
-        for change in compare_rows(rows[0], rows[1])
+        MessageDiff(one.kind, one.commit.hex(), old(one.place_before), new(one.place_after), one.moved)
+        for one in compare_rows(rows[0], rows[1])
     )
     return _result(before.key.commit, after.key.commit, diffs, compiled=True)
 

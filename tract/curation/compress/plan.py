@@ -139,11 +139,6 @@ class CompressionRequest:
             raise CompressionError(f"keep_recent must be a number of messages, not {self.keep_recent!r:.40}")
 
     @property
-    def is_default(self) -> bool:
-        """Whether the request names no message."""
-        return self.commits is None and self.from_commit is None and self.to_commit is None
-
-    @property
     def spares_recent(self) -> bool:
         """Whether the range ends where the recent part begins."""
         is_open = self.commits is None and self.to_commit is None
@@ -236,7 +231,7 @@ def plan_compression(space: Workspace, request: CompressionRequest, *, expected:
         request=request,
         branch=branch,
         head=head,
-        parts=tuple(_part(view, group, hidden) for group, hidden in _with_hidden(groups, dropped)),
+        parts=tuple(_parts(view, groups, dropped)),
         dropped=tuple(view.items[at] for at in dropped),
         kept=kept,
         warnings=tuple(warnings),
@@ -327,7 +322,8 @@ def _check_worth(view: ContextView, request: CompressionRequest, summed: Sequenc
         what = "before the recent part" if request.spares_recent else "there"
         raise CompressionError(f"nothing to compress: no message {what} is shown")
     repo = view.space.repo
-    if request.is_default and len(summed) == 1 and is_summary(repo, view.items[summed[0]][0]):
+    is_default = request.commits is None and request.from_commit is None and request.to_commit is None
+    if is_default and len(summed) == 1 and is_summary(repo, view.items[summed[0]][0]):
         raise CompressionError("nothing to compress: what is before the recent part is a summary already")
 
 
@@ -342,14 +338,13 @@ def _groups(summed: Sequence[int], going: set[int]) -> list[list[int]]:
     return groups
 
 
-def _with_hidden(groups: Sequence[list[int]], dropped: Sequence[int]) -> Iterator[tuple[list[int], int]]:
-    """Each group, and how many of the hidden messages leave with it: those behind its first message, and those before any group with the first."""
+def _parts(view: ContextView, groups: Sequence[list[int]], dropped: Sequence[int]) -> Iterator[CompressedPart]:
+    """A part for each group; the hidden messages behind its first message leave with it, and those before any group with the first."""
     for number, group in enumerate(groups):
         start = group[0] if number else -1
         end = groups[number + 1][0] if number + 1 < len(groups) else float("inf")
-        yield group, sum(start < at < end for at in dropped)
-
-
-def _part(view: ContextView, group: Sequence[int], hidden: int) -> CompressedPart:
-    sources = tuple(view.items[at] for at in group)
-    return CompressedPart(sources=sources, tokens_before=sum(view.tokens(at) for at in group), hidden=hidden)
+        yield CompressedPart(
+            sources=tuple(view.items[at] for at in group),
+            tokens_before=sum(view.tokens(at) for at in group),
+            hidden=sum(start < at < end for at in dropped),
+        )
