@@ -227,11 +227,11 @@ def test_a_picked_message_is_not_picked_twice_and_its_edit_finds_it() -> None:
     switch_branch(repo, "main")
 
     run(repo, pick_plan(repo, b))
-    assert ["the message is there already"] == [dropped.reason for dropped in pick_plan(repo, b).dropped]
+    assert ["the message is there already"] == [reason for _, reason in pick_plan(repo, b).dropped]
     run(repo, pick_plan(repo, change))
 
     assert ["a", "b2"] == texts(repo)
-    assert "has that content already" in pick_plan(repo, change).dropped[0].reason
+    assert "has that content already" in pick_plan(repo, change).dropped[0][1]
 
 
 def test_a_reply_without_its_question_is_a_warning() -> None:

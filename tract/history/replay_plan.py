@@ -76,13 +76,6 @@ class Step(NamedTuple):
     config: Mapping[str, Any] | None = None
 
 
-class Dropped(NamedTuple):
-    """A commit that is not replayed, and why."""
-
-    source: ObjectId
-    reason: str
-
-
 Decision: TypeAlias = Literal["ours", "theirs"] | Mapping[str, Any]
 """What becomes of a message that a commit would change against what is there.
 
@@ -99,6 +92,7 @@ class ReplayPlan:
     """What a rebase, a cherry-pick or a revert would do; ``run_replay`` does it.
 
     *old* is where the branch is, *onto* the commit the steps go on.
+    *dropped* are the commits that are not replayed, each with the reason.
     *context* is the context that comes of it, with replayed messages under the ids of their originals.
     """
 
@@ -107,7 +101,7 @@ class ReplayPlan:
     old: ObjectId | None
     onto: ObjectId | None
     steps: tuple[Step, ...]
-    dropped: tuple[Dropped, ...] = ()
+    dropped: tuple[tuple[ObjectId, str], ...] = ()
     concerns: tuple[Concern, ...] = ()
     context: tuple[Entry, ...] = field(default=(), repr=False)
 
@@ -238,7 +232,7 @@ class _Planner:
         known = {commit for commit, _ in entries(repo, context_at(repo, before))}
         self._unseen = [at for id, at in self._places.items() if id not in known]
         self.steps: list[Step] = []
-        self.dropped: list[Dropped] = []
+        self.dropped: list[tuple[ObjectId, str]] = []
         self.concerns: list[Concern] = []
 
     def add(self, id: ObjectId) -> None:
@@ -260,7 +254,7 @@ class _Planner:
     def _append(self, id: ObjectId, commit: Commit) -> None:
         assert commit.content is not None
         if self._origins.first(id) in self._there:
-            self.dropped.append(Dropped(id, "the message is there already"))
+            self.dropped.append((id, "the message is there already"))
             return
         target = commit.target
         if target is not None:
@@ -286,7 +280,7 @@ class _Planner:
         there = self.context.get(target)
         decision = self._decisions.get((id, target))
         if same_content(self._repo, there, content):
-            self.dropped.append(Dropped(id, f"message {target.hex()[:16]} has that content already"))
+            self.dropped.append((id, f"message {target.hex()[:16]} has that content already"))
         elif there is not None and same_content(self._repo, there, before):
             self._note_answers(id, target)
             self._set(Step(id, CommitOperation.EDIT, content, target))
@@ -307,7 +301,7 @@ class _Planner:
     def _decide(self, id: ObjectId, target: ObjectId, content: ObjectId, decision: Decision) -> None:
         if decision == "ours":
             is_there = "stays as it is" if target in self.context else "is not there"
-            self.dropped.append(Dropped(id, f"message {target.hex()[:16]}, which it edits, {is_there}"))
+            self.dropped.append((id, f"message {target.hex()[:16]}, which it edits, {is_there}"))
             return
         blobs = (new_blob(dict(decision)),) if isinstance(decision, Mapping) else ()
         chosen = blobs[0].id if blobs else content
@@ -338,7 +332,7 @@ class _Planner:
             if blob not in befores and befores:
                 self._replace(id, message, self.context.get(message), blob)
         self._note_returned(id, {message for parent in parents for message in parent})
-        self.dropped.append(Dropped(id, "a merge's commits are replayed one by one"))
+        self.dropped.append((id, "a merge's commits are replayed one by one"))
 
     def _note_returned(self, id: ObjectId, merged: AbstractSet[ObjectId]) -> None:
         """Name the messages that the merge left out of what it *merged*, and that its commits, made one by one, bring back."""
@@ -395,7 +389,7 @@ class _Planner:
             choices[conflict.commit] = blobs[-1].id if isinstance(decision, Mapping) else decision
         after = settle(merged, merged.conflicts, choices)
         if after == ours:
-            self.dropped.append(Dropped(id, "it changes nothing there"))
+            self.dropped.append((id, "it changes nothing there"))
             return
         self._note_lost_questions(id, after)
         self.context = dict(after)

@@ -151,8 +151,8 @@ def _plan_cherry_pick(space: Workspace, request: ReplayRequest, branch: str, tip
     planner = _replanner(space, "cherry-pick", commits, branch, tip, tip)
     replay = _planned(space, planner, commits[-1], request.force)
     if not replay.plan.steps and not replay.plan.concerns:
-        first = replay.plan.dropped[0]
-        raise CherryPickError(f"nothing to pick from commit {first.source.hex()[:16]}: {first.reason}")
+        source, reason = replay.plan.dropped[0]
+        raise CherryPickError(f"nothing to pick from commit {source.hex()[:16]}: {reason}")
     return replay
 
 
