@@ -66,9 +66,15 @@ def commands(python: str, stores: dict[int, str]) -> dict[str, list[str]]:
     return found
 
 
-def start(words: list[str], **environ: str) -> tuple[float, float]:
+def start(
+    words: list[str], *, input: str = os.devnull, output: str = os.devnull, **environ: str
+) -> tuple[float, float]:
     """Seconds of processor time and of wall time that a process takes, from its start to its end."""
-    silent = [(os.POSIX_SPAWN_OPEN, at, os.devnull, os.O_RDWR, 0) for at in (0, 1, 2)]
+    silent = [
+        (os.POSIX_SPAWN_OPEN, 0, input, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, output, os.O_WRONLY | os.O_CREAT, 0o600),
+        (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+    ]
     began = time.perf_counter()
     pid = os.posix_spawn(words[0], words, os.environ | environ, file_actions=silent)
     _, status, used = os.wait4(pid, 0)
@@ -124,6 +130,8 @@ class Side:
                 file.write(text)
         for words in lines(SMALL):
             start([python, "-m", "tract", "-C", self.made, *words], **self.environ)
+        self.stream = os.path.join(folder, "stream")  # what fast-import reads
+        start([python, "-m", "tract", "-C", self.made, "fast-export"], output=self.stream, **self.environ)
         self.pack = next(
             os.path.join(at, name)
             for at, _, names in os.walk(self.made)
@@ -138,11 +146,12 @@ class Side:
         return ["-C", self.copy, *(self.pack if word == "PACK" else word for word in words)]
 
     def time(self, words: list[str]) -> float:
-        return start([self.python, "-m", "tract", *self.fresh(words)], **self.environ)[0]
+        return start([self.python, "-m", "tract", *self.fresh(words)], input=self.stream, **self.environ)[0]
 
     def modules(self, words: list[str]) -> int:
         program = f"import sys; from tract.cli.main import main; assert main({self.fresh(words)!r}) == 0; print('', len(sys.modules))"
-        done = subprocess.run([self.python, "-c", program], capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL, env=os.environ | self.environ)  # fmt: skip
+        with open(self.stream) as stream:
+            done = subprocess.run([self.python, "-c", program], capture_output=True, text=True, check=True, stdin=stream, env=os.environ | self.environ)  # fmt: skip
         return int(done.stdout.split()[-1])
 
 
