@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zstandard
@@ -344,3 +350,37 @@ def test_a_document_that_is_named_as_a_format_of_lines_is_one_problem(tmp_path):
     reading = read_bytes(tmp_path, document.encode(), format="codex")
 
     assert (reading.conversations, [detail for _, detail in problems(reading)]) == ((), ["no message in it"])
+
+
+def fed(path: Path, data: Iterator[bytes]) -> threading.Thread:
+    """A pipe at *path*, and who writes *data* into it as long as somebody reads."""
+    os.mkfifo(path)
+
+    def feed() -> None:
+        with suppress(BrokenPipeError), path.open("wb") as pipe:
+            pipe.writelines(data)
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_pipe_is_read_as_a_file_is(tmp_path: Path, pack: Any) -> None:
+    text = b'{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}'
+    feeding = fed(tmp_path / "pipe", iter([pack(text)]))
+
+    reading = read_transcript(tmp_path / "pipe")
+
+    feeding.join()
+    assert ([2], ()) == ([len(one.branches[0].turns) for one in reading.conversations], reading.problems)
+
+
+def test_what_never_ends_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unpacking, "_MOST_PIPED", 4 << 20)
+    feeding = fed(tmp_path / "pipe", itertools.repeat(b"{" * 65536))
+
+    with pytest.raises(ImportFormatError, match="has more than 4 MiB, the most that is read from what is no file"):
+        read_transcript(tmp_path / "pipe")
+
+    feeding.join()

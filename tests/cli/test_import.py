@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,14 @@ def test_a_folder_is_refused_with_what_to_type_instead(run, tmp_path):
 
     assert "warning: sessions: it cannot be read: is a directory\n" in outcome.err
     assert "hint: name the files in it: 'tract import sessions/*.jsonl'\n" in outcome.err
+
+
+def test_the_standard_input_is_a_file_too(run, tmp_path):
+    run("commit", "before")
+    text = json.dumps([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}])
+
+    command = [sys.executable, "-m", "tract", "import", "-"]
+    done = subprocess.run(command, cwd=tmp_path, input=text, capture_output=True, text=True, check=False)
+
+    assert (0, "hint: 'tract switch stdin' goes there\n") == (done.returncode, done.stderr)
+    assert ["a", "b"] == texts(run, "stdin")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ _EXPORT = "conversations.json"
 """What services call the file of conversations in their exports."""
 _LARGEST = 8 << 30
 """Bytes that a compressed file may hold; a few KB can claim to hold any number."""
+_MOST_PIPED = 1 << 30
 _USUAL = 256 << 20
 _MOST_TIMES = 200
 """How many times its own size a compressed file may hold where that is more than usual: conversations have 3 to 30."""
@@ -31,8 +33,8 @@ _FEED = 1 << 10
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file's bytes, uncompressed. ImportFormatError for a compressed file that is damaged, or too large."""
-    with open(path, "rb") as file:
+    """The file's bytes, uncompressed, of a pipe too. ImportFormatError for a compressed file that is damaged, or for what is too large."""
+    with _from_the_start(path) as file:
         head = file.read(4)
         file.seek(0)
         if not head.startswith((_GZIP, _ZSTD, _ZIP, *_UTF16)):
@@ -42,6 +44,23 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             _unpack(path, file, head, plain)
             plain.seek(0)
             yield cast(BinaryIO, plain)
+
+
+@contextmanager
+def _from_the_start(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file, or the bytes of what is none: a pipe can be read but once, and a device may never end."""
+    with open(path, "rb") as file:
+        if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            yield file
+            return
+        with tempfile.SpooledTemporaryFile(_IN_MEMORY) as whole:
+            while piece := file.read(_PIECE):
+                whole.write(piece)
+                if whole.tell() > _MOST_PIPED:
+                    detail = f"it has more than {_MOST_PIPED >> 20} MiB, the most that is read from what is no file"
+                    raise ImportFormatError(f"'{path}': {detail}", str(path), None, detail)
+            whole.seek(0)
+            yield cast(BinaryIO, whole)
 
 
 def _unpack(path: str | os.PathLike[str], file: BinaryIO, head: bytes, plain: IO[bytes]) -> None:

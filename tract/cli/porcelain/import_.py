@@ -16,6 +16,8 @@ from tract.errors import ImportFormatError, TractError
 from tract.refs.names import HEADS, branch_ref, tract_prefix
 from tract.repo import Repository
 
+_STDIN = "/dev/stdin"
+
 
 def run(console: Console, args: Args) -> int:
     results: list[ImportResult] = []
@@ -42,14 +44,19 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
     """What is in *file*; what could not be read is told at once and added to *problems*."""
     try:
         with Progress(console, f"reading {file}") as progress:
-            reading = read_transcript(console.path(file), format=args.format, key=args.key, on_progress=progress.show)
+            reading = read_transcript(
+                _STDIN if file == "-" else console.path(file),
+                format=args.format,
+                key=args.key,
+                on_progress=progress.show,
+            )
     except ImportFormatError as exc:
         _report(console, Problem(file, exc.line, exc.detail), problems)
         if os.path.isdir(console.path(file)):
             console.hint(f"name the files in it: 'tract import {os.path.join(file, '*.jsonl')}'")
         _hint_formats(console, exc, args)
         return Reading((), (), "unknown")
-    read = str(console.path(file))
+    read = _STDIN if file == "-" else str(console.path(file))
     for note in reading.notes:
         console.note(f"{_place_of(file if note.file == read else note.file, note.line)}: {note.detail}")
     for problem in reading.problems:
@@ -223,7 +230,13 @@ def _count(number: int, thing: str) -> str:
 COMMAND = Command(
     run,
     (
-        Param("files", metavar="FILE…", many=True, required=True, help="JSON or JSON lines."),
+        Param(
+            "files",
+            metavar="FILE…",
+            many=True,
+            required=True,
+            help="JSON or JSON lines; - reads the standard input.",
+        ),
         Param("format", ("--format",), choices=FORMATS, help="The format of the messages. Default: detected."),
         Param(
             "key",
