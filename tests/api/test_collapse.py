@@ -464,6 +464,20 @@ def test_what_waits_is_approved_whatever_the_child_is_called_by_then(session: Se
     assert ("y (look):\nmuch", []) == (texts(lead)[-1], lead.proposals())
 
 
+def test_a_model_s_nonsense_about_little_work_waits_too(session: Session) -> None:
+    lead, child = family(
+        session,
+        "The appointment with Doctor Weber was moved; Friday 14:30, reception confirmed. Parking behind the building.",
+    )
+    lead.configure_policies(autonomy="autonomous")
+    lead.configure_llm(lambda *_, **__: "I'm happy to answer any question.")
+
+    waits = lead.collapse(child)
+
+    assert waits.parent_commit_hash is None
+    assert waits.warnings == ("the summary is unfit: it has nothing of what it stands for",)
+
+
 @pytest.mark.parametrize("auto_commit", [None, True])
 @pytest.mark.parametrize(
     ("said", "doubt"),

@@ -212,3 +212,35 @@ def test_true_summaries_of_the_corpus_raise_no_doubt_and_those_of_other_talks_do
     assert [] == [said for sources, said in told if (doubt_about(sources, said) or "").startswith("states")]
     others = [doubt_about(told[(told.index(one) + 37) % len(told)][0], one[1]) for one in long]
     assert len(list(filter(None, others))) > 0.8 * len(long) > 50
+
+
+@pytest.mark.parametrize(
+    ("said", "doubt"),
+    [
+        ("The economy reservation from Boston to Denver is now QX77Z.", "states one id, QX77Z, and no message has it"),
+        (
+            "The economy reservation from Boston to Denver is in src/billing/refunds.py.",
+            "states one path, src/billing/refunds.py, and no message has it",
+        ),
+        ("The economy reservation from Boston to Denver is $650 in all.", None),
+        ("The economy reservation ZFA04Y from Boston to Denver is now QX77Z.", None),
+    ],
+    ids=["an id", "a path", "a number may be a sum", "one beside one that stands is told"],
+)
+def test_a_path_or_an_id_alone_that_no_message_has_is_doubted(said: str, doubt: str | None) -> None:
+    assert doubt_about(BOOKING, said) == doubt
+
+
+SHORT = [
+    "Please move my appointment with Doctor Weber to Friday at 14:30, because the children are travelling to Hamburg, and bring the medical papers."
+]
+
+
+def test_a_short_source_that_states_something_is_judged_too() -> None:
+    assert has_nothing_of(SHORT, "I'm happy to answer any question.")
+    assert not has_nothing_of(SHORT, "The appointment is on Friday.")
+    assert not has_nothing_of(SHORT, "Moved to 14:30.")
+
+
+def test_a_short_source_that_states_no_fact_may_be_told_in_other_words() -> None:
+    assert not has_nothing_of(["Please return everything, because nobody wanted those trousers anyway."], "A refund.")

@@ -57,13 +57,14 @@ _MONTHS = frozenset(
 """Of a date in another form."""
 
 _LEAST_INVENTED = 2
-"""One invented fact may be a sum, or a date in another form."""
+"""One invented number may be a sum, or a date in another form."""
 
 _MOST_QUOTED = 5
 
 _TELLING = r"[^\W\d_]{5,}"
 _LEAST_SOURCE = 20
-"""Sources with fewer telling words say too little to be missed."""
+_LEAST_WITH_FACTS = 10
+"""Sources with fewer telling words say too little to be missed, and so do those that state a fact with fewer than these."""
 
 _MOST_CHANCE = 3
 """So many telling words of a source anything may have that a model says."""
@@ -263,15 +264,18 @@ def invented_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
 def doubt_about(sources: Iterable[str], summary: str) -> str | None:
     """Why somebody should look at what a model says of *sources* before it is taken, as what is said of the summary; None where there is no doubt.
 
-    It has nothing of them, or two or more of its numbers, paths and ids stand in none of them, and those are more than the ones that do.
+    It has nothing of them, or of its numbers, paths and ids more stand in none of them than stand in one: two or more, or a path or an id alone, which nobody works out.
     """
     texts = list(sources)
     if has_nothing_of(texts, summary):
         return NOTHING
     stated = [(fact, stands) for fact, stands in _stated(texts, summary) if fact.kind != "name"]
     invented = [fact.text[:40] for fact, stands in stated if not stands]
-    if len(invented) < _LEAST_INVENTED or 2 * len(invented) <= len(stated):
+    if 2 * len(invented) <= len(stated):
         return None
+    if len(invented) < _LEAST_INVENTED:
+        (fact,) = [fact for fact, stands in stated if not stands]
+        return None if fact.kind == "number" else f"states one {fact.kind}, {invented[0]}, and no message has it"
     told = ", ".join(invented[:_MOST_QUOTED])
     return f"states {len(stated)} numbers, paths and ids, and {len(invented)} of them are in no message: {told}"
 
@@ -312,7 +316,7 @@ def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
     texts = list(sources)
     words = set(_telling(texts))
     facts = [fact.text.casefold() for fact in facts_in(texts) if fact.kind != "name"]
-    has_words = len(words) >= _LEAST_SOURCE
+    has_words = len(words) >= (_LEAST_WITH_FACTS if facts else _LEAST_SOURCE)
     if not has_words and len(facts) < _LEAST_SOURCE:
         return False
     common = len(set(_telling([summary])) & words)
