@@ -13,7 +13,7 @@ from tests.making import make_tract
 from tract import CompressPolicy, MessageInfo, Tract, TractConfig
 from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts.reader import read_transcript
-from tract.agents.builtin.selection import RECENT_TURNS
+from tract.agents.leftout import KEPT_TURNS
 from tract.curation.compress.facts import facts_in
 
 CORPUS = Path(__file__).resolve().parents[2].parent / "shared" / "corpus"
@@ -44,7 +44,7 @@ def sessions() -> Iterator[Tract]:
 
 def named_files(messages: list[MessageInfo]) -> set[str]:
     answers = [at for at, one in enumerate(messages) if one.kind in ("answer", "tool_call")]
-    first = answers[-RECENT_TURNS] if len(answers) >= RECENT_TURNS else 0
+    first = answers[-KEPT_TURNS] if len(answers) >= KEPT_TURNS else 0
     texts = [one.text for one in messages[first:] if one.kind != "tool_result" and not one.is_hidden]
     return {fact.text for fact in facts_in(texts) if fact.kind == "path"}
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.agents.test_health import OUTPUT, use, working
-from tests.making import make_tract, texts
-from tract import Plan, Tract
+from tests.making import call, make_tract, texts
+from tract import CompressPolicy, Plan, Tract
 from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
 from tract.agents.operations import execute
@@ -129,6 +130,44 @@ def test_pins_instructions_sessions_open_calls_and_the_last_request_stay() -> No
     assert "the last request" in texts(t)
     assert any("we decided on blue" in str(text) for text in texts(t))
     assert t.messages()[0].text == "be terse"
+
+
+def by_the_policy(t: Tract) -> None:
+    t.configure_policies([CompressPolicy(0.8, target=0.25)], autonomy="autonomous")
+    t.compile()
+
+
+def by_the_planner(t: Tract) -> None:
+    carry_out(t, t.plan(t.compile().token_count // 4))
+
+
+@pytest.mark.parametrize("way", [by_the_policy, by_the_planner])
+def test_whoever_chooses_what_goes_the_rule_is_the_same(way: Callable[[Tract], None], tmp_path: Path) -> None:
+    with make_tract(path=tmp_path) as t:
+        t.system("be terse")
+        t.user("the first request")
+        t.commit({"content_type": "session", "session_type": "checkpoint", "summary": "we decided on blue"})
+        for number in range(10):
+            use(t, f"a{number}", "read", path=f"old/f{number}.py")
+        t.user("the last request")
+        for number in range(25):
+            t.assistant(f"I looked at src/part{number}.py, and what it says is this: {'word ' * 40}")
+            t.user("go on")
+        t.user("the last request of all")
+        t.commit(call("open"))
+        tokens = t.compile().token_count
+
+    with make_tract(path=tmp_path, config=TractConfig(token_budget=round(tokens * 1.2))) as t:
+        way(t)
+        said = "\n".join(str(one.content) for one in t.compile(policies=False))
+        waiting = [one.call_id for one in t.status().open_calls]
+
+    assert [number for number in range(6, 25) if f"src/part{number}.py" not in said] == []
+    assert OUTPUT not in said
+    assert "we decided on blue" in said
+    assert "the last request of all" in said
+    assert waiting == ["open"]
+    assert "left out here" in said
 
 
 def thinking(t: Tract, number: int, *outputs: int) -> None:

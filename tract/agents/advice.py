@@ -15,8 +15,9 @@ from itertools import islice
 from typing import NamedTuple
 
 from tract.agents.actions import Action
+from tract.agents.leftout import KEPT_TURNS
 from tract.agents.measures import Output
-from tract.agents.rules import KEPT_TURNS, compressing, paths_in
+from tract.agents.rules import compressing, paths_in
 from tract.agents.subject import Advice, Subject
 from tract.compile.supposed import Supposed
 from tract.dataclass import replace

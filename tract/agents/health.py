@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tract.agents.advice import advise
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
+from tract.agents.leftout import KEPT_TURNS
 from tract.agents.measures import Measures, Share
 from tract.agents.originals import ArchiveTable
-from tract.agents.rules import KEPT_TURNS
 from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import ContextTotals, newest_usage, snapshot_totals

@@ -13,8 +13,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
+from tract.curation.compress.facts import paths_in
 from tract.dataclass import dataclass, field
 from tract.report.text import count_of, excerpt
+
+KEPT_TURNS = 20
+"""The model's last turns, whose files are in use: they are named on, whatever goes."""
+
+MOST_READ = 1000
+"""In so many of the last messages files are looked for where the model has had fewer turns, or longer ones."""
 
 MOST_ASKED = 8
 """So many of the user's requests are quoted."""
@@ -36,6 +43,12 @@ class LeftOut:
     more: int = 0
     summaries: Iterable[str] = ()
     last_said: Iterable[str] = ()
+
+
+def files_left_out(going: Iterable[str], staying: Iterable[str]) -> list[str]:
+    """The files that the texts *going* name, and none of those *staying*."""
+    kept = set(paths_in(staying))
+    return [one for one in paths_in(going) if one not in kept]
 
 
 def note_of(gone: LeftOut, room: int | None = None) -> str:

@@ -1,6 +1,7 @@
 """Summing up without a model: which of the oldest messages go, and the note that takes their place.
 
-What stays: instructions, pins, session contents, the last request of the user, calls that wait for their results, and the model's last turns.
+What stays: instructions, pins, session contents, the last request of the user, calls that wait for their results, and the model's last turns; files that those name stay named in the note.
+Beside this, :mod:`tract.agents.builtin.selection` chooses for a policy: by the same rule, for another purpose (decision 42).
 It costs what stays, not what goes, so that it can be worked out after every message of a long conversation.
 """
 
@@ -14,17 +15,14 @@ from itertools import accumulate, islice
 from typing import NamedTuple
 
 from tract.agents.actions import Action
-from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
+from tract.agents.leftout import KEPT_TURNS, MOST_ASKED, MOST_READ, LeftOut, files_left_out, note_of
 from tract.agents.subject import Advice, Subject
 from tract.compile.supposed import Supposed
 from tract.curation.context_view import INSTRUCTIONS
 from tract.messages.message import message_from_raw
 from tract.messages.parts import Text
-from tract.messages.turns import turn_of
+from tract.messages.turns import message_text, turn_of
 from tract.report.text import count_of
-
-KEPT_TURNS = 20
-"""The model's last turns, whose outputs, and files, are in use."""
 
 _TURNS = (KEPT_TURNS, 10, 5)
 """How many of the last turns stay, the most that reaches the target."""
@@ -173,7 +171,7 @@ def _note_of(subject: Subject, passage: Passage) -> str:
     summaries = [row for row in measures.summaries if row < passage.stop and passage.has(row)]
     gone = LeftOut(
         count=passage.size,
-        files=tuple(paths),
+        files=tuple(dict.fromkeys([*paths, *_recent_files(subject, passage)])),
         tools=tools,
         asked=[_text_of(subject, row) for row in asked],
         more=more,
@@ -181,6 +179,24 @@ def _note_of(subject: Subject, passage: Passage) -> str:
         last_said=_last_said(subject, passage),
     )
     return note_of(gone)
+
+
+def _recent_files(subject: Subject, passage: Passage) -> list[str]:
+    """The files that the last turns name, in words or in calls, and that nothing says any more which stays."""
+    measures = subject.measures
+    start = max(measures.turn_before(KEPT_TURNS), subject.snapshot.length - MOST_READ)
+    if start >= passage.stop:
+        return []
+    rows = [row for row in range(start, subject.snapshot.length) if measures.kinds[row] != "tool_result"]
+    going, staying = (
+        [
+            message_text(measures.columns.messages[row])
+            for row in rows
+            if (row < passage.stop and passage.has(row)) is goes
+        ]
+        for goes in (True, False)
+    )
+    return files_left_out(going, staying)
 
 
 def _last_said(subject: Subject, passage: Passage) -> Iterator[str]:

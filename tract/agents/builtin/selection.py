@@ -1,6 +1,7 @@
 """Which messages go when no model says: tool outputs first, then the oldest exchanges; and a note of what went.
 
 What stays: instructions and pins, sessions (they hold decisions), the user's last request, calls that wait, and the newest messages.
+It is for who acts at once and must come under the threshold; :mod:`tract.agents.rules` is for who advises (decision 42).
 The note names the tools that were called, what the user asked, and the files that were named in the last turns.
 """
 
@@ -10,20 +11,13 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from tract.agents.leftout import MOST_ASKED, LeftOut, note_of
-from tract.curation.compress.facts import paths_in
+from tract.agents.leftout import KEPT_TURNS, MOST_ASKED, MOST_READ, LeftOut, files_left_out, note_of
 from tract.curation.listing import MessageInfo
 from tract.dataclass import dataclass
 from tract.messages import tool_units
 
-RECENT_TURNS = 20
-"""In so many of the last turns, a turn being an answer of the model's, files that are named stay named."""
-
 _KEPT = (10, 4, 2)
 """How many of the newest messages stay: fewer where more has to go."""
-
-_LOOKED_AT = 1000
-"""In so many of the last messages files are looked for where the model has had fewer turns."""
 
 _LETTERS_A_TOKEN = 3
 
@@ -136,7 +130,7 @@ def _note(messages: Sequence[MessageInfo], places: Sequence[int], freed: int) ->
 def _recent_files(messages: Sequence[MessageInfo], gone: set[int]) -> list[str]:
     """The files that the last turns name, in words or in calls, and that nothing says any more which stays."""
     answers = [at for at, one in enumerate(messages) if one.kind in ("answer", "tool_call")]
-    first = answers[-RECENT_TURNS] if len(answers) >= RECENT_TURNS else max(0, len(messages) - _LOOKED_AT)
+    first = max(answers[-KEPT_TURNS] if len(answers) >= KEPT_TURNS else 0, len(messages) - MOST_READ)
     named = [at for at in range(first, len(messages)) if messages[at].kind != "tool_result"]
-    kept = set(paths_in(messages[at].text for at in named if at not in gone))
-    return [one for one in paths_in(messages[at].text for at in named if at in gone) if one not in kept]
+    going, staying = ([messages[at].text for at in named if (at in gone) is goes] for goes in (True, False))
+    return files_left_out(going, staying)
