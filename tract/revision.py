@@ -242,7 +242,8 @@ def _step(repo: Repository, at: ObjectId, suffix: str, revision: str) -> ObjectI
         parents = repo.commit(at).parents
         if number > len(parents):
             repo.check_history(at, f"no commit named '{revision}'")
-            raise CommitNotFoundError(revision, f"commit {at.hex()[:16]} has {len(parents)} parents")
+            count = f"{len(parents)} parent{'' if len(parents) == 1 else 's'}"
+            raise CommitNotFoundError(revision, f"commit {at.hex()[:16]} has {count}")
         return parents[number - 1]
     for _ in range(min(number, _MOST_STEPS)):
         parents = repo.commit(at).parents

@@ -12,7 +12,7 @@ import pytest
 from blake3 import blake3
 
 from tests.making import make_tract, texts
-from tract import CommitNotFoundError, ContentValidationError, HistoryCutError, Priority, Tract
+from tract import ContentValidationError, HistoryCutError, Priority, Tract
 from tract.history.notes import REQUEST, note_tip, noted_entries
 from tract.maintenance.fsck.check import check_repository
 
@@ -210,10 +210,13 @@ def test_a_request_that_cannot_be_kept_is_refused(request_: Any):
 def test_an_answer_without_a_recorded_request_says_so():
     t = make_tract("hi")
     t.assistant("ho")
-    with pytest.raises(CommitNotFoundError, match="no request was recorded"):
+    with pytest.raises(ContentValidationError, match="no request was recorded with the answer 'HEAD'"):
         t.verify_sent("HEAD")
     with pytest.raises(ContentValidationError, match="no request was recorded"):
         t.sent("HEAD").request("openai")
+    t.assistant("hm", request={"model": "m"})
+    with pytest.raises(ContentValidationError, match="no hash of the request's bytes was recorded with the answer"):
+        t.verify_sent("HEAD")
 
 
 def test_the_command_line_says_whether_a_request_is_the_one_that_was_sent(tmp_path: Path, capsys):

@@ -62,6 +62,8 @@ def test_a_merge_has_two_parents() -> None:
     assert [c, c, a, b, merge] == [resolve_revision(repo, "HEAD" + suffix) for suffix in ("^", "^1", "^2", "~2", "^0")]
     with pytest.raises(CommitNotFoundError, match="has 2 parents"):
         resolve_revision(repo, "HEAD^3")
+    with pytest.raises(CommitNotFoundError, match=r"has 1 parent$"):
+        resolve_revision(repo, "HEAD~1^2")
 
 
 def test_a_ref_is_where_it_was_some_moves_ago() -> None:

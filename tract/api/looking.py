@@ -95,7 +95,7 @@ class Looking(Handle):
     def verify_sent(self, revision: Revision) -> bool:
         """Whether the request that is rebuilt for that answer is, byte for byte, the one whose BLAKE3 was recorded.
 
-        CommitNotFoundError where no request, or no hash of it, was recorded with the commit.
+        ContentValidationError where no request, or no hash of it, was recorded with the commit.
         """
         from tract.compile.sent import verify_sent
 

@@ -223,12 +223,13 @@ def verify_sent(space: Workspace, revision: Revision) -> bool:
     """Whether the request rebuilt for the answer *revision* has the BLAKE3 that was recorded when it was sent.
 
     Tried are the places where the messages may have stood, the options with which they may have been rendered, and the ways in which clients write JSON.
-    CommitNotFoundError where no request, or no hash, was recorded.
+    ContentValidationError where no request, or no hash, was recorded.
     """
     context = sent(space, revision)
     request = context.sent_request
     if request is None or request.body_hash is None:
-        raise CommitNotFoundError(revision_text(revision), "no request was recorded with it, or no hash of its bytes")
+        what = "request" if request is None else "hash of the request's bytes"
+        raise ContentValidationError(f"no {what} was recorded with the answer {revision_text(revision)!r}")
     return any(
         _has_hash(body, request) for format in _formats_of(request) for body in _bodies(context, request, format)
     )
