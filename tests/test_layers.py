@@ -157,7 +157,7 @@ SHARED_NAMES = {
     "acting": "actions: carried out, and decided about",
     "archive": "branches put aside",
     "collapse": "a child's work taken into its parent",
-    "collect": "what nothing needs any more goes, from a store and from a remote",
+    "collect": "gc, and the policy that runs it",
     "content": "the kinds of content",
     "counts": "the tokens of every blob",
     "diff": "what differs between two contexts",
