@@ -15,7 +15,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blake3 import blake3
@@ -29,8 +29,9 @@ from tract.errors import (
     SessionError,
     StorageError,
 )
+from tract.objects.model import NewObject, Operation, RefChange, RefValue, new_operation
 from tract.refs.names import HEAD, ROOT, branch_ref, tract_prefix
-from tract.refs.operations import OperationRefs, first_operation, now
+from tract.refs.operations import OperationRefs, now
 from tract.refs.ref_files import RefFiles
 from tract.refs.store import RefStore
 from tract.repo import DecodedObjects, Repository
@@ -107,6 +108,12 @@ def _lay_out(building: str, config: TractConfig) -> None:
     RefFiles(building, "full").write_first(head)
     write_config(os.path.join(building, "config.toml"), config)
     files.write_file(os.path.join(building, "format"), format_text(), sync=True)
+
+
+def first_operation(refs: Sequence[tuple[str, RefValue]], *, actor: str) -> NewObject:
+    """The keyframe a new store begins with."""
+    changes = tuple(RefChange(name, None, value) for name, value in refs)
+    return new_operation(Operation(None, now(), actor, "init", changes=changes, refs=tuple(refs)))
 
 
 def format_text(id: str | None = None) -> bytes:

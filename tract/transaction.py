@@ -46,12 +46,12 @@ from tract.objects.model import (
     new_blob,
     new_commit,
     new_note_commit,
+    shown,
 )
 from tract.objects.note import left_standing, new_event, new_events, read_event
 from tract.objects.strict_reader import decode_blob, read_blob, read_commit, read_node
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, STATES, ref_path
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
 from tract.storage import files

@@ -12,8 +12,9 @@ import pytest
 from tract.errors import CommitNotFoundError, RefMovedError, RefNameError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Operation, new_blob, new_commit, new_operation
+from tract.opening import first_operation
 from tract.refs.buffered import BufferedObjects, BufferedRefs
-from tract.refs.operations import OperationRefs, first_operation
+from tract.refs.operations import OperationRefs
 from tract.refs.ref_files import RefFiles
 from tract.refs.store import RefEdit, RefStore
 from tract.storage.database import Database, create_database

@@ -16,7 +16,7 @@ from tests.storage import without_linux
 from tract import Tract
 from tract.errors import DurabilityError, RefNameError, TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.refs.ref_table import NameTable, fold_name
+from tract.refs.names import NameTable, fold_name
 from tract.storage import files
 
 HERE = Path(__file__).parent

@@ -10,8 +10,8 @@ from tract.history.context import context_at, find_entry
 from tract.history.notes import PRIORITY, note_tip
 from tract.history.priority import brought_back
 from tract.objects.id import ObjectId
+from tract.objects.model import shown
 from tract.refs.names import HEAD, NOTES
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expect, Expected
 from tract.repo import Repository
 

@@ -21,7 +21,7 @@ from tract.errors import ContentValidationError, MergeError, ObjectCorruptError
 from tract.history.replay_plan import Command
 from tract.history.state import conflicts_path, end_state, states
 from tract.objects.id import ObjectId
-from tract.refs.operations import shown
+from tract.objects.model import shown
 from tract.repo import Repository
 from tract.transaction import UNDER_WAY
 

@@ -16,11 +16,10 @@ from tract.history.commit import Change, add_commit
 from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote
 from tract.history.records import build_refs
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, NewObject, Refs, RefValue, named_by
+from tract.objects.model import Commit, CommitOperation, NewObject, Refs, RefValue, named_by, shown
 from tract.objects.note import read_event
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES
-from tract.refs.operations import shown
 from tract.refs.store import ANY, RefEdit
 from tract.repo import Repository
 from tract.transaction import Transaction, transaction

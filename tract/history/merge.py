@@ -19,9 +19,8 @@ from tract.history.tree_diff import diff_contexts
 from tract.history.tree_edit import splice
 from tract.history.walk import cut_behind
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry, NewObject
+from tract.objects.model import CommitOperation, Entry, NewObject, shown
 from tract.refs.names import HEADS, TAGS
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 from tract.revision import find_ref, resolve_revision

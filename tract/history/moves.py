@@ -7,11 +7,9 @@ from typing import Literal, NamedTuple
 
 from tract.errors import RefMovedError, RefNameError, StorageError
 from tract.objects.id import ObjectId
-from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation
+from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation, shown
 from tract.reflog import is_undo_reason
-from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, REMOTES, TRACTS, check_ref, split_tract
-from tract.refs.operations import shown
-from tract.refs.ref_table import NameTable
+from tract.refs.names import HEAD, HEADS, NOTES, REMOTE_NOTES, REMOTES, TRACTS, NameTable, check_ref, split_tract
 from tract.refs.store import ANY, Expect, Expected, RefEdit
 from tract.repo import Repository
 from tract.transaction import transaction

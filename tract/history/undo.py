@@ -21,7 +21,7 @@ from tract.dataclass import dataclass, field
 from tract.errors import ContentValidationError, TractError
 from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.times import moment
-from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, new_commit
+from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, new_commit, shown
 from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, is_of_run_record, run_of, undo_reason, undone_by
 from tract.refs.names import (
     CHILD_REFS,
@@ -35,7 +35,6 @@ from tract.refs.names import (
     split_tract,
     tract_name,
 )
-from tract.refs.operations import shown
 from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
 from tract.transaction import transaction

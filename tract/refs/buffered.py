@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 from tract.errors import RefMovedError
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Object, Operation, RefChange, RefValue
-from tract.refs.operations import shown
+from tract.objects.model import NewObject, Object, Operation, RefChange, RefValue, shown
 from tract.refs.ref_table import RefTable
 from tract.refs.store import ANY, Expected, RefEdit, RefStore
 from tract.storage.memory import PlainReads

@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
-from typing import Protocol
 
 from tract.errors import (
     BlobNotFoundError,
@@ -25,13 +24,12 @@ from tract.errors import (
     StorageError,
 )
 from tract.objects.id import Kind, ObjectId
-from tract.objects.model import NewObject, Operation, RefChange, RefValue, TractRefs, new_operation
-from tract.objects.model import shown as shown
+from tract.objects.model import NewObject, Operation, RefChange, RefValue, TractRefs, new_operation, shown
 from tract.objects.strict_reader import read_operation, read_ref_chunk
 from tract.refs.names import TRACTS, check_ref
 from tract.refs.ref_table import RefTable
-from tract.refs.store import ANY, RefEdit
-from tract.storage.store import JournalStore, ObjectStore
+from tract.refs.store import ANY, Mirror, RefEdit
+from tract.storage.store import JournalStore
 
 # A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
 _KEYFRAME_EVERY = 256
@@ -50,38 +48,6 @@ _MOST_LOOKED_AT = 256
 def now() -> int:
     """Microseconds since 1970, UTC."""
     return time.time_ns() // 1000
-
-
-class Mirror(Protocol):
-    """Where changes of refs are shown beside the log."""
-
-    def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
-        """Show the new values: first those of refs that are gone, then the others in their order; *sure* unless their operations may not be on the disk."""
-        ...
-
-    def names(self) -> Iterator[str]:
-        """Every ref of which something is shown."""
-        ...
-
-    def shows(self, change: RefChange) -> bool:
-        """Whether the change's new value is what is shown."""
-        ...
-
-    def check_against(self, store: ObjectStore, names: Sequence[str]) -> None:
-        """ObjectCorruptError where what is shown proves that an operation was lost."""
-        ...
-
-    def check_held(self, refs: OperationRefs, names: Sequence[str]) -> None:
-        """ObjectCorruptError where what is shown was never held, which proves the same."""
-        ...
-
-    def close(self) -> None: ...
-
-
-def first_operation(refs: Sequence[tuple[str, RefValue]], *, actor: str) -> NewObject:
-    """The keyframe a new store begins with."""
-    changes = tuple(RefChange(name, None, value) for name, value in refs)
-    return new_operation(Operation(None, now(), actor, "init", changes=changes, refs=tuple(refs)))
 
 
 class OperationRefs:
@@ -233,7 +199,11 @@ class OperationRefs:
             elif new is not None and not self._will_be_commit(new, objects, kinds):
                 raise CommitNotFoundError(new.hex(), f"ref '{name}' cannot be moved to it")
             changes.append(RefChange(name, old, new))
-        self._check_new_names(changes)
+        made = [change.name for change in changes if change.old is None]
+        for made_name in made:
+            check_ref(made_name)
+        if made:  # some file systems have no upper and lower case
+            self._refs.check_new_names(changes)
         return tuple(changes)
 
     def _will_be_commit(
@@ -246,14 +216,6 @@ class OperationRefs:
             if new.id == id:
                 return new.kind == "commit"
         return self._store.contains(id) and self._store.read(id).kind == "commit"
-
-    def _check_new_names(self, changes: Sequence[RefChange]) -> None:
-        """Refuse a name that cannot stand beside the others in a file system, some of which has no upper and lower case."""
-        new = [change.name for change in changes if change.old is None]
-        if new:
-            for name in new:
-                check_ref(name)
-            self._refs.check_new_names(changes)
 
     def _write(self, changes: tuple[RefChange, ...], reason: str, objects: Sequence[NewObject]) -> None:
         keyframe = self._since_keyframe >= _KEYFRAME_EVERY and self._since_keyframe >= self._period()

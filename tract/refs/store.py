@@ -8,8 +8,9 @@ from enum import Enum
 from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, Operation, RefValue
+from tract.objects.model import NewObject, Operation, RefChange, RefValue
 from tract.refs.ref_table import RefTable
+from tract.storage.store import ObjectStore
 
 
 class Expect(Enum):
@@ -83,6 +84,32 @@ class RefStore(Protocol):
     @property
     def last(self) -> ObjectId | None:
         """The newest operation."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Mirror(Protocol):
+    """Where changes of refs are shown beside the log."""
+
+    def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
+        """Show the new values: first those of refs that are gone, then the others in their order; *sure* unless their operations may not be on the disk."""
+        ...
+
+    def names(self) -> Iterator[str]:
+        """Every ref of which something is shown."""
+        ...
+
+    def shows(self, change: RefChange) -> bool:
+        """Whether the change's new value is what is shown."""
+        ...
+
+    def check_against(self, store: ObjectStore, names: Sequence[str]) -> None:
+        """ObjectCorruptError where what is shown proves that an operation was lost."""
+        ...
+
+    def check_held(self, refs: RefStore, names: Sequence[str]) -> None:
+        """ObjectCorruptError where what is shown was never held, which proves the same."""
         ...
 
     def close(self) -> None: ...

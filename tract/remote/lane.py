@@ -22,11 +22,11 @@ from tract.errors import RefMovedError, RemoteError, RemoteMovedError, RemoteRef
 from tract.history.notes import noted_entries, notes_between
 from tract.history.walk import is_ancestor
 from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, Object, RefChange, RefValue
+from tract.objects.model import NewObject, Object, RefChange, RefValue, shown
 from tract.opening import open_repository
 from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
-from tract.refs.operations import OperationRefs, shown
+from tract.refs.operations import OperationRefs
 from tract.refs.ref_table import RefTable
 from tract.refs.store import RefEdit
 from tract.remote.address import LINKS

@@ -13,8 +13,8 @@ from tract.dataclass import replace
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.spawn import CHILDREN
 from tract.objects.id import Kind, ObjectId
+from tract.objects.model import shown
 from tract.refs.names import HEAD, HEADS, REMOTES, TAGS, tract_name
-from tract.refs.operations import shown
 from tract.remote.address import LINKS
 from tract.remote.branches import Force, TractPush
 from tract.remote.closure import needed

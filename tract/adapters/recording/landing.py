@@ -18,9 +18,8 @@ from tract.history.context import context_at, entries
 from tract.messages.message import item_role
 from tract.objects.content import MessageContent
 from tract.objects.id import ObjectId
-from tract.objects.model import CommitOperation, Entry
+from tract.objects.model import CommitOperation, Entry, shown
 from tract.refs.names import HEADS, branch_ref
-from tract.refs.operations import shown
 from tract.refs.store import ANY
 from tract.repo import Repository
 from tract.transaction import Asked, check_branch, transaction

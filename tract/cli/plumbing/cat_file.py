@@ -44,7 +44,7 @@ from tract.errors import AmbiguousPrefixError, BlobNotFoundError, CommitNotFound
 from tract.escape import escaped
 from tract.objects.document import document_of
 from tract.objects.id import KINDS, Kind, ObjectId
-from tract.objects.model import Object, Refs
+from tract.objects.model import Object, Refs, shown
 from tract.objects.strict_reader import (
     decode_blob,
     is_ref_chunk,
@@ -54,7 +54,6 @@ from tract.objects.strict_reader import (
     read_ref_chunk,
 )
 from tract.refs.names import TRACTS
-from tract.refs.operations import shown
 from tract.repo import Repository
 from tract.revision import resolve_object
 

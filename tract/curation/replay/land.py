@@ -27,8 +27,8 @@ from tract.history.replay_plan import ReplayPlan
 from tract.history.state import conflicts_path
 from tract.history.tree_diff import Change
 from tract.objects.id import ObjectId
+from tract.objects.model import shown
 from tract.refs.names import HEADS, ORIG_HEAD
-from tract.refs.operations import shown
 from tract.writing.budget import check_budget_of_changes, check_budget_of_moving
 
 

@@ -19,7 +19,7 @@ from tract.errors import RefMovedError
 from tract.history.replay_plan import Command
 from tract.history.state import conflicts_name, read_conflicts, read_state_as, write_state, write_text
 from tract.objects.id import ObjectId
-from tract.refs.operations import shown
+from tract.objects.model import shown
 from tract.repo import Repository
 from tract.revision import resolve_range
 

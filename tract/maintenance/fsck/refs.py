@@ -9,12 +9,11 @@ from tract.dataclass import dataclass, field
 from tract.errors import ObjectCorruptError, RefNameError, TractError
 from tract.maintenance.fsck.report import Problem
 from tract.objects.id import ObjectId
-from tract.objects.model import Object, Operation, RefValue, TractRefs
+from tract.objects.model import Object, Operation, RefValue, TractRefs, shown
 from tract.objects.strict_reader import read_ref_chunk
-from tract.refs.names import HEAD, TRACTS, check_ref
-from tract.refs.operations import shown
+from tract.refs.names import HEAD, TRACTS, check_ref, fold_name
 from tract.refs.ref_files import parse_line
-from tract.refs.ref_table import fold_name, refs_in
+from tract.refs.ref_table import refs_in
 
 
 @dataclass(slots=True)

@@ -23,10 +23,9 @@ from tract.maintenance.fsck.layout import ASIDE
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.report import FsckReport
 from tract.objects.id import KINDS
-from tract.objects.model import NewObject, RefChange, RefValue
+from tract.objects.model import NewObject, RefChange, RefValue, shown
 from tract.opening import format_text
 from tract.refs.names import ref_path
-from tract.refs.operations import shown
 from tract.refs.ref_files import RefFiles
 from tract.settings import is_signed, sign_config, write_config
 from tract.storage import files
