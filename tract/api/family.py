@@ -72,33 +72,25 @@ class Family(Committing):
         A model's summary that has nothing of the work, or mostly numbers, paths and ids that are nowhere in it, waits even so, with a warning.
         SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
         """
-        from tract.curation.collapse import (
-            Said,
-            ask_for_summary,
-            check_options,
-            doubt_of,
-            find_link,
-            plan_collapse,
-            said_by_model,
-        )
+        from tract.curation import collapse as steps
         from tract.curation.compress.land import forget_pieces
 
-        check_options(options)
+        steps.check_options(options)
         content, auto_commit = options.get("content"), options.get("auto_commit")
         call_id, role = options.get("call_id"), options.get("role")
         name, branch = self._named(child)
         with self._outside_batch("collapse") as space:
-            link = find_link(space.repo, name, force=force)
+            link = steps.find_link(space.repo, name, force=force)
         with self._in_tract(link.child, branch)._access() as other:
-            plan = plan_collapse(other, link)
+            plan = steps.plan_collapse(other, link)
         if content is not None:
-            said = Said(content, call_id, role)
+            said = steps.Said(content, call_id, role)
         else:
             summariser = self._summariser(options.get("summariser"))
             target, instructions = options.get("target_tokens"), options.get("instructions")
-            summary = ask_for_summary(other, plan, summariser, target, instructions)
-            said = said_by_model(summary, call_id, role)
-        doubt = doubt_of(other, plan, said.text) if content is None else None
+            summary = steps.ask_for_summary(other, plan, summariser, target, instructions)
+            said = steps.said_by_model(summary, call_id, role)
+        doubt = steps.doubt_of(other, plan, said.text) if content is None else None
         lands = (content is not None or self._is_autonomous()) if auto_commit is None else auto_commit
         if lands and doubt is None:
             result = self._land_collapse(plan, said)

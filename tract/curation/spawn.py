@@ -110,11 +110,7 @@ def spawn(
     """
     _check_request(purpose, inheritance, select, max_tokens, message)
     repo = space.repo
-    if config is not None and not isinstance(config, TractConfig):
-        raise SpawnError(f"config must be a TractConfig, not {type(config).__name__}")
-    config = own_settings(repo, repo.prefix) if config is None else config
-    if display_name is not None:
-        config = replace(config or space.config, display_name=display_name)
+    config = _config(space, config, display_name)
     head = check_head(repo)
     waiting, calls = open_calls(space, context_at(repo, head))
     context, items, new = _inherited(space, head, waiting, select, max_tokens)
@@ -135,6 +131,14 @@ def spawn(
     )
     write_spawn(repo, child, head=head)
     return name
+
+
+def _config(space: Workspace, given: TractConfig | None, display_name: str | None) -> TractConfig | None:
+    """The settings of the child: those that are given, else the parent's own; None where it has none."""
+    if given is not None and not isinstance(given, TractConfig):
+        raise SpawnError(f"config must be a TractConfig, not {type(given).__name__}")
+    config = own_settings(space.repo, space.repo.prefix) if given is None else given
+    return config if display_name is None else replace(config or space.config, display_name=display_name)
 
 
 def _inherited(
