@@ -32,6 +32,7 @@ from tract.errors import (
     TractError,
 )
 from tract.events import began, emit
+from tract.objects.codec import encode
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
@@ -462,18 +463,34 @@ def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
 
 def _wrong_content(repo: Repository, commit: Commit) -> str | None:
     """What is wrong with the content of a commit that brings a message or a record; None where nothing is."""
-    if commit.operation not in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD):
+    if commit.operation not in _BRINGS:
         return None
-    if commit.content is None:
-        return "it has no content"
-    value = decode_blob(commit.content, repo.objects.read(commit.content))
-    content = f"its content {commit.content.hex()[:16]}"
+    return "it has no content" if commit.content is None else wrong_content(commit, repo.objects.read(commit.content))
+
+
+def wrong_content(commit: Commit, content: Object) -> str | None:
+    """What is wrong with the *content* that is there for *commit*; None where its operation can bring it."""
+    if commit.operation not in _BRINGS or commit.content is None:
+        return None
+    if commit.operation is not CommitOperation.RECORD and _is_map(content.payload) and _RECORD not in content.payload:
+        return None  # a message, of which no more need be read
+    value = decode_blob(commit.content, content)
+    text = f"its content {commit.content.hex()[:16]}"
     if isinstance(value, bytes):
-        return f"{content} is raw bytes"
+        return f"{text} is raw bytes"
     is_record = value.get("content_type") == "record"
     if is_record is not (commit.operation is CommitOperation.RECORD):
-        return f"{content} is {'a' if is_record else 'no'} record"
+        return f"{text} is {'a' if is_record else 'no'} record"
     return None
+
+
+def _is_map(payload: bytes) -> bool:
+    """Whether an encoded value is a map, by its first byte."""
+    return payload[:1] in (b"\xde", b"\xdf") or (bool(payload) and payload[0] & 0xF0 == 0x80)
+
+
+_BRINGS = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
+_RECORD = encode("record")
 
 
 class _Opened(AbstractContextManager[Transaction]):

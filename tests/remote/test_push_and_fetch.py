@@ -17,6 +17,8 @@ from tract.cli.console import Console
 from tract.cli.main import main
 from tract.errors import BranchNotFoundError, ConfigError, SessionError
 from tract.maintenance.fsck.check import check_repository
+from tract.objects.model import new_blob, new_commit
+from tract.refs.store import RefEdit
 from tract.remote.finding import tract_names
 from tract.remote.remotes import open_link
 from tract.remote.verify import verify_remote
@@ -45,6 +47,26 @@ def test_a_clone_has_the_context_the_notes_and_the_history(url: str, tmp_path: P
         assert [one.commit_hash for one in t.pinned()] == [one.commit_hash for one in other.pinned()]
         assert other.commit_for_key("k") is not None
     assert not check_repository(str(tmp_path / "two" / ".tract")).problems
+
+
+def test_a_commit_with_a_content_that_its_operation_cannot_bring_is_not_fetched(url: str, tmp_path: Path) -> None:
+    t = pushed(url, "a", path=tmp_path / "one")
+    t.clone(url, tmp_path / "two").close()
+    raw = new_blob(b"raw")
+    tip = t.repository.head()[1]
+    assert tip is not None
+    commit = t.repository.commit(tip)
+    bad = new_commit(commit._replace(parents=(tip,), content=raw.id, open=(*commit.open, tip, raw.id), generation=2))
+    t.repository.objects.write_many([raw, bad])
+    with t.repository.refs.lock():
+        t.repository.refs.update([RefEdit("refs/heads/main", bad.id, tip)], reason="by hand")
+    t.push()
+
+    with Tract.open(tmp_path / "two") as other:
+        with pytest.raises(RemoteError, match="is raw bytes"):
+            other.fetch()
+        assert tip == other.repository.head()[1]
+        assert texts(other) == ["a"]
 
 
 def test_a_push_takes_two_requests_and_a_poll_one(url: str) -> None:

@@ -352,6 +352,9 @@ def test_a_line_that_was_left_out_or_added_is_found(tmp_path: Path) -> None:
 
 
 BLOB = new_blob({"a": 1})
+RAW = new_blob(b"raw")
+KEPT = new_blob({"content_type": "record", "kind": "k", "payload": None})
+APPEND = CommitOperation.APPEND
 PARENT = make_commit()
 
 REFUSED = [
@@ -366,6 +369,11 @@ REFUSED = [
     ([new_node(Node(1, (PARENT.id, 1)))], 2, "names tree"),
     ([new_node(Node(0, (PARENT.id, BLOB.id)))], 2, "names commit"),
     ([new_node(Node(0, (PARENT.id, BLOB.id), "notes"))], 2, "names blob"),
+    ([RAW, make_commit(content=RAW.id, operation=APPEND)], 3, "is raw bytes"),
+    ([make_commit(content=RAW.id, operation=APPEND), RAW], 2, "is raw bytes"),
+    ([KEPT, make_commit(content=KEPT.id, operation=APPEND)], 3, "is a record"),
+    ([KEPT, make_commit(content=KEPT.id, operation=CommitOperation.EDIT)], 3, "is a record"),
+    ([BLOB, make_commit(content=BLOB.id, operation=CommitOperation.RECORD)], 3, "is no record"),
 ]  # fmt: skip
 
 

@@ -25,7 +25,7 @@ from tract.repo import Repository
 from tract.storage.database import Database
 from tract.storage.quarantine import Quarantine
 from tract.storage.shallow import Cut, kept_part
-from tract.transaction import Transaction
+from tract.transaction import Transaction, wrong_content
 
 _IN_MEMORY = 16 * 1024 * 1024
 
@@ -117,12 +117,22 @@ class Incoming:
             if id not in cuts and not borrows_context(commit):
                 self._repo.keep_commit(id, commit)
             value = kept_part(commit, cuts.get(id))
+            self._check_content(value, by)
             for parent in value.parents:
                 if self.has(parent) and self._generation(parent) >= value.generation:
                     raise RemoteError(f"the generation of {by} is not above that of its parent")
         for named, kind, role in named_by(value):
             if role != "noted" and named not in self._reached:
                 yield named, kind, by
+
+    def _check_content(self, commit: Commit, by: str) -> None:
+        """RemoteError where the content that came is none that the commit's operation brings."""
+        content = None if commit.content is None else self.read(commit.content)
+        if content is None and commit.content is not None and self._repo.objects.contains(commit.content):
+            content = self._repo.objects.read(commit.content)
+        wrong = None if content is None or content.kind != "blob" else wrong_content(commit, content)
+        if wrong is not None:
+            raise RemoteError(f"{by} is not taken: {wrong}")
 
     def _generation(self, id: ObjectId) -> int:
         found = None if id in self._repo.decoded.commits else self.read(id)

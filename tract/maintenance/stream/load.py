@@ -40,6 +40,7 @@ from tract.repo import Repository
 from tract.storage.database import Database
 from tract.storage.quarantine import Quarantine
 from tract.storage.shallow import Cut, kept_part, readable_cuts
+from tract.transaction import wrong_content
 
 # JSON is longer than what it says, by escapes; more than this says too much.
 _LONGEST_LINE = 4 * MAX_SIZE
@@ -167,6 +168,7 @@ class _Arrivals:
         self._kinds: dict[ObjectId, Kind] = {}
         self._generations: dict[ObjectId, int] = {}
         self._wanted: dict[ObjectId, tuple[Kind, int]] = {}
+        self._unread: dict[ObjectId, list[tuple[Commit, int]]] = {}
         self.operations = 0
         self.new = 0
 
@@ -184,13 +186,32 @@ class _Arrivals:
                 commit = kept_part(read_commit(new.id, obj), self._cuts.get(new.id))
                 self._check_generation(new.id, commit)
                 self._want_all(commit)
+                self._check_content(commit)
             elif new.kind == "tree":
                 self._want_all(read_node(new.id, obj))
+            else:
+                self._check_unread(new.id, obj)
         except TractError as exc:
             if isinstance(exc, StreamError):
                 raise
             self._reader.fail(str(exc))
         self._arrive(new)
+
+    def _check_content(self, commit: Commit) -> None:
+        """Refuse a commit whose content its operation cannot bring; where the content is still to come, when it does."""
+        content = commit.content
+        if content is None:
+            return
+        self._unread.setdefault(content, []).append((commit, self._reader.number))
+        obj = self.find(content) if content in self._kinds or self._store.was_seen(content) else None
+        if obj is not None:
+            self._check_unread(content, obj)
+
+    def _check_unread(self, id: ObjectId, obj: Object) -> None:
+        for commit, line in self._unread.pop(id, ()):
+            wrong = wrong_content(commit, obj) if obj.kind == "blob" else None
+            if wrong is not None:
+                self._reader.fail(wrong, line)
 
     def _check_generation(self, id: ObjectId, commit: Commit) -> None:
         for parent in commit.parents:
@@ -247,13 +268,17 @@ class _Arrivals:
             return None
 
     def check_all_came(self) -> None:
-        """Refuse a stream whose objects need what is nowhere."""
+        """Refuse a stream whose objects need what is nowhere, or have what they cannot."""
         for id, (kind, line) in self._wanted.items():
             obj = self.find(id)
             if obj is None:
                 self._reader.fail(f"it names {kind} {id.hex()}, which is neither in the stream nor in the store", line)
             if obj.kind != kind:
                 self._reader.fail(f"it names {id.hex()} as a {kind}, which is a {obj.kind}", line)
+        for id in list(self._unread):
+            obj = self.find(id)
+            if obj is not None:
+                self._check_unread(id, obj)
 
     def check_history(self, last: ObjectId | None, refs: dict[str, RefValue]) -> None:
         """Refuse operations that are not one chain up to *last*, or do not lead to *refs*."""
