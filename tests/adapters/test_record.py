@@ -636,3 +636,16 @@ def test_a_result_that_a_rendering_made_up_is_no_message():
     assert "unchanged" == t.record(messages).kind
 
     assert "unchanged" == t.record(t.compile().to_openai()).kind
+
+
+def test_a_rendering_of_as_many_items_as_messages_is_not_taken_for_their_contents():
+    t = make_tract()
+    t.record([call("1"), call("2"), result("2"), user("a")])
+    rendered = t.compile().to_openai()  # one answer with both calls, and a result that is made up
+    assert 4 == len(rendered)
+    assert "unchanged" == t.record(rendered).kind
+
+    messages = [call("1"), rendered[1], result("2"), user("a")]
+    t.record(messages)
+
+    check_is(t, messages)

@@ -158,12 +158,16 @@ def known_by(plan: Plan) -> Known | None:
     """What is known where *plan* was found otherwise; None where an item is more than a row, or less."""
     given, snapshot, script = plan.given, plan.snapshot, plan.script
     apart = len(script.silent)
-    if not plan.is_even or snapshot.columns.made or sorted(script.silent) != [*range(apart)]:
+    if snapshot.columns.made or sorted(script.silent) != [*range(apart)]:
         return None
     if apart and (given.instructions or plan.apart != frozenset(script.silent)):
         return None
     copies: list[Any] = [_UNKNOWN] * (snapshot.length - apart)
-    copies[: plan.rows] = map(_marked, given.items[: plan.items])
+    messages = snapshot.columns.messages.afresh()  # as many items as messages need not be one for each
+    for row, item in zip(range(apart, plan.rows), given.items[: plan.items], strict=False):
+        message = messages[row]
+        if message.format == given.own_format and alike(message.raw, item):
+            copies[row - apart] = _marked(item)
     for item, rows in script.kept.items():
         of = [*zip(range(item, len(given.items)), rows, strict=False)]
         if len(of) != len(rows) or any(script.kept.get(at) != () for at, _ in of[1:]):

@@ -33,7 +33,7 @@ class About:
 class Plan:
     """What is to be done: the first *rows* of the snapshot are the first *items* of the list, and the rest as *script* says.
 
-    *apart* are rows whose place means nothing in the format: its instructions. The first *items* are one row each where it *is_even*.
+    *apart* are rows whose place means nothing in the format: its instructions.
     """
 
     given: Given
@@ -42,7 +42,6 @@ class Plan:
     rows: int
     items: int
     apart: frozenset[int] = frozenset()
-    is_even: bool = True
 
     def order(self) -> list[tuple[str, int]]:
         """The list from item *items* on: rows that stay (``row``), and items that are new (``new``)."""

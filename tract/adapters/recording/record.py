@@ -127,21 +127,20 @@ def _planned_anew(space: Workspace, given: Given, snapshot: Snapshot) -> Plan:
         return _planned_apart(given, snapshot, pieces, system)
     common = _common(rendered, given.items)
     uneven = sending.first_uneven
-    is_even = uneven is None and length == common
     if common == len(rendered) and (common == len(given.items) or (common and uneven is None)):
-        return Plan(given, snapshot, Script(), length, common, is_even=is_even)
+        return Plan(given, snapshot, Script(), length, common)
     pieces, _ = pieces_of(sending, given.format, rendered, common if uneven is None else min(common, uneven))
     if not pieces:
-        return Plan(given, snapshot, Script(), length, common, is_even=is_even)
+        return Plan(given, snapshot, Script(), length, common)
     hidden = [row for piece in pieces if len(piece.items) < len(piece.rows) for row in piece.rows]
     rest = given.items[common:]
     if 0 < common == len(rendered) and not any(alike(messages[row].raw, item) for row in hidden for item in rest):
-        return Plan(given, snapshot, Script(), length, common, is_even=False)
+        return Plan(given, snapshot, Script(), length, common)
     rows = pieces[0].rows[0]
     items = min(_start(pieces, rendered), len(given.items))
     script = Script()
     match(given, messages, _as_committed(pieces, given, snapshot), range(items, len(given.items)), script)
-    return Plan(given, snapshot, script, rows, items, is_even=rows == items)
+    return Plan(given, snapshot, script, rows, items)
 
 
 def _start(pieces: Sequence[Piece], rendered: Sequence[JSON]) -> int:
