@@ -69,7 +69,7 @@ def gc_mutants() -> list[Mutant]:
         Mutant(
             "gc: index and pack removed without a sync between",
             during(Database, "_unlink_packs", sync_directory=nothing),
-            only="gc",  # only fsck sees an index without its pack, and it is asked of few states
+            only="gc",  # only fsck sees an index without its pack
         ),
         Mutant("archives: shallow written after the packs went", _shallow_last(), only="archives"),
         Mutant("archives: shallow not synced", during(repository, "write_shallow", sync_data=nothing), only="archives"),
