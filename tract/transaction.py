@@ -255,14 +255,15 @@ class Transaction:
             blob = event.id
             notes = append_entry(repo, notes, (target, blob), objects, "notes")
             generation += 1
+            parents = () if tip is None else (tip,)
             new = new_note_commit(tip, blob, target, *notes, generation, time, author)
             objects += (event, new)
             tip = new.id
             made.append((tip, blob))
         self._noted.update((namespace, target) for target, _, _ in bodies)
         if made and tip is not None:  # of the others nobody asks soon
-            self._made.add(tip)
-            self.repo.keep_commit(tip, read_commit(tip, Object("commit", objects[-1].payload)))
+            last = Commit(CommitOperation.NOTE, parents, blob, target, *notes, generation, time, author)
+            self.take_in(tip, last)
         self._notes[namespace] = _NoteList(first, tip, notes, generation)
         return made
 
