@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
-from dataclasses import replace
 from typing import Any
 
 from tract.adapters.recording.given import Given, alike, word_of
@@ -20,6 +19,7 @@ from tract.adapters.recording.matching import MOST, Script
 from tract.adapters.recording.plan import Plan
 from tract.adapters.transcripts.readers.gemini import Calls, content_messages
 from tract.compile.snapshot import Columns, Snapshot
+from tract.dataclass import replace
 from tract.messages.tool_edits import INTERRUPTED
 from tract.objects.message_format import JSON
 
