@@ -382,6 +382,15 @@ def test_of_a_session_of_gemini_s_program_that_was_rewound_to_nothing_what_was_t
     assert "all was taken back: the main line is what was taken back last" in [note.detail for note in reading.notes]
 
 
+def test_a_rewind_of_gemini_s_program_to_a_message_that_is_not_there_is_told(read):
+    reading = read([GEMINI_SESSION, *GEMINI_MESSAGES, {"$rewindTo": "nine"}], "session.jsonl")
+
+    assert lines(reading) == [SHARED]
+    assert "rewound to message 'nine', which is not there: nothing is taken back" in [
+        one.detail for one in reading.notes
+    ]
+
+
 def test_what_a_message_of_gemini_s_program_says_no_more_when_it_is_there_again_is_told(read):
     answer = GEMINI_MESSAGES[2]
     less = {**answer, "content": "Cold.", "toolCalls": []}

@@ -190,15 +190,21 @@ class KeyIndex:
         """Whether a note says *key*, or one with its name."""
         if key in self._waiting or (self._base is not None and key in self._base._waiting):
             return True
-        return bool(self._rows(name_of_key(key)))
+        return not self._is_bare() and bool(self._rows(name_of_key(key)))
 
     def notes(self, key: str) -> list[ObjectId]:
         """The blobs of the notes that say *key*; a name may be another key's too, so the caller looks."""
         self._settle()
-        rows = self._rows(name_of_key(key))
+        rows = [] if self._is_bare() else self._rows(name_of_key(key))
         if not rows:
             return []
         return list(dict.fromkeys(first + second for _, first, second, _, _ in map(_ROW.unpack, rows)))
+
+    def _is_bare(self) -> bool:
+        """Whether there is not one row: the first import into a store asks for thousands of keys, and need not hash them."""
+        if self._runs is None:
+            self._begin_again()
+        return not (self._runs or self._added) and (self._base is None or self._base._is_bare())
 
     def link(self, name: bytes) -> Link | None:
         """How the commit whose id begins with *name* stands to those behind it; None where it has no key."""

@@ -33,6 +33,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report
 from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agents_beside, inline_child
 from tract.adapters.transcripts.readers.claude_code_lines import lines_of_session
@@ -40,6 +41,9 @@ from tract.adapters.transcripts.readers.claude_code_records import read_entries
 from tract.objects.message_format import JSON
 
 _OTHER_TYPES = frozenset({"summary", "file-history-snapshot", "queue-operation", "progress", "system", "attachment"})
+_TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
+"""The records that say what a session is called, each with the key; the first kind that there is counts."""
+
 _OTHER_KEYS = ("uuid", "leafUuid", "messageId", "sessionId", "session_id")
 
 
@@ -78,10 +82,12 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
 
 def _title(records: list[dict[str, JSON]]) -> str | None:
     """What the session is called: what the user called it, else what the program did; a summary only where it is one of this file."""
-    for kind, key in (("custom-title", "customTitle"), ("ai-title", "aiTitle"), ("summary", "summary")):
-        here = {str(record.get("uuid")) for record in records} if kind == "summary" else None
-        for record in reversed(records):
-            is_one = record.get("type") == kind and isinstance(record.get(key), str) and record[key]
-            if is_one and (here is None or str(record.get("leafUuid")) in here):
-                return str(record[key])
+    titles = [record for record in records if among(record.get("type"), _TITLES)]
+    for kind, key in _TITLES.items():
+        found = [record for record in titles if record["type"] == kind and isinstance(record.get(key), str) and record[key]]  # fmt: skip
+        if kind == "summary" and found:
+            here = {str(record.get("uuid")) for record in records}
+            found = [record for record in found if str(record.get("leafUuid")) in here]
+        if found:
+            return str(found[-1][key])
     return None

@@ -53,7 +53,7 @@ def read_gemini_cli(name: str, found: Found, report: Report) -> Iterator[Convers
             if "messages" in changed:
                 messages.replace(changed["messages"], line)
         elif isinstance(value.get("$rewindTo"), str):
-            messages.rewind(value["$rewindTo"])
+            messages.rewind(value["$rewindTo"], line)
         elif among(value.get("type"), _TYPES):
             messages.add([value], line)
         else:
@@ -110,13 +110,15 @@ class _Messages:
         if not before.keys() <= self._now.keys():
             self._taken_back.append(before)
 
-    def rewind(self, id: str) -> None:
+    def rewind(self, id: str, line: int | None) -> None:
         """Take away the message *id* and all behind it."""
+        if id not in self._now:
+            self._report.note(line, f"rewound to message {id[:40]!a}, which is not there: nothing is taken back")
+            return
         ids = list(self._now)
-        if id in self._now:
-            self._taken_back.append(dict(self._now))
-            for gone in ids[ids.index(id) :]:
-                del self._now[gone]
+        self._taken_back.append(dict(self._now))
+        for gone in ids[ids.index(id) :]:
+            del self._now[gone]
 
     def lines(self, session: str) -> tuple[Branch, ...]:
         """The line of the messages as they are now, then those that were taken back, in so far as they say more; never an empty one before others."""
