@@ -3,6 +3,7 @@
 Three shapes are made up, of 4 MB each: a coding agent's session, chats of many short messages, chats of a few long ones; and 300 chats of six messages.
 Files that are named are measured too (``../shared/corpus/…``).
 Tokens are not counted, as in ``tract import``. Processor time; medians of rounds in which both were measured; the store's size before gc beside the file's.
+*Bare* is what no import can do without: reading the JSON, and for each object that was made one call of msgpack and one of BLAKE3, with zstd over all of them.
 """
 
 from __future__ import annotations
@@ -13,13 +14,21 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgpack
+import zstandard
+from blake3 import blake3
 
 from benchmarks.text import messages
 from tract import Tract
 from tract.adapters.importing import import_file
+from tract.objects.codec import unpack
+from tract.storage.pack import FRAME_SIZE
+from tract.storage.pack_writer import QUICK_LEVEL
 
 SIZE = 4_000_000
 
@@ -72,6 +81,21 @@ def load(path: Path) -> None:
         json.loads(data)
 
 
+def bare(values: Sequence[tuple[str, Any]]) -> None:
+    """The libraries' calls for objects of these kinds and values, and nothing else."""
+    pack = msgpack.Packer(use_bin_type=True).pack
+    compress = zstandard.ZstdCompressor(level=QUICK_LEVEL, write_checksum=True).compress
+    payloads: dict[str, list[bytes]] = {}
+    for kind, value in values:
+        payload = pack(value)
+        blake3(b"%s %d\0%s" % (kind.encode(), len(payload), payload)).digest()
+        payloads.setdefault(kind, []).append(payload)
+    for one in payloads.values():
+        raw = b"".join(one)
+        for at in range(0, len(raw), FRAME_SIZE):
+            compress(raw[at : at + FRAME_SIZE])
+
+
 def seconds(work: Callable[[], object]) -> float:
     """Processor time."""
     begun = time.process_time()
@@ -84,6 +108,7 @@ def measure(path: Path, rounds: int) -> str:
     loads: list[float] = []
     imports: list[float] = []
     waits: list[float] = []
+    bares: list[float] = []
     size = made = 0
     for _ in range(rounds):
         loads.append(seconds(lambda: load(path)))
@@ -93,13 +118,17 @@ def measure(path: Path, rounds: int) -> str:
                 begun = time.perf_counter()
                 imports.append(seconds(lambda t=t: import_file(t.repository, path)))  # type: ignore[misc]
                 waits.append(time.perf_counter() - begun)
-                made = sum(1 for _ in t.repository.objects.ids())
+                objects = t.repository.objects
+                values = [(kind, unpack(objects.read(id).payload)) for id, kind in objects.ids()]
+                made = len(values)
+                bares.append(loads[-1] + seconds(partial(bare, values)))
             size = sum(file.stat().st_size for file in (store / ".tract" / "objects").rglob("*") if file.is_file())
     ratio = statistics.median(one / other for one, other in zip(imports, loads, strict=True))
+    least = statistics.median(one / other for one, other in zip(bares, loads, strict=True))
     weight = path.stat().st_size
     return (
         f"{path.name:28} {weight / 1e6:6.1f} MB  loads {statistics.median(loads) * 1e3:6.1f} ms"
-        f"  import {statistics.median(imports) * 1e3:7.1f} ms ({statistics.median(waits):.2f} s in all)  {ratio:5.1f} x"
+        f"  import {statistics.median(imports) * 1e3:7.1f} ms ({statistics.median(waits):.2f} s in all)  {ratio:5.1f} x, bare {least:4.1f}"
         f"  store {size / weight:5.2f} x, {made:,} objects"
     )
 
