@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections import UserDict
 from collections.abc import Callable
 from contextlib import suppress
@@ -16,6 +17,7 @@ import pytest
 from tests.agents.test_policies import Skip, Wants, outcomes
 from tests.making import make_tract, texts
 from tract import Action, PolicySkip, Tract
+from tract.agents.limits import run_within
 from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning, ReadOnlyError
 
 SAID = [{"role": "user", "content": "bad"}, {"role": "assistant", "content": "good"}]
@@ -413,6 +415,71 @@ def test_a_policy_that_still_works_on_its_last_answer_is_not_asked_again() -> No
 
     assert policy.asked == 1
     stop.set()
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+def test_what_a_late_policy_tries_is_not_told_of_another_that_is_asked_meanwhile() -> None:
+    t, goes_on, has_tried = make_tract(), threading.Event(), threading.Event()
+
+    def is_late(given: Tract) -> None:
+        goes_on.wait(20)
+        with suppress(PolicyExecutionError):
+            given.user("late")
+        has_tried.set()
+
+    def waits(_: Tract) -> None:
+        if late.asked and not goes_on.is_set():
+            goes_on.set()
+            assert has_tried.wait(20)
+
+    late = Wants(is_late, name="late")
+    t.configure_policies([late], max_seconds=0.05)
+    t.user("a")
+    t.register_policy(Wants(waits, name="other"))
+    t.configure_policies(max_seconds=20)
+    t.user("b")
+
+    assert has_tried.is_set()
+    assert outcomes(t) == [("late", "error")]
+    assert texts(t, policies=False) == ["a", "b"]
+
+
+@pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
+@pytest.mark.parametrize("is_slow", [True, False], ids=["hangs", "fails"])
+def test_a_policy_in_place_of_one_that_hangs_or_fails_is_asked_at_once(is_slow: bool) -> None:
+    t, stop = make_tract(), threading.Event()
+
+    def fails(_: Tract) -> None:
+        if is_slow:
+            stop.wait(20)
+        raise ValueError
+
+    t.configure_policies([Wants(fails)], max_seconds=0.05 if is_slow else 20)
+    for number in range(1 if is_slow else 9):
+        t.user(str(number))
+    t.unregister_policy("wants")
+    policy = Wants(None)
+    t.register_policy(policy)
+    t.user("a")
+
+    assert policy.asked == 1
+    stop.set()
+
+
+def test_many_that_are_asked_at_once_leave_few_threads_behind() -> None:
+    all_wait = threading.Barrier(40)
+    asking = [threading.Thread(target=run_within, args=(20, all_wait.wait)) for _ in range(40)]
+    before = threading.active_count()
+
+    for one in asking:
+        one.start()
+    for one in asking:
+        one.join()
+
+    until = time.monotonic() + 20
+    while threading.active_count() > before + 8 and time.monotonic() < until:
+        time.sleep(0.01)
+    assert threading.active_count() <= before + 8
 
 
 def test_a_policy_that_wants_the_same_of_what_it_led_to_gets_it_once() -> None:

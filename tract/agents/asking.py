@@ -75,6 +75,16 @@ class Asking:
         )
 
 
+class Watch:
+    """Refuses what policies, in whatever thread, try to do through the handle they were given."""
+
+    def __init__(self) -> None:
+        self.asking = Asking()
+
+    def __call__(self, tx: Transaction) -> None:
+        self.asking.refuse(tx)
+
+
 def only_looking(repo: Repository, state: Asking, ask: Callable[[], Any]) -> Any:
     """What *ask* gives; meanwhile nothing that this thread does through a handle on *repo* changes the tract.
 

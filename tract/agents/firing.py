@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, Protocol
 
 from tract.agents.acting import Acted, Rider, Wish, act, branch_commit
 from tract.agents.actions import Action, Autonomy
-from tract.agents.asking import Asking, needs_model, only_looking, runs_apart, told
+from tract.agents.asking import Asking, Watch, needs_model, only_looking, runs_apart, told
 from tract.agents.limits import OverTimeError, run_within
 from tract.agents.policies import PolicySkip
 from tract.agents.policy_log import Outcome, Trigger, add_log_entry, write_log_entry
@@ -77,6 +77,7 @@ class PolicyEngine:
         self.rest = Rest()
         self.telling = Telling()
         self._asking = Asking()
+        self._watch = Watch()
         self._asked_at: tuple[ObjectId | None, ObjectId | None] = None, None
         self._busy = threading.Lock()
         self._again = False
@@ -86,6 +87,7 @@ class PolicyEngine:
         """Be as the store says now, and warn of policies that cannot be made here."""
         settings = self.roster.load(repo)
         self.rest.end()
+        self.telling.meet(self.roster.members)
         self.telling.warnings += [] if self.roster.is_foreign else list(self.roster.problems.values())
         return settings
 
@@ -200,10 +202,10 @@ class PolicyEngine:
     def _ask(self, tract: Target, asked: Sequence[Member], seconds: float) -> _Found | None:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
         repo = tract.repository
-        state = self._asking = Asking(asked, self._looks_before)
+        state = self._asking = self._watch.asking = Asking(asked, self._looks_before)
         self._asked_at = state_of(repo)
         are_own = all(map(_IS_OWN, asked))
-        watched = tract if are_own else tract.only_looking(self._refuse)
+        watched = tract if are_own else tract.only_looking(self._watch)
 
         def job() -> Any:
             return only_looking(repo, state, lambda: state.ask_each(tract, watched))
@@ -212,7 +214,8 @@ class PolicyEngine:
             value = job() if are_own else run_within(seconds, job)
         except OverTimeError as exc:
             state.is_over = True
-            self.telling.at_work[asked[state.at].name] = exc.thread
+            self.telling.at_work[asked[state.at].name] = asked[state.at].policy, exc.thread
+            self._watch = Watch()  # what the late one still tries is its own
             return _Found(state.at, None, str(exc))
         except PolicySkip as exc:
             return _Found(state.at, None, exc)
@@ -221,10 +224,6 @@ class PolicyEngine:
         if state.changed is not None:
             return _Found(state.at, None, state.changed)
         return None if value is None else _Found(state.at, value, None)
-
-    def _refuse(self, tx: Transaction) -> None:
-        """What a policy, in whatever thread, tries to do through the handle it was given."""
-        self._asking.refuse(tx)
 
     # Acting
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
@@ -42,14 +43,13 @@ class _Worker:
 
 
 _idle: list[_Worker] = []
+_MOST_IDLE = 8
+"""So many threads wait for the next job; with more at once, the others end with theirs."""
 
 
 def run_within(seconds: float, job: Callable[[], _T]) -> _T:
     """What *job* gives back, or raises; OverTimeError where it takes longer than *seconds*. It goes on then, and nobody waits for it."""
-    worker = _idle.pop() if _idle else _Worker()
-    if worker.process != os.getpid():  # a fork has the object, and not the thread
-        _idle.clear()
-        worker = _Worker()
+    worker = _idle_worker() or _Worker()
     worker.jobs.put((copy_context(), job))
     try:
         is_done, value = worker.answers.get(timeout=seconds)
@@ -58,8 +58,20 @@ def run_within(seconds: float, job: Callable[[], _T]) -> _T:
         if isinstance(exc, Empty):
             raise OverTimeError(seconds, worker.thread) from None
         raise
-    _idle.append(worker)
+    if len(_idle) < _MOST_IDLE:
+        _idle.append(worker)
+    else:
+        worker.jobs.put(None)
     if not is_done:
         raise value
     found: _T = value
     return found
+
+
+def _idle_worker() -> _Worker | None:
+    with suppress(IndexError):  # another thread may take the last
+        worker = _idle.pop()
+        if worker.process == os.getpid():
+            return worker
+        _idle.clear()  # a fork has the objects, and not the threads
+    return None

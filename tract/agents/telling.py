@@ -11,7 +11,7 @@ import threading
 from typing import Any, NamedTuple
 
 from tract.agents.actions import Action, ActionResult
-from tract.agents.policies import PolicySkip
+from tract.agents.policies import Policy, PolicySkip
 from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, write_log_entry
 from tract.agents.roster import Member
 from tract.errors import TractError
@@ -20,6 +20,7 @@ from tract.objects.id import ObjectId
 from tract.repo import Repository
 
 _MOST_HELD = 64
+_NOBODY = None, None
 """A policy whose actions fail is asked again after 1, 2, 4 and so on firings, and at most so many."""
 
 _log = logging.getLogger("tract.policies")
@@ -73,17 +74,28 @@ class Telling:
         """The entries of the last firing."""
 
         self.warnings: list[str] = []
-        self.at_work: dict[str, threading.Thread] = {}
-        """The threads of policies that did not end in time, which are not asked again as long as they work."""
+        self.at_work: dict[str, tuple[Policy, threading.Thread]] = {}
+        """Policies that did not end in time, by name, which are not asked again as long as their threads work."""
 
         self._told: dict[str, str] = {}
         self._held: dict[str, tuple[int, int]] = {}
+        self._met: dict[str, Policy] = {}
+
+    def meet(self, members: tuple[Member, ...]) -> None:
+        """Know that *members* are there now: none is left alone for what another one of its name did."""
+        now = {one.name: one.policy for one in members}
+        for name in [name for name in self._held if now.get(name) is not self._met.get(name)]:
+            del self._held[name]
+            self._told.pop(name, None)
+        self._met = now
 
     def not_held(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
         """Those of *members* that are asked this time: one that failed is left alone for a while."""
         if self.at_work:
-            self.at_work = {name: thread for name, thread in self.at_work.items() if thread.is_alive()}
-            members = tuple(one for one in members if one.name not in self.at_work)
+            self.at_work = {
+                name: (policy, thread) for name, (policy, thread) in self.at_work.items() if thread.is_alive()
+            }
+            members = tuple(one for one in members if self.at_work.get(one.name, _NOBODY)[0] is not one.policy)
         return tuple(one for one in members if not self._is_held(one.name)) if self._held else members
 
     def _is_held(self, name: str) -> bool:

@@ -252,7 +252,7 @@ class Policing(Acting):
     def only_looking(self, watch: Callable[[Transaction], None]) -> Self:
         """This handle as a policy is given it: with all that was read and counted, and changing nothing, in whatever thread, now or later; *watch* is told what is tried, and may say why it is refused."""
         known = self._watched
-        if known is None or known.is_closed:
+        if known is None or known.is_closed or known._repo.riders != [watch]:
             known = object.__new__(type(self))
             known.__dict__.update(self.__dict__, _watched=None, _sync=None, _is_owner=False, _batches=set())
             known._repo = replace(self._repo, read_only=True, riders=[watch])
