@@ -25,6 +25,7 @@ from tract.errors import (
     CherryPickError,
     DetachedHeadError,
     MergeError,
+    ObjectCorruptError,
     ReadOnlyError,
     RebaseError,
     RefMovedError,
@@ -32,7 +33,6 @@ from tract.errors import (
     TractError,
 )
 from tract.events import began, emit
-from tract.objects.codec import encode
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
@@ -473,10 +473,11 @@ def wrong_content(commit: Commit, content: Object) -> str | None:
     """What is wrong with the *content* that is there for *commit*; None where its operation can bring it."""
     if commit.operation not in _BRINGS or commit.content is None:
         return None
-    if commit.operation is not CommitOperation.RECORD and _is_map(content.payload) and _RECORD not in content.payload:
-        return None  # a message, of which no more need be read
-    value = decode_blob(commit.content, content)
     text = f"its content {commit.content.hex()[:16]}"
+    try:
+        value = decode_blob(commit.content, content)
+    except ObjectCorruptError as exc:
+        return f"{text} cannot be read: {exc.detail}"
     if isinstance(value, bytes):
         return f"{text} is raw bytes"
     is_record = value.get("content_type") == "record"
@@ -485,13 +486,7 @@ def wrong_content(commit: Commit, content: Object) -> str | None:
     return None
 
 
-def _is_map(payload: bytes) -> bool:
-    """Whether an encoded value is a map, by its first byte."""
-    return payload[:1] in (b"\xde", b"\xdf") or (bool(payload) and payload[0] & 0xF0 == 0x80)
-
-
 _BRINGS = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
-_RECORD = encode("record")
 
 
 class _Opened(AbstractContextManager[Transaction]):

@@ -99,14 +99,16 @@ def test_a_commit_that_brings_what_its_operation_cannot_bring_is_not_written_and
     content = bytes.fromhex(store.line("rev-parse", "HEAD^{blob}"))
     record = new_blob({"content_type": "record", "kind": "k", "payload": 1})
     raw = new_blob(b"raw")
+    torn = new_object("blob", b"\x81\xa1a")
     cases = {
         "is a record": payload.replace(content, record.id),
         "is raw bytes": payload.replace(content, raw.id),
+        "cannot be read": payload.replace(content, torn.id),
         "it has no content": payload.replace(b"\xc4\x20" + content, b"\xc0"),
         "is no record": payload.replace(pack("append"), pack("record")),
     }
     repo = store.repository()
-    repo.objects.write_many([record, raw, *(new_object("commit", bad) for bad in cases.values())])
+    repo.objects.write_many([record, raw, torn, *(new_object("commit", bad) for bad in cases.values())])
     repo.close()
 
     for wrong, bad in cases.items():
