@@ -629,6 +629,17 @@ def test_true_in_place_of_one_is_seen():
     assert ("edited", "edited") == (changed, back)
 
 
+@pytest.mark.parametrize("format", ["openai", "responses"])
+@pytest.mark.parametrize(("was", "now"), [(1, True), (False, 0), ({"at": [1.0]}, {"at": [True]})])
+def test_true_in_place_of_one_is_seen_where_a_rendering_is_compared_too(format, was, now):
+    t = make_tract()
+    t.record([{**user("a"), "more": was}, user("b")], format=format)
+
+    assert "edited" == t.record([{**user("a"), "more": now}, user("b")], format=format).kind
+
+    assert json.dumps([now, None]) == json.dumps([one.get("more") for one in raws(t)])
+
+
 def test_a_result_that_a_rendering_made_up_is_no_message():
     t = make_tract()
     messages = [user("a"), call("1")]

@@ -190,11 +190,19 @@ def _sent(space: Workspace, snapshot: Snapshot, given: Given) -> tuple[Sending, 
 def _common(rendered: Sequence[JSON], items: Sequence[JSON]) -> int:
     """How many items both begin with."""
     most = min(len(rendered), len(items))
-    if (rendered if most == len(rendered) else rendered[:most]) == list(items[:most]):
+    if _are_same(rendered if most == len(rendered) else rendered[:most], items[:most]):
         return most
     at = 0
-    while at < most and rendered[at : at + _STEP] == list(items[at : at + _STEP]):
+    while at < most and _are_same(rendered[at : at + _STEP], items[at : at + _STEP]):
         at += _STEP
-    while at < most and (rendered[at] == items[at] or alike(rendered[at], items[at])):
+    while at < most and alike(rendered[at], items[at]):
         at += 1
     return min(at, most)
+
+
+def _are_same(rendered: Sequence[JSON], items: Sequence[JSON]) -> bool:
+    """Whether Python takes all for equal, and none has true for 1, or false for 0."""
+    return rendered == list(items) and all(
+        [*map(type, item.values())].count(str) == len(item) or alike(one, item)
+        for one, item in zip(rendered, items, strict=True)
+    )
