@@ -103,8 +103,6 @@ class Known:
         copies = self._copies
         most = min(len(copies), len(body))
         at = 0
-        if copies == body[:most]:
-            return most
         while at < most:
             if copies[at : at + _STEP] == body[at : min(at + _STEP, most)]:
                 at = min(at + _STEP, most)
