@@ -417,6 +417,17 @@ def test_a_policy_that_still_works_on_its_last_answer_is_not_asked_again() -> No
     stop.set()
 
 
+def test_a_policy_sees_that_a_model_was_configured_after_it_was_asked_first() -> None:
+    t, seen = make_tract(), list[bool]()
+    t.configure_policies([Wants(lambda given: seen.append(given.has_model))])
+
+    t.user("a")
+    t.configure_llm(lambda _: "word")
+    t.user("b")
+
+    assert seen == [False, True]
+
+
 @pytest.mark.filterwarnings("ignore::tract.errors.PolicyWarning")
 def test_what_a_late_policy_tries_is_not_told_of_another_that_is_asked_meanwhile() -> None:
     t, goes_on, has_tried = make_tract(), threading.Event(), threading.Event()

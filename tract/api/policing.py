@@ -258,7 +258,7 @@ class Policing(Acting):
             known._repo = replace(self._repo, read_only=True, riders=[watch])
             known._own = self._own.on(known._repo)
             self._watched = known
-        known._seen = self._seen.copy()
+        known._seen, known._client = self._seen.copy(), self._client
         return known
 
     def run_apart(self, job: Callable[[Any], None]) -> None:
