@@ -225,6 +225,13 @@ def test_a_subclass_may_have_attributes_and_a_constructor_of_its_own():
         Named("a").x = 3
 
 
+def test_a_subclass_that_says_nothing_of_its_own_is_called_as_the_class_is():
+    class Same(Point):
+        pass
+
+    assert inspect.signature(Point) == inspect.signature(Same)
+
+
 def test_a_value_is_matched_by_its_place():
     match Point(1, 2):
         case Point(x, y):

@@ -87,8 +87,10 @@ class _Later:
     def __get__(self, value: object, cls: type[Any]) -> Any:
         if self.name != "__signature__":
             return getattr(self.declaration.standard(), self.name)
-        if value is not None or vars(cls).get(self.name) is not self:
-            raise AttributeError(self.name)  # how a value is called, or a subclass, it does not say
+        if value is not None or cls.__init__ is not self.declaration.cls.__init__:
+            raise AttributeError(
+                self.name
+            )  # how a value is called, or a subclass that begins otherwise, it does not say
         import inspect
 
         return inspect.signature(self.declaration.standard())
