@@ -288,6 +288,25 @@ def test_what_gc_lets_go_of_leaves_its_key_behind(tmp_path, drops_index):
         assert head == t.head
 
 
+@pytest.mark.parametrize("is_reopened", [False, True])
+def test_a_key_outlives_a_second_gc_where_a_message_with_a_key_stands_behind_the_compression(tmp_path, is_reopened):
+    """The links of that message go by without the compression, which has a key only since that gc."""
+    t = make_tract(path=tmp_path)
+    keyed(t, "a")
+    t.compress(content="one message", keep_recent=0, force=True)
+    t.user("more")
+    t.gc(orphan_retention_days=0, archive_retention_days=0)
+    t.compress(content="all of it", keep_recent=0, force=True)
+    keyed(t, "b")
+    t.gc(orphan_retention_days=0, archive_retention_days=0)
+    if is_reopened:
+        t.close()
+        t = make_tract(path=tmp_path)
+    keyed(t, "a", "b")
+
+    assert ["all of it", "says b"] == texts(t)
+
+
 def test_a_key_of_a_deleted_branch_is_forgotten_once_it_is_collected(tmp_path):
     t = make_tract("start", path=tmp_path)
     t.switch("side", create=True)

@@ -37,6 +37,7 @@ from tract.transaction import Transaction, transaction
 _NAME = 16
 # Commits without a key behind one that has one, at most; further back a walk has to tell.
 _MOST_WITHOUT = 1024
+_MOST_WALKED = 1024
 _MOST_TRIES = 8
 _MOST_READ_ANEW = 24
 """Rows of the index that are not written where the process ends: the next one reads the notes again for each, which takes as long for these as to write them."""
@@ -283,7 +284,7 @@ def _find(
         first = min(here, key=lambda id: (repo.commit(id).generation, repo.commit(id).time, id))
         return Known(first, True)
     for end, was in stands_for.items():
-        if repo.objects.contains(end) and (was in gone or _is_behind(repo, index, end, tip)):
+        if repo.objects.contains(end) and (was in gone or _is_end_behind(repo, index, end, tip)):
             return Known(end, False)
     return None
 
@@ -301,6 +302,21 @@ def _is_behind(repo: Repository, index: KeyIndex, commit: ObjectId, tip: ObjectI
     """Whether *commit*, which is in the store, is in the history of *tip*."""
     linked = _is_linked(index, repo, commit, tip)
     return is_ancestor(repo, commit, tip) if linked is None else linked
+
+
+def _is_end_behind(repo: Repository, index: KeyIndex, end: ObjectId, tip: ObjectId) -> bool:
+    """Whether a commit that a gc gave keys to is in the history of *tip*.
+
+    What was linked before that gc goes by without it, so its absence among the links says nothing; many keys have the same end, so what a walk found is remembered.
+    """
+    if _is_linked(index, repo, end, tip):
+        return True
+    found = index.walked.get((end, tip))
+    if found is None:
+        if len(index.walked) >= _MOST_WALKED:
+            index.walked.clear()
+        found = index.walked[end, tip] = is_ancestor(repo, end, tip)
+    return found
 
 
 def _is_linked(index: KeyIndex, repo: Repository, commit: ObjectId, tip: ObjectId) -> bool | None:

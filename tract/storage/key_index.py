@@ -138,6 +138,8 @@ class KeyIndex:
         self._runs: list[_Run] | None = None
         self._ignored: set[str] = set()
         self._tip: ObjectId | None = None
+        self.walked: dict[tuple[ObjectId, ObjectId], bool] = {}
+        """Whether the first commit is in the history of the second, where only a walk could tell."""
 
     @property
     def tip(self) -> ObjectId | None:
