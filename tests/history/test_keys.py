@@ -307,6 +307,19 @@ def test_a_key_outlives_a_second_gc_where_a_message_with_a_key_stands_behind_the
     assert ["all of it", "says b"] == texts(t)
 
 
+def test_a_key_whose_message_a_tag_keeps_is_known_on_the_branch_whose_history_was_cut(tmp_path):
+    t = make_tract(path=tmp_path)
+    (a,) = keyed(t, "a")
+    t.tag("kept", a)
+    t.user("more")
+    t.compress(content="all of it", keep_recent=0, force=True)
+    t.gc(orphan_retention_days=0, archive_retention_days=0)
+    keyed(t, "b", "a")
+
+    assert ["all of it", "says b"] == texts(t)
+    assert ["says a"] == [message.content for message in t.compile(at_commit="kept").messages]
+
+
 def test_a_key_of_a_deleted_branch_is_forgotten_once_it_is_collected(tmp_path):
     t = make_tract("start", path=tmp_path)
     t.switch("side", create=True)

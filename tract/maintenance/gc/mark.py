@@ -225,16 +225,18 @@ class Marker:
         """Keep those of *edits* whose message and content both stay: each is what gave the message those words."""
         return self.keep_messages([edit for edit, needed in edits.items() if all(map(self.stays, needed))])
 
-    def unkept_behind(self, commit: Commit) -> list[ObjectId]:
-        """The commits behind *commit* that do not stay with their history."""
+    def cut_off_from(self, commit: Commit) -> list[ObjectId]:
+        """The commits behind *commit* that are not in its history when all is gone that does not stay: also those that something else keeps."""
         found: dict[int, ObjectId] = {}
-        waiting = [self.catalogue.number_of(parent) for parent in commit.parents]
+        parents = map(self.catalogue.number_of, commit.parents)
+        waiting = [number for number in parents if number is not None and self.mark_of(number) != REACHED]
         while waiting:
             number = waiting.pop()
-            if number is None or number in found or number >= self.catalogue.size or self.mark_of(number) == REACHED:
+            if number in found or number >= self.catalogue.size or self.mark_of(number) == ABSENT:
                 continue
             found[number] = self.catalogue.id_of(number)
-            waiting += [self.catalogue.number_of(parent) for parent in self.commit(number).parents]
+            behind = map(self.catalogue.number_of, self.commit(number).parents)
+            waiting += [other for other in behind if other is not None]
         return list(found.values())
 
     def cuts_with(self, expired: Iterable[int], before: Mapping[ObjectId, Cut]) -> dict[ObjectId, Cut]:

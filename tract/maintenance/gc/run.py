@@ -234,7 +234,7 @@ class Run:
         plan, marker = self.plan, self.marker
         lost: dict[ObjectId, list[ObjectId]] = {}
         for end in filter(marker.stays, plan.expired if has_keys(self.repo) else ()):
-            for id in marker.unkept_behind(marker.commit(end)):
+            for id in marker.cut_off_from(marker.commit(end)):
                 lost.setdefault(id, []).append(plan.catalogue.id_of(end))
         repeat_keys(self.repo, lost)
         return find_stale_notes(self.repo, plan.drops, plan.catalogue.has) if plan.dropped else {}
