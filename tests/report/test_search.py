@@ -21,9 +21,11 @@ from tract.history.tracts import in_tract, tract_times
 from tract.history.walk import ancestors
 from tract.messages import message_text
 from tract.messages.message import message_in
+from tract.objects.id import ObjectId
 from tract.objects.strict_reader import read_blob
 from tract.refs.names import HEADS, SPAWN_REF, tract_name
 from tract.repo import Repository
+from tract.report.search_words import test_for_pattern as a_test_for_pattern
 
 
 @pytest.fixture
@@ -212,6 +214,51 @@ def test_a_search_finds_what_a_look_at_every_message_finds(tmp_path: Path) -> No
         for tool in ("zip_all", "fetch", "g", "find", "nobody"):
             expected = [hit.commit_hash for hit in every if hit.text.startswith(f"{tool}(")]
             assert expected == [hit.commit_hash for hit in session.search("", tool=tool)]
+
+
+TRICKY = (
+    r"\A\w", r"\w\Z", "^a", "o$", "(?s)a.*o", r"[^z]\s[^z]", r"(\w)\1", r"(?<!\w)\d{2}", r"\d(?!\d)", r"\d{2,}", r"[A-Z]{3}", r"\Ba\B", r"\S{9}",
+    "(?-i:T)", "^$", r"\A\Z", r"[\x00-\x1f]", r"\\n", r'"\w+":', "[\u0130-\u017f\u212a]", "(?a:\\w+é)", r"\w*[^\W\d_a-z]", r"content|openai", "a|", r"^\d+$",
+)  # fmt: skip
+TEXTS = ("", "a", "o", "a\no", "12", "3\n45", "ABC", "Kk ſs İi", "content", "\x83\xaccontent_type", "\\n", "\x00", "x" * 31, "x" * 32, "7" * 255, "é" * 128, "-" * 66000, "-")  # fmt: skip
+
+
+@pytest.mark.parametrize("case", [False, True])
+def test_a_regular_expression_finds_what_a_look_at_every_message_finds(tmp_path: Path, case: bool) -> None:
+    roles = ("user", "assistant", "system", "developer")
+    said = [
+        *KINDS,
+        *({"role": roles[n % 4], "content": text} for n, text in enumerate(TEXTS)),
+        *({"content_type": "dialogue", "role": roles[n % 3], "text": text} for n, text in enumerate(TEXTS)),
+        {"content": "the other way around 55", "role": "user"},
+        {"role": "user", "content": "named 66", "name": "ann"},
+    ]
+    with Tract.open(tmp_path) as t:
+        for kind in said[::2]:
+            t.commit(kind)
+        t.gc()
+        for kind in said[1::2]:
+            t.commit(kind)
+
+    with Session.open(tmp_path) as session:
+        every = session.search("")
+        assert len(said) == len(every)
+        for text in (*TRICKY, *PATTERNS):
+            pattern = re.compile(text, re.MULTILINE | (0 if case else re.IGNORECASE))
+            expected = [hit.commit_hash for hit in every if pattern.search(hit.text)]
+            assert expected == [hit.commit_hash for hit in session.search(text, regex=True, case=case)], text
+
+
+def test_a_regular_expression_is_tried_on_the_text_before_a_message_is_read(tmp_path: Path) -> None:
+    test = a_test_for_pattern(re.compile(r"\d{3}-\d{4}"), None)
+    with Tract.open(tmp_path) as t:
+        t.user("call 555-123")
+        wanted = t.user("call 555-1234")
+        t.gc()
+
+        assert {
+            t.repository.commit(ObjectId(bytes.fromhex(wanted.commit_hash))).content
+        } == t.repository.objects.holding(test)
 
 
 def looked_through(session: Session) -> list[tuple[str, str, str]]:

@@ -23,7 +23,7 @@ from tract.objects.model import CommitOperation, Object
 from tract.objects.strict_reader import decode_blob
 from tract.refs.names import HEADS, SPAWN_REF, tract_name
 from tract.repo import Repository
-from tract.report.search_words import test_for, words_of
+from tract.report.search_words import test_for, test_for_pattern, words_of
 
 _TOGETHER = 256
 """How many messages are read at once."""
@@ -82,6 +82,10 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
     pattern = _pattern(text, regex=regex, case=case)
     words = words_of(text) if regex else re.findall(r"\w+", text)
     test = test_for(words, case=case) or test_for(re.findall(r"\w+", tool or ""), case=True)
+    if regex and all(
+        one is None for one in (tract, limit, since)
+    ):  # all that is there would be read: to try each text first takes less
+        test = test_for_pattern(pattern, test)
     holding = None if test is None else repo.objects.holding(test)
     if holding is not None and not holding:
         return []

@@ -68,6 +68,36 @@ def test_for(words: Sequence[str], *, case: bool) -> Callable[[bytes], object] |
     return test
 
 
+def test_for_pattern(pattern: re.Pattern[str], first: Callable[[bytes], object] | None) -> Callable[[bytes], object]:
+    """A test that the bytes pass of each message that *pattern* matches, where they pass *first* too: one that has a role and a text, and no more, only where the pattern matches its text.
+
+    Nothing is concluded from the pattern: it is tried on each text by itself, as it will be tried on the message.
+    """
+    search = pattern.search
+
+    def test(payload: bytes) -> bool:
+        if first is not None and not first(payload):
+            return False
+        text = _only_text(payload)
+        return text is None or search(text) is not None
+
+    return test
+
+
+def _only_text(payload: bytes) -> str | None:
+    """The text of a message that has a role and a text, and no more; None where the bytes are anything else, such as many messages."""
+    match = _TEXT_HEAD.match(payload)
+    if match is None:
+        return None
+    head, start = match[1], match.end()
+    if len(payload) - start != (int.from_bytes(head[1:]) if len(head) > 1 else head[0] - 0xA0):
+        return None
+    try:
+        return payload[start:].decode()
+    except UnicodeDecodeError:
+        return None
+
+
 def _without_cases(word: str) -> list[str]:
     """The parts of *word* whose bytes are the same, but for ASCII letters, however it is written."""
     return "".join(c if c.isascii() or c.lower() == c.upper() else " " for c in word).split()
@@ -88,6 +118,15 @@ _ONE_TEXT = re.compile(
     rb"(?:\xa8dialogue|\xa7message\xa6format\xa6openai\xa7message\x82\xa4role[\xa0-\xbf]\w+\xa7content[\xa0-\xbf\xd9-\xdb])"
 )
 """How a message begins that has a role and a text, and no more."""
+
+_TEXT_HEAD = re.compile(
+    rb"\x83\xaccontent_type"
+    rb"(?:\xa8dialogue\xa4role(?:\xa4user|\xa6system|\xa9assistant)\xa4text"
+    rb"|\xa7message\xa6format\xa6openai\xa7message\x82\xa4role(?:\xa4user|\xa6system|\xa9assistant|\xa9developer)\xa7content)"
+    rb"([\xa0-\xbf]|\xd9.|\xda..|\xdb....)",
+    re.DOTALL,
+)
+"""All that such a message has in front of its text; the text is as long as the group says, and ends the message."""
 
 
 def _as_json(payload: bytes, otherwise: bytes) -> bytes:
