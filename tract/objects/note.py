@@ -38,15 +38,8 @@ def new_event(
     namespace: str, target: ObjectId, time: int, author: str, replaces: Iterable[ObjectId], body: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the blob of a new event says."""
-    return {
-        "namespace": namespace,
-        "target": target.hex(),
-        "time": time,
-        "author": author,
-        "random": int.from_bytes(os.urandom(6), "big"),  # every reader of JSON can say as much
-        "replaces": [id.hex() for id in replaces],
-        "body": body,
-    }
+    number = int.from_bytes(os.urandom(6), "big")  # every reader of JSON can say as much
+    return _event(namespace, target, time, author, number, [id.hex() for id in replaces], body)
 
 
 def new_events(
@@ -56,17 +49,30 @@ def new_events(
     notes = list(notes)
     numbers = struct.iter_unpack(">HI", os.urandom(6 * len(notes)))
     return [
-        {
-            "namespace": namespace,
-            "target": target.hex(),
-            "time": time,
-            "author": author,
-            "random": high << 32 | low,
-            "replaces": [],
-            "body": body,
-        }
+        _event(namespace, target, time, author, high << 32 | low, [], body)
         for (target, body, time), (high, low) in zip(notes, numbers, strict=True)
     ]
+
+
+def _event(
+    namespace: str,
+    target: ObjectId,
+    time: int,
+    author: str,
+    random: int,
+    replaces: list[str],
+    body: Mapping[str, Any],
+) -> dict[str, Any]:
+    """An event's fields, in the order of ``_FIELDS``."""
+    return {
+        "namespace": namespace,
+        "target": target.hex(),
+        "time": time,
+        "author": author,
+        "random": random,
+        "replaces": replaces,
+        "body": body,
+    }
 
 
 def read_event(id: ObjectId, value: Any) -> NoteEvent:
