@@ -80,12 +80,13 @@ def write_config(path: str, config: TractConfig) -> None:
 def _body(config: TractConfig, comments: Comments) -> bytes:
     import json  # a JSON string is a TOML string
 
+    table = to_table(config)
     text = ""
-    for key, value in to_table(config).items():
+    for key, value in table.items():
         above, behind = comments.get(key, ("", ""))
         text += f"{above}{key} = {json.dumps(value, ensure_ascii=False)}{behind}\n"
-    gone = comments.keys() - to_table(config).keys()
-    return _CONFIG_HEADER + (text + "".join(comments[key][0] for key in comments if key in gone)).encode()
+    text += "".join(above for key, (above, _) in comments.items() if key not in table)
+    return _CONFIG_HEADER + text.encode()
 
 
 def _comments(path: str) -> Comments:
