@@ -104,14 +104,13 @@ class Known:
         most = min(len(copies), len(body))
         at = 0
         while at < most:
-            if copies[at : at + _STEP] == body[at : min(at + _STEP, most)]:
-                at = min(at + _STEP, most)
-                continue
             until = min(at + _STEP, most)
-            while at < until and (copies[at] == body[at] or self._is_content(at, body[at], given, snapshot)):
-                at += 1
-            if at < until:
-                return at
+            if copies[at:until] != body[at:until]:
+                while at < until and (copies[at] == body[at] or self._is_content(at, body[at], given, snapshot)):
+                    at += 1
+                if at < until:
+                    return at
+            at = until
         return at
 
     def _same_from_end(self, body: Sequence[JSON], start: int, given: Given, snapshot: Snapshot) -> int:
