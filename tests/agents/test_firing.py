@@ -353,20 +353,30 @@ class Sees:
         self.seen.append([one.text for one in tract.new_messages()])
 
 
-def test_of_two_handles_that_close_the_later_look_stays(tmp_path: Path) -> None:
-    early, late = Tract.open(tmp_path / "s", on_moved="append"), Tract.open(tmp_path / "s", on_moved="append")
+def seen_next(path: Path, text: str) -> list[list[str]]:
+    """What is new to the policy of a handle that is opened now and commits *text*."""
+    Sees.seen.clear()
+    with Tract.open(path) as t:
+        t.user(text)
+    return Sees.seen
+
+
+def two_handles(path: Path) -> tuple[Tract, Tract]:
+    """Two of one store, of which the first brought the policy and committed ``a``."""
+    early, late = Tract.open(path, on_moved="append"), Tract.open(path, on_moved="append")
     early.configure_policies([Sees()])
     early.user("a")
+    return early, late
+
+
+def test_of_two_handles_that_close_the_later_look_stays(tmp_path: Path) -> None:
+    early, late = two_handles(tmp_path / "s")
     late.user("b")
     late.user("c")
     late.close()
     early.close()
 
-    Sees.seen.clear()
-    with Tract.open(tmp_path / "s") as t:
-        t.user("d")
-
-    assert Sees.seen == [["d"]]
+    assert seen_next(tmp_path / "s", "d") == [["d"]]
 
 
 def test_a_handle_that_went_back_keeps_its_own_look(tmp_path: Path) -> None:
@@ -378,27 +388,17 @@ def test_a_handle_that_went_back_keeps_its_own_look(tmp_path: Path) -> None:
         t.reset("HEAD~2")
         t.user("d")
 
-    Sees.seen.clear()
-    with Tract.open(tmp_path / "s") as t:
-        t.user("e")
-
-    assert Sees.seen == [["e"]]
+    assert seen_next(tmp_path / "s", "e") == [["e"]]
 
 
 def test_a_handle_that_does_not_know_of_newer_settings_leaves_the_looks_of_who_does(tmp_path: Path) -> None:
-    early, late = Tract.open(tmp_path / "s", on_moved="append"), Tract.open(tmp_path / "s", on_moved="append")
-    early.configure_policies([Sees()])
-    early.user("a")
+    early, late = two_handles(tmp_path / "s")
     late.configure_policies(autonomy="autonomous")
     late.user("b")
     late.close()
     early.close()
 
-    Sees.seen.clear()
-    with Tract.open(tmp_path / "s") as t:
-        t.user("c")
-
-    assert Sees.seen == [["c"]]
+    assert seen_next(tmp_path / "s", "c") == [["c"]]
 
 
 # Policies that are nasty
