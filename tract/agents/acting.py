@@ -223,35 +223,27 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
     one = waiting(repo, id)
     if one.store != store_id(repo):
         raise ProposalError(f"proposal '{one.id}' was made in another store, and is executed only there")
-    action = one.action if answer.arguments is None else _changed(tract, one.action, answer.arguments)
     is_changed = answer.arguments is not None
+    action = one.action if answer.arguments is None else _changed(tract, one.action, answer.arguments)
+    arguments = action.arguments if is_changed else None
     problem = None if is_changed else first_difference(repo, one)
     if problem is not None:
         return _write(repo, one, Verdict("stale", problem, answer.by))
-
-    def rider(tx: Transaction, _: str | None) -> None:
-        changed = None if is_changed else first_difference(tx.repo, one)
-        if changed is not None:
-            raise _StaleError(changed)
-        arguments = action.arguments if is_changed else None
-        add_decision(tx, one.id, Verdict("executed", answer.reason, answer.by, arguments, branch_commit(tx)))
-
     stale: list[str] = []
 
-    def guarded(tx: Transaction, proposal: str | None) -> None:
-        try:
-            rider(tx, proposal)
-        except _StaleError as exc:
-            stale.append(str(exc))
-            raise
+    def decide(tx: Transaction, _: str | None) -> None:
+        changed = None if is_changed else first_difference(tx.repo, one)
+        if changed is not None:
+            stale.append(changed)
+            raise _StaleError(changed)
+        add_decision(tx, one.id, Verdict("executed", answer.reason, answer.by, arguments, branch_commit(tx)))
 
-    result, landed = carry_out(tract, action, guarded, origin=one.origin)
+    result, landed = carry_out(tract, action, decide, origin=one.origin)
     if landed:
         tell_stale(repo, ProposalTable(), one.branch, answer.by)
         return _now(repo, one.id)
     if stale:
         return _write(repo, one, Verdict("stale", stale[0], answer.by))
-    arguments = action.arguments if is_changed else None
     failure = result.error if result.proposal_id is None else result.text  # what a model wrote waits for another look
     if failure is not None:
         reason = f"{answer.reason}; {failure}" if answer.reason else failure

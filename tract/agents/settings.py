@@ -79,6 +79,30 @@ def set_autonomy(repo: Repository, autonomy: Autonomy) -> None:
     write_settings(repo, replace(SettingsTable().read(repo), autonomy=check_autonomy(autonomy)))
 
 
+def checked_changes(
+    *,
+    autonomy: object = None,
+    cooldown_seconds: object = None,
+    max_seconds: object = None,
+    background: object = None,
+    required: object = None,
+) -> dict[str, Any]:
+    """Those that are not None, by the names of the settings' fields; PolicyConfigError for what cannot be one."""
+    changes: dict[str, Any] = {}
+    if autonomy is not None:
+        changes["autonomy"] = check_autonomy(autonomy)
+    if cooldown_seconds is not None:
+        changes["cooldown_seconds"] = _check_seconds("cooldown_seconds", cooldown_seconds)
+    if max_seconds is not None:
+        changes["max_seconds"] = _check_seconds("max_seconds", max_seconds, above=0)
+    for name, value in (("background", background), ("required", required)):
+        if value is not None:
+            if not isinstance(value, bool):
+                raise PolicyConfigError(f"{name} must be True or False, not {value!r:.40}")
+            changes[name] = value
+    return changes
+
+
 def check_autonomy(value: object) -> Autonomy:
     """*value*, which must be one; PolicyConfigError where it is not."""
     if value not in AUTONOMIES:
@@ -86,7 +110,7 @@ def check_autonomy(value: object) -> Autonomy:
     return value
 
 
-def check_seconds(name: str, value: object, *, above: float | None = None) -> float:
+def _check_seconds(name: str, value: object, *, above: float | None = None) -> float:
     """*value* as seconds; PolicyConfigError for what is none, or not above *above*."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or value < 0 or (above is not None and value <= above):  # type: ignore[operator]  # it is a number

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from tract.agents.policies import Policy, PolicyInfo
     from tract.agents.policy_log import PolicyLogEntry, Trigger
     from tract.agents.proposals import OnProposal, Proposal
-    from tract.agents.settings import AgentSettings
+    from tract.agents.settings import AgentSettings, PolicySetting
     from tract.curation.listing import MessageInfo
     from tract.objects.id import ObjectId
     from tract.repo import Repository
@@ -68,35 +68,36 @@ class Policing(Acting):
         *background*: what needs a model is done in a thread, not by the next ``compile``. *required*: without the class of a policy nothing is committed or compiled.
         PolicyConfigError for what is no policy, for two of one name, and for a parameter that cannot be kept.
         """
-        from tract.agents.policies import check_names, check_policy, setting_of
-        from tract.agents.settings import check_autonomy, check_seconds
+        from tract.agents.settings import checked_changes
 
-        changes: dict[str, Any] = {}
+        changes = checked_changes(
+            autonomy=autonomy,
+            cooldown_seconds=cooldown_seconds,
+            max_seconds=max_seconds,
+            background=background,
+            required=required,
+        )
         if policies is not None:
-            if not isinstance(policies, Iterable):
-                raise PolicyConfigError(f"policies must be a list of them, not a {type(policies).__name__}")
-            given = [check_policy(one) for one in policies]
-            check_names(given)
-            changes["policies"] = tuple(setting_of(one) for one in given)
-            for setting, one in zip(changes["policies"], given, strict=True):
-                self._engine_here().roster.give(setting, one)
-        if autonomy is not None:
-            changes["autonomy"] = check_autonomy(autonomy)
-        if cooldown_seconds is not None:
-            changes["cooldown_seconds"] = check_seconds("cooldown_seconds", cooldown_seconds)
-        if max_seconds is not None:
-            changes["max_seconds"] = check_seconds("max_seconds", max_seconds, above=0)
-        for name, value in (("background", background), ("required", required)):
-            if value is not None:
-                if not isinstance(value, bool):
-                    raise PolicyConfigError(f"{name} must be True or False, not {value!r:.40}")
-                changes[name] = value
+            changes["policies"] = self._given(policies)
         if on_proposal is not None:
             if not callable(on_proposal):
                 raise PolicyConfigError(f"on_proposal must be callable, not {type(on_proposal).__name__}")
             self._engine_here().on_proposal = on_proposal
         if changes:
             self._change_settings(**changes)
+
+    def _given(self, policies: Iterable[Policy]) -> tuple[PolicySetting, ...]:
+        """The settings of *policies*, which this handle asks from now on."""
+        from tract.agents.policies import check_names, check_policy, setting_of
+
+        if not isinstance(policies, Iterable):
+            raise PolicyConfigError(f"policies must be a list of them, not a {type(policies).__name__}")
+        given = [check_policy(one) for one in policies]
+        check_names(given)
+        settings = tuple(setting_of(one) for one in given)
+        for setting, one in zip(settings, given, strict=True):
+            self._engine_here().roster.give(setting, one)
+        return settings
 
     def register_policy(self, policy: Policy) -> None:
         """Add a policy to those of the tract; PolicyConfigError where one of its name is there."""

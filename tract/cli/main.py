@@ -85,13 +85,15 @@ def _dispatch(argv: list[str], console: Console) -> int:
             return DONE
         name, argv = argv[0], ["--help"]
     if name not in ENTRIES:
-        from tract.cli.user_settings import ALIAS, user_setting
-
-        alias = user_setting(console, ALIAS + name)
-        if alias is None:
+        words = _alias_words(name, console)
+        if words is None:
             return _unknown_command(name, console)
-        name, *more = _alias_words(name, alias)
+        name, *more = words
         argv = [*more, *argv]
+    return _run(console, name, argv)
+
+
+def _run(console: Console, name: str, argv: list[str]) -> int:
     command: Command = import_module(ENTRIES[name].module).COMMAND
     command = with_common(command)
     try:
@@ -109,10 +111,15 @@ def _dispatch(argv: list[str], console: Console) -> int:
     return _paged(console, lambda: command.run(console, args)) if command.pages else command.run(console, args)
 
 
-def _alias_words(name: str, alias: str) -> list[str]:
-    """The words that an alias stands for, a command first."""
+def _alias_words(name: str, console: Console) -> list[str] | None:
+    """The words that the user's alias *name* stands for, a command first; None where there is none."""
     import shlex
 
+    from tract.cli.user_settings import ALIAS, user_setting
+
+    alias = user_setting(console, ALIAS + name)
+    if alias is None:
+        return None
     words = shlex.split(alias)
     if not words or words[0] not in ENTRIES:
         raise ConfigError(f"the alias '{name}' begins with no command: {alias!r}")

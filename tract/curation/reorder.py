@@ -11,10 +11,12 @@ from tract.errors import ContentValidationError, DetachedHeadError, SemanticSafe
 from tract.history.commit import commit_context, edited_message
 from tract.messages import ToolUnits
 from tract.messages.message import CompileWarning
+from tract.objects.id import ObjectId
 from tract.objects.kept import check_text
-from tract.objects.model import CommitOperation
+from tract.objects.model import CommitOperation, Entry
 from tract.refs.names import HEADS
 from tract.refs.store import ANY, Expected
+from tract.repo import Repository
 from tract.transaction import check_branch, check_idle, transaction
 
 
@@ -74,9 +76,7 @@ def reorder(
     id = None
     if not dry_run:
         text = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
-        with transaction(repo, f"reorder: {text}", expected=head) as tx:
-            id = commit_context(tx, [view.items[at] for at in order], CommitOperation.REORDER, message=text)
-            tx.move_branch(id, orig_head=True)
+        id = _land(repo, [view.items[at] for at in order], text, head)
     return ReorderResult(
         None if id is None else id.hex(),
         branch.removeprefix(HEADS),
@@ -85,6 +85,13 @@ def reorder(
         warnings,
         sum(view.tokens(at) for at in range(first, len(view)) if not view.is_hidden(at)),
     )
+
+
+def _land(repo: Repository, entries: Sequence[Entry], message: str, head: ObjectId) -> ObjectId:
+    with transaction(repo, f"reorder: {message}", expected=head) as tx:
+        id = commit_context(tx, entries, CommitOperation.REORDER, message=message)
+        tx.move_branch(id, orig_head=True)
+    return id
 
 
 def _asked(view: ContextView, messages: Sequence[str]) -> list[int]:

@@ -50,20 +50,25 @@ def clone(
     was_there = files.is_there(parent)
     create_repository(store, TractConfig())
     try:
-        repo = open_repository(store)
-        try:
-            add_remote(repo, remote, probing=False)
-            link = as_marked(Link(repo, remote))
-            found = fetch(link, repo, Asked(tracts, branches, as_clone=True, depth=depth), told)
-            _check_found(found, link, branches, tracts)
-        finally:
-            repo.close()
+        return _fill(store, remote, Asked(tracts, branches, as_clone=True, depth=depth), told)
     except BaseException:
         files.remove_tree(store)
         if not was_there:
             files.remove_empty(parent)
         raise
-    return found
+
+
+def _fill(store: str, remote: RemoteConfig, asked: Asked, told: Callable[[int, int], None]) -> Fetched:
+    """Fetch what is *asked* for into a new store."""
+    repo = open_repository(store)
+    try:
+        add_remote(repo, remote, probing=False)
+        link = as_marked(Link(repo, remote))
+        found = fetch(link, repo, asked, told)
+        _check_found(found, link, asked.branches, asked.tracts)
+        return found
+    finally:
+        repo.close()
 
 
 def _check_found(found: Fetched, link: Link, branches: Sequence[str] | None, tracts: Sequence[str] | None) -> None:

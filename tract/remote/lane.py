@@ -12,58 +12,29 @@ Another process may have brought here meanwhile what was pushed: then what is le
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
 from typing import NamedTuple
 
-from tract.dataclass import dataclass, field, replace
+from tract.dataclass import replace
 from tract.errors import RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError
 from tract.history.notes import noted_entries, notes_between
-from tract.history.walk import is_ancestor
-from tract.objects.id import ObjectId
-from tract.objects.model import NewObject, Object, RefChange, RefValue, shown
+from tract.objects.model import Object
 from tract.opening import open_repository
-from tract.refs.buffered import BufferedObjects
-from tract.refs.names import HEADS, NOTES, REMOTES, TAGS, split_tract, tract_name
+from tract.refs.names import HEADS, NOTES, split_tract
 from tract.refs.operations import OperationRefs
 from tract.refs.ref_table import RefTable
 from tract.refs.store import RefEdit
-from tract.remote.address import LINKS
-from tract.remote.branches import TractPush, Wanted, tracking_ref
 from tract.remote.carrying import bring, check_not_parted, it_is_there
 from tract.remote.link import Link
-from tract.remote.meta import push_meta, refuse_moved_tags
-from tract.remote.notes import note_lists
+from tract.remote.passing import Passing, changes_of, of_tract, refused_before, send, standing
 from tract.repo import Repository
 from tract.storage.database import Database
 from tract.storage.key_index import KeyIndex
 from tract.transaction import Transaction, transaction
 
 _SUPPOSED_KEPT = 1024
-
-
-@dataclass(eq=False, slots=True, kw_only=True)
-class Passing:
-    """A transaction in its lane: what it changes, and what became of it."""
-
-    tx: Transaction
-    changes: tuple[RefChange, ...]
-    needs: Collection[ObjectId]
-    supposed: Collection[ObjectId]
-    """Those of *needs* that others made, which waited when it was made."""
-
-    scans: bool
-    is_sent: bool = False
-    error: BaseException | None = None
-    edits: list[RefEdit] = field(default_factory=list)
-    """What this store knows of the remote after the push; it lands with the last of those that went together."""
-
-    objects: list[NewObject] = field(default_factory=list)
-
-    @property
-    def is_decided(self) -> bool:
-        return self.is_sent or self.error is not None
 
 
 class _Shown(NamedTuple):
@@ -146,11 +117,11 @@ class Lane:
         assert isinstance(refs, OperationRefs)
         assert isinstance(store, Database)
         with self._turn:
-            waiting = _standing([one for one in self._waiting if one.error is None], repo)
+            waiting = standing([one for one in self._waiting if one.error is None], repo)
         if not waiting:
             return False
         # What landed meanwhile is here: only what goes on from there is supposed.
-        changes = [change for change in _merged(waiting).values() if refs.read(change.name) != change.new]
+        changes = [change for change in changes_of(waiting).values() if refs.read(change.name) != change.new]
         keys = repo.keys
         repo.key_indexes[repo.prefix] = keys.beside()
         self._shown[id(refs)] = _Shown(waiting, refs, store, refs.suppose(changes), keys)
@@ -206,7 +177,7 @@ class Lane:
                 self._turn.wait()
         for one in waiting:
             if not one.is_sent:
-                raise _refused_before(self._lanes.name, one)
+                raise refused_before(self._lanes.name, one)
 
     def bring(self, one: Passing, repo: Repository, let_go: Callable[[], AbstractContextManager[None]]) -> None:
         """Bring *one* to the remote, with what else waits, and then to this store; *let_go* lets other threads in meanwhile.
@@ -271,14 +242,14 @@ class Lane:
         with self._turn:
             link.repo.refs.refresh()  # so that it is as new here as for whoever waits
             waiting = [one for one in self._waiting if not one.is_decided]
-        group = _standing(waiting[:1] if self._one_by_one else waiting, link.repo, self._lanes.name)
+        group = standing(waiting[:1] if self._one_by_one else waiting, link.repo, self._lanes.name)
         self._one_by_one = max(0, self._one_by_one - 1)
         return group
 
     def _push(self, link: Link, group: Sequence[Passing]) -> None:
         link.scans = any(one.scans for one in group)
         try:
-            edits, objects = _send(link, group)
+            edits, objects = send(link, group)
         except (RemoteRefusedError, RemoteMovedError, RefMovedError):
             if len(group) == 1:
                 raise
@@ -310,7 +281,7 @@ class Lane:
                     _join(tx, namespace, notes_between(tx.repo, old, new) or [])
         with self._lanes.opened() as link, it_is_there():
             for prefix in dict.fromkeys(split_tract(edit.name)[0] for edit in edits):
-                own = _of_tract(link.repo, prefix)
+                own = of_tract(link.repo, prefix)
                 bring(link, own, None)
                 for name, new, _ in edits:
                     branch = name.removeprefix(prefix + HEADS)
@@ -328,42 +299,6 @@ def _join(tx: Transaction, namespace: str, entries: Sequence[tuple[bytes, bytes]
             tx.take_note(namespace, target, blob)
 
 
-def _of_tract(repo: Repository, prefix: str) -> Repository:
-    return replace(repo, prefix=prefix, tract=tract_name(prefix), branch=None)
-
-
-def _merged(group: Sequence[Passing]) -> dict[str, RefChange]:
-    """What *group* changes together, by the names of the refs."""
-    found: dict[str, RefChange] = {}
-    for one in group:
-        for change in one.changes:
-            before = found.get(change.name)
-            found[change.name] = change if before is None else RefChange(change.name, before.old, change.new)
-    return found
-
-
-def _standing(waiting: Sequence[Passing], repo: Repository, told: str = "") -> list[Passing]:
-    """Those of *waiting* that go on from where the refs are, and from what is here; with *told*, the name of the remote, the others are refused."""
-    found: list[Passing] = []
-    values: dict[str, RefValue | None] = {}
-    made: set[ObjectId] = set()
-    for one in waiting:
-        moved = None
-        for name, old, new in one.changes:
-            now = values[name] if name in values else repo.refs.read(name)
-            if now not in (old, new):
-                moved = _moved(told, name, shown(old), shown(now))
-        if not all(id in made or repo.objects.contains(id) for id in one.supposed):
-            moved = _refused_before(told, one)
-        if moved is None:
-            found.append(one)
-            values.update((name, new) for name, _, new in one.changes)
-            made.update(new.id for new in one.tx.objects)
-        elif told:
-            one.error = moved
-    return found
-
-
 def _told_to_another(exc: BaseException) -> BaseException:
     """The error for those whose change went with that of who was told *exc*: each has one of its own."""
     if not isinstance(exc, Exception):
@@ -373,92 +308,3 @@ def _told_to_another(exc: BaseException) -> BaseException:
     other.args = exc.args
     other.__cause__ = exc.__cause__
     return other
-
-
-def _moved(remote: str, name: str, expected: str | None, actual: str | None) -> RefMovedError:
-    error = RefMovedError(name, expected, actual)
-    error.remote = remote
-    return error
-
-
-def _refused_before(remote: str, one: Passing) -> RefMovedError:
-    """The error where what was refused was seen as if it had landed."""
-    return _moved(remote, one.changes[0].name, shown(one.changes[0].new), None)
-
-
-def _send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewObject]]:
-    """Push what *group* changes, tract by tract; what this store knows of the remote then."""
-    merged = _merged(group)
-    objects = [new for one in group for new in one.tx.objects]
-    ids = {new.id for new in objects}
-    is_begun = False
-    known: list[RefEdit] = []
-    made: list[NewObject] = []
-    for prefix in dict.fromkeys(split_tract(name)[0] for name in merged):
-        plain = replace(_of_tract(link.repo, prefix), author=group[-1].tx.repo.author)
-        own = replace(plain, objects=BufferedObjects(plain.objects, list(objects)))
-        changes = {name.removeprefix(prefix): new for name, _, new in merged.values() if split_tract(name)[0] == prefix}
-        wanted = [
-            _wanted(link, own, name.removeprefix(HEADS), new if isinstance(new, bytes) else None)
-            for name, new in changes.items()
-            if name.startswith(HEADS)
-        ]
-        beside = {
-            name: new if isinstance(new, bytes) else None
-            for name, new in changes.items()
-            if name.startswith((TAGS, LINKS))
-        }
-        tips = {
-            name.removeprefix(NOTES): new
-            for name, new in changes.items()
-            if name.startswith(NOTES) and isinstance(new, bytes)
-        }
-        if not wanted and not beside and not tips:
-            continue
-        one = TractPush(link, own, note_lists(own, link.name, tips), is_living=True)
-        try:
-            one.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
-            if any(name.startswith(TAGS) for name in beside) and (meta := link.look(own.tract, None)) is not None:
-                refuse_moved_tags(own, beside, meta.head)
-            one.run()
-            push_meta(link, one, beside, "lease")
-        except RemoteError as exc:
-            if not isinstance(exc, RemoteMovedError):
-                if (one.done.pushed or is_begun) and exc.landed is False:
-                    exc.landed = None  # a branch is there by now, or another tract
-                raise
-            bring(link, plain, None)
-            is_tag = exc.ref.startswith(TAGS)
-            if not is_tag and all(branch.tip in ids and _has_landed(link, plain, branch) for branch in wanted):
-                continue  # others pushed so often before its answer was asked for again that the head does not name it any more
-            for branch in wanted:
-                if branch.force is None:
-                    check_not_parted(link, plain, branch.branch)
-            name = prefix + ("" if is_tag else HEADS) + exc.ref
-            raise _moved(link.name, name, exc.expected, exc.actual) from exc
-        is_begun = True
-        one.finish()
-        known += one.done.edits
-        made += one.new()
-    return known, made
-
-
-def _wanted(link: Link, own: Repository, branch: str, tip: ObjectId | None) -> Wanted:
-    """A branch to push. It may go back there, or aside, where the branch here had all that it loses there: with a lease. Else it must go on from where it is there."""
-    here, seen = own.ref(HEADS + branch), own.refs.read(tracking_ref(own, link.name, branch))
-    if tip is not None and isinstance(here, bytes) and is_ancestor(own, here, tip):
-        return Wanted(branch, tip)
-    had_all = tip is None or not isinstance(seen, bytes) or (isinstance(here, bytes) and is_ancestor(own, seen, here))
-    return Wanted(branch, tip, "lease" if had_all else None)
-
-
-def _has_landed(link: Link, plain: Repository, branch: Wanted) -> bool:
-    """Whether a branch there goes on from where it was to be."""
-    there = plain.refs.read(tracking_ref(plain, link.name, branch.branch))
-    if branch.tip is None or not isinstance(there, bytes) or not plain.objects.contains(branch.tip):
-        return False
-    return is_ancestor(plain, branch.tip, there)
-
-
-def _is_there(link: Link, own: Repository, branch: Wanted) -> bool:
-    return own.refs.read(f"{own.prefix}{REMOTES}{link.name}/{branch.branch}") is not None

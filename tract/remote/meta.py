@@ -58,31 +58,7 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             return
         if force == "lease":
             refuse_moved_tags(repo, tags, base)
-        refs = _joined(wanted, base, force)
-        ids = [id for id in refs.values() if id is not None]
-        borrowed = _borrowed(link, repo, base, ids)
-        roots: list[tuple[ObjectId, Kind]] = [
-            *((id, "commit") for id in ids),
-            *((note.blob, "blob") for note in wanted.notes),
-        ]
-        need = needed(repo, roots, link.has(borrowed))
-        before = {note.blob for note in base.notes}
-        said: Sequence[HeadNote] = [note for note in wanted.notes if note.blob not in before]
-        base, said, need = push.fold(base, said, need, borrowed)
-        if link.scans:
-            refuse_secrets(repo, need, f"notes of {repo.tract}")
-        packs = send_needed(link, repo, need.objects, borrowed, sent)
-        head = base.after(
-            token,
-            by=repo.author,
-            time=repo.clock(),
-            packs=tuple(packs),
-            refs=refs,
-            notes=(*base.notes, *said),
-            cuts={**base.cuts, **need.cuts},
-            default=base.default or wanted.default,
-            settings=settings_to_push(link, repo, base.settings),
-        )
+        head = _after(link, push, base, wanted, force, token, sent)
         landed, known = land_head(link, head, token, None if known is None else known.version)
         if landed and known is not None:
             keep_sent(link, repo, known, sent)
@@ -91,6 +67,36 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             return
         link.pause(min(number, 4))
     raise RemoteError(f"push of what belongs to no branch of tract '{repo.tract}' did not come through")
+
+
+def _after(link: Link, push: TractPush, base: Head, wanted: MetaWanted, force: Force, token: bytes, sent: Sent) -> Head:
+    """The head that follows *base*, with what is *wanted*; what it needs is sent."""
+    repo = push.repo
+    refs = _joined(wanted, base, force)
+    ids = [id for id in refs.values() if id is not None]
+    borrowed = _borrowed(link, repo, base, ids)
+    roots: list[tuple[ObjectId, Kind]] = [
+        *((id, "commit") for id in ids),
+        *((note.blob, "blob") for note in wanted.notes),
+    ]
+    need = needed(repo, roots, link.has(borrowed))
+    before = {note.blob for note in base.notes}
+    said: Sequence[HeadNote] = [note for note in wanted.notes if note.blob not in before]
+    base, said, need = push.fold(base, said, need, borrowed)
+    if link.scans:
+        refuse_secrets(repo, need, f"notes of {repo.tract}")
+    packs = send_needed(link, repo, need.objects, borrowed, sent)
+    return base.after(
+        token,
+        by=repo.author,
+        time=repo.clock(),
+        packs=tuple(packs),
+        refs=refs,
+        notes=(*base.notes, *said),
+        cuts={**base.cuts, **need.cuts},
+        default=base.default or wanted.default,
+        settings=settings_to_push(link, repo, base.settings),
+    )
 
 
 def refuse_moved_tags(repo: Repository, tags: Mapping[str, ObjectId | None], base: Head) -> None:

@@ -6,6 +6,7 @@ What there is to refuse is refused before anything is sent.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 from tract.dataclass import dataclass, replace
 from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
@@ -23,6 +24,9 @@ from tract.remote.unchanged import Unchanged
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.transaction import transaction
+
+_Planned: TypeAlias = tuple[TractPush, dict[str, ObjectId | None], Force]
+"""What is to be pushed of one tract: its branches, its tags, and how far they may be forced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,21 +97,33 @@ def _push(
         link.told = told
     if request.scan is not None:
         link.scans = request.scan
-    pushes: list[tuple[TractPush, dict[str, ObjectId | None], Force]] = []
-    objects = 0
     tracts = _tracts(repo, request)
     unchanged = None
     if len(tracts) > 1 and repo.path is not None:
         link.listed = list_heads(link, [TRACTS])
         unchanged = Unchanged(link, repo, link.listed)
         tracts = [own for own in tracts if not _is_unchanged(unchanged, own, pushed)]
-    for own in tracts:
-        branches, tags, force = _named(own, request)
-        one = TractPush(link, own, note_lists(own, name), force=force)
-        pushes.append((one, tags, force))
-        one.plan(branches)
-        for branch in one.missing():
-            raise RemoteError(f"remote '{name}' has no branch '{branch}' to delete")
+    objects = _push_all(link, [_planned(link, own, name, request) for own in tracts], pushed)
+    if unchanged is not None and tracts:
+        for own in tracts:
+            unchanged.add(own)
+        unchanged.save()
+    return _result(link, name, pushed, objects)
+
+
+def _planned(link: Link, own: Repository, name: str, request: PushRequest) -> _Planned:
+    """What is to be pushed of one tract; RemoteError where a branch is to be deleted that is not there."""
+    branches, tags, force = _named(own, request)
+    one = TractPush(link, own, note_lists(own, name), force=force)
+    one.plan(branches)
+    for branch in one.missing():
+        raise RemoteError(f"remote '{name}' has no branch '{branch}' to delete")
+    return one, tags, force
+
+
+def _push_all(link: Link, pushes: list[_Planned], pushed: list[PushedRef]) -> int:
+    """Push what was planned: all branches first; how many objects were sent. *pushed* gets the refs, also where it fails half way."""
+    objects = 0
     try:
         for one, _, _ in pushes:
             one.run()
@@ -122,11 +138,7 @@ def _push(
             _remember(one)
             pushed += one.done.pushed
             objects += one.done.objects
-    if unchanged is not None and tracts:
-        for own in tracts:
-            unchanged.add(own)
-        unchanged.save()
-    return _result(link, name, pushed, objects)
+    return objects
 
 
 def _is_unchanged(unchanged: Unchanged, own: Repository, pushed: list[PushedRef]) -> bool:

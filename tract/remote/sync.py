@@ -23,8 +23,9 @@ from tract.refs.names import HEAD, HEADS
 from tract.remote.carrying import bring
 from tract.remote.couriers import courier_for, lanes_for, leave
 from tract.remote.intents import can_wait, list_intents, wish_of
-from tract.remote.lane import Lane, Passing
+from tract.remote.lane import Lane
 from tract.remote.link import Link
+from tract.remote.passing import Passing
 from tract.remote.push import PushRequest, push
 from tract.remote.scan import refuse_secrets_in
 from tract.repo import Repository

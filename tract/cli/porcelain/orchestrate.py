@@ -28,19 +28,9 @@ _OF_WATCHING = ("on_commit_count", "on_token_threshold", "every", "at")
 
 
 def run(console: Console, args: Args) -> int:
-    modes = [name for name in _MODES if getattr(args, name)]
-    if len(modes) > 1:
-        console.error(f"--{modes[0]} and --{modes[1]} are two commands: give one of them")
-        return USAGE
-    given = [name for name in _OF_WATCHING if getattr(args, name) is not None]
-    if given and not args.watch:
-        console.error(f"--{given[0].replace('_', '-')} goes with --watch")
-        return USAGE
-    if args.at_once < 1 or ((args.at_once > 1 or args.max_cost_a_day is not None) and not args.all):
-        console.error("--at-once, a number from 1 on, and --max-cost-a-day go with --all")
-        return USAGE
-    if args.interval < 1:
-        console.error(f"--interval must be a whole number of seconds from 1 on, not {args.interval}")
+    mistake = _mistake(args)
+    if mistake is not None:
+        console.error(mistake)
         return USAGE
     if args.all:
         return _all(console, args)
@@ -68,6 +58,21 @@ def run(console: Console, args: Args) -> int:
                 return DONE
             return _print(console, found, args)
         return _print(console, tract.orchestrate(config=config), args)
+
+
+def _mistake(args: Args) -> str | None:
+    """What is wrong with the options together."""
+    modes = [name for name in _MODES if getattr(args, name)]
+    if len(modes) > 1:
+        return f"--{modes[0]} and --{modes[1]} are two commands: give one of them"
+    given = [name for name in _OF_WATCHING if getattr(args, name) is not None]
+    if given and not args.watch:
+        return f"--{given[0].replace('_', '-')} goes with --watch"
+    if args.at_once < 1 or ((args.at_once > 1 or args.max_cost_a_day is not None) and not args.all):
+        return "--at-once, a number from 1 on, and --max-cost-a-day go with --all"
+    if args.interval < 1:
+        return f"--interval must be a whole number of seconds from 1 on, not {args.interval}"
+    return None
 
 
 def _all(console: Console, args: Args) -> int:
