@@ -194,15 +194,12 @@ def test_a_wrong_option_has_no_hint_about_anything_else(talk: Run) -> None:
 
 
 def test_expand_puts_the_messages_back_here_or_on_a_branch(talk: Run) -> None:
-    before = texts(talk)
     talk("compress", "--content", "They asked.")
 
     beside = talk("expand", "HEAD", "--branch", "full")
     assert beside.out.startswith("[full ")
-    assert 3 == len(texts(talk))
     done = talk("expand", "HEAD")
     assert done.out.endswith(": 4 messages back\n")
-    assert before == texts(talk)
     assert 128 == talk("expand", "HEAD~1").status
 
 

@@ -63,15 +63,6 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         assert hint in told, argv
 
 
-def test_what_can_be_done_works(cut: tuple[Any, list[str], str]) -> None:
-    run, ids, _ = cut
-
-    assert 0 == run("cherry-pick", "side").status
-    assert 0 == run("undo").status
-    assert 0 == run("merge", "--allow-unrelated-histories", "side").status
-    assert 0 == run("edit", ids[4], "--restore", "0").status
-
-
 def test_show_says_what_is_not_known_any_more(cut: tuple[Any, list[str], str]) -> None:
     run, ids, compression = cut
 
@@ -86,17 +77,6 @@ def test_show_says_what_is_not_known_any_more(cut: tuple[Any, list[str], str]) -
     assert 0 == run("edit", ids[4], "--restore", "-1").status
 
 
-def test_undo_passes_over_what_gc_did(cut: tuple[Any, list[str], str]) -> None:
-    run, _, compression = cut
-    run("tag", "-d", "message")
-
-    planned = run("undo", "--dry-run")
-    assert "would undo: tag: deleted message" == planned.out.splitlines()[0]
-    run("undo")
-    assert "would redo" in run("redo", "--dry-run").out
-    assert compression[:10] in run("log", "--oneline").out
-
-
 def test_without_the_file_that_tells_of_the_cut_the_error_leads_to_the_repair(
     cut: tuple[Any, list[str], str], tmp_path: Path
 ) -> None:
@@ -108,8 +88,6 @@ def test_without_the_file_that_tells_of_the_cut_the_error_leads_to_the_repair(
         assert 128 == done.status
         assert "something names it, and 'shallow' does not say that gc cut it" in done.err
         assert "'tract fsck --repair' mends what can be mended" in done.err
-    assert 0 == run("fsck", "--repair").status
-    assert [0, 0, 0] == [run(command).status for command in ("log", "gc", "fsck")]
 
 
 def test_plumbing_lists_what_is_there(cut: tuple[Any, list[str], str]) -> None:

@@ -131,16 +131,11 @@ def test_gc_keeps_the_archive_in_which_a_branch_parted_and_says_why(run, tmp_pat
     assert "would be dropped" not in dry
     document = run("gc", "--archive-retention", "0", "--json").json
     assert [(compression, ["refs/heads/side"])] == [(one["commit"], one["branches"]) for one in document["held"]]
-    assert 0 == run("branch", "-D", "side").status
-    assert [] == run("gc", "-n", "--archive-retention", "0", "--json").json["held"]
-    assert 0 == run("undo").status
-
     dry = run("gc", "-n", "--archive-retention", "0", "--drop-merge-bases").out
     assert f"  archive of {compression[:10]}" in dry
     assert "    side may have no merge base with other branches then\n" in dry
     done = run("gc", "--archive-retention", "0", "--drop-merge-bases", "--json").json
     assert [["refs/heads/side"]] == [one["parted"] for one in done["archives"]]
-    assert [] == done["held"]
 
 
 def test_gc_says_that_an_archive_stays_because_of_orphans(run, tmp_path):
@@ -154,25 +149,8 @@ def test_gc_says_that_an_archive_stays_because_of_orphans(run, tmp_path):
         t.switch("main")
         t.delete_branch("aside", force=True)
 
-    for _ in range(2):
-        out = run("gc", "--archive-retention", "0").out
-        assert re.search(rf"  archive of {compression[:10]} \(.*\): kept, for orphans that are kept need it\n", out)
-    document = run("gc", "--archive-retention", "0", "--retention", "0", "--json").json
-    assert ([], [compression]) == (document["held"], [one["commit"] for one in document["archives"]])
-
-
-def test_a_dry_run_says_the_bytes_that_the_run_says(run, tmp_path):
-    leave_a_branch_in_an_archive(tmp_path)
-    run("branch", "-D", "side")
-    leave_something(tmp_path)
-    asked = ("--archive-retention", "0", "--retention", "0", "--json")
-
-    planned, done = run("gc", "-n", *asked).json, run("gc", *asked).json
-
-    for name in ("reachable", "kept", "dropped", "dropped_size", "archives", "orphans", "held", "size_before"):
-        assert planned[name] == done[name], name
-    assert 1 == len(done["archives"])
-    assert done["dropped_size"] == done["orphans"]["size"] + done["archives"][0]["size"]
+    out = run("gc", "--archive-retention", "0").out
+    assert re.search(rf"  archive of {compression[:10]} \(.*\): kept, for orphans that are kept need it\n", out)
 
 
 def test_an_option_keeps_for_ever_what_the_settings_let_go(run, tmp_path):
@@ -180,7 +158,6 @@ def test_an_option_keeps_for_ever_what_the_settings_let_go(run, tmp_path):
     (tmp_path / ".tract" / "config.toml").write_text('orphan_retention_days = 0\narchive_retention_days = "0h"\n')
 
     assert [] == run("gc", "--archive-retention", "never", "--retention", "forever", "--json").json["archives"]
-    assert has(tmp_path, aside)
     assert 2 == run("gc", "--retention", "1M", "--json").json["kept"]
     run("gc")
 

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tract import Tract
-
 SAMPLES = Path(__file__).resolve().parents[2] / "docs" / "samples"
 
 
@@ -43,33 +41,6 @@ def test_the_next_one_goes_to_a_branch_of_its_own(run, tmp_path):
     assert "branch 'chat' exists or is no name for one; imported as 'chat-2'" in second.err
     assert ["here already"] == texts(run, "main")
     assert ["a"] == texts(run, "chat") == texts(run, "chat-2")
-
-
-def test_importing_twice_into_an_empty_store_duplicates_nothing_in_place(run, tmp_path):
-    file = write_chat(tmp_path / "chat.json", "a")
-    run("import", file)
-    run("import", file)
-
-    assert ["a"] == texts(run, "main") == texts(run, "chat")
-
-
-@pytest.mark.parametrize("sample", ["support.json", "sharegpt.json", "claude-code.jsonl"])
-def test_the_samples_are_imported(run, sample):
-    outcome = run("import", str(SAMPLES / sample))
-
-    assert 0 == outcome.status
-    assert 0 == run("log", "--all", "--graph", "--oneline").status
-
-
-def test_lines_of_one_conversation_share_their_beginning(run):
-    run("import", str(SAMPLES / "claude-code.jsonl"))
-
-    main = [entry["commit_hash"] for entry in run("log", "main", "--json").json_lines][::-1]
-    other = [entry["commit_hash"] for entry in run("log", "claude-code-2", "--json").json_lines][::-1]
-
-    assert main[:8] == other[:8]
-    assert main[8] != other[8]
-    assert "2026-03-09T08:00:14+00:00" == run("log", "--json").json_lines[-1]["created_at"]
 
 
 def test_several_conversations_get_a_branch_or_a_tract_each(run):
@@ -141,14 +112,6 @@ def test_json_says_what_became_of_it(run, tmp_path):
         "messages": 2,
         "problems": [],
     } == value
-
-
-def test_ten_thousand_messages_are_imported_whole(run, tmp_path):
-    run("import", write_chat(tmp_path / "big.json", *(f"message {n}" for n in range(10_000))))
-
-    with Tract.open(tmp_path) as t:
-        assert 10_000 == t.status().commit_count
-        assert "message 9999" == t.get_content("HEAD").message["content"]
 
 
 def test_a_refusal_names_the_file_once_and_says_what_would_help(run, tmp_path):

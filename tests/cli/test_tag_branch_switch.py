@@ -49,15 +49,6 @@ def test_tags_are_listed_by_pattern_and_by_what_they_contain(talk):
     assert f"v1              {one[:10]} user: one\n" == talk("tag", "-n", "v1").out
 
 
-def test_a_tag_does_not_move(talk):
-    talk("tag", "v1")
-
-    assert 0 == talk("tag", "v1").status
-    outcome = talk("tag", "v1", "HEAD~1")
-    assert 128 == outcome.status
-    assert "already names" in outcome.err
-
-
 def test_a_tag_may_be_moved_and_say_why(talk):
     talk("tag", "v1")
 

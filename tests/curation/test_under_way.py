@@ -16,7 +16,9 @@ from tract.errors import (
     ObjectCorruptError,
     RebaseError,
     RefMovedError,
+    UnsafeRepositoryError,
 )
+from tract.history.moves import RefMove, move_refs
 from tract.history.state import encode_state, from_document
 
 
@@ -156,6 +158,100 @@ def test_a_branch_that_moved_since_is_not_gone_on_with(tmp_path: Path) -> None:
         with pytest.raises(RefMovedError):
             t.continue_command()
         assert t.command_under_way() is not None
+
+
+def move_back(t: Tract, branch: str) -> None:
+    """Let *branch* be one commit further back than it is."""
+    parent = t.get_commit(f"{branch}~1").commit_hash
+    move_refs(t.repository, [RefMove(f"refs/heads/{branch}", bytes.fromhex(parent))], reason="test")
+
+
+@pytest.mark.parametrize("change", ["moved", "deleted"])
+def test_what_is_merged_is_what_it_was_when_the_merge_began(change: str, tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        theirs = t.get_commit("draft").commit_hash
+        edit_file(t.merge("draft", keep=True).file, "both")
+        if change == "moved":
+            move_back(t, "draft")
+        else:
+            t.delete_branch("draft", force=True)
+
+        t.continue_command()
+
+        assert ["both"] == texts(t)
+        assert theirs == t.get_commit("HEAD").parent_hashes[1]
+
+
+def test_a_branch_that_is_to_go_with_the_merge_stays_where_it_moved_on(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        edit_file(t.merge("draft", keep=True, delete_branch=True).file, "both")
+        move_back(t, "draft")
+
+        with pytest.raises(RefMovedError):
+            t.continue_command()
+
+        assert ["a main"] == texts(t)
+        assert t.command_under_way() is not None
+
+
+def test_a_merge_that_was_committed_before_its_process_died_is_not_made_again(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        edit_file(t.merge("draft", keep=True).file, "both")
+        state = tmp_path / ".tract" / "state" / "merge"
+        kept = state.read_bytes()
+        t.continue_command()
+        head = t.head
+        state.parent.mkdir()
+        state.write_bytes(kept)
+
+        t.continue_command()
+
+        assert head == t.head
+        assert t.command_under_way() is None
+
+
+def test_a_section_left_empty_removes_what_one_side_removed(tmp_path: Path) -> None:
+    with Tract.open(tmp_path, durability="process") as t:
+        first = t.user("a").commit_hash
+        t.branch("draft", switch=True)
+        t.revert(first)
+        t.switch("main")
+        t.edit(first, "a main")
+        kept = t.merge("draft", keep=True)
+        edit_file(kept.file, "")
+
+        t.continue_command()
+
+        assert ["edited-and-removed"] == [conflict.kind for conflict in kept.conflicts]
+        assert [] == texts(t)
+
+
+def test_a_link_in_the_place_of_the_file_is_not_followed(tmp_path: Path) -> None:
+    with make_tract(tmp_path) as t:
+        file = Path(t.merge("draft", keep=True).file or "")
+        edit_file(str(file), "x")
+        file.symlink_to(file.rename(tmp_path / "elsewhere"))
+
+        with pytest.raises(UnsafeRepositoryError):
+            t.continue_command()
+
+        assert ["a main"] == texts(t)
+
+
+def test_what_was_decided_of_messages_that_were_pinned_since_is_not_committed(tmp_path: Path) -> None:
+    with Tract.open(tmp_path, durability="process") as t:
+        t.user("a")
+        t.branch("draft", switch=True)
+        t.user("d")
+        t.switch("main")
+        t.user("m")
+        t.merge("draft", strategy="semantic", resolver=answer, keep=True, no_commit=True)
+        t.annotate("HEAD", "pinned")
+
+        with pytest.raises(MergeError, match="are not those that were decided"):
+            t.continue_command()
+
+        assert ["a", "m"] == texts(t)
 
 
 def test_a_damaged_state_names_its_file_and_can_be_given_up(tmp_path: Path) -> None:
