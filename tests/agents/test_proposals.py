@@ -8,9 +8,9 @@ import pytest
 
 from tests.making import make_tract, texts
 from tract import Tract
-from tract.agents.acting import Wish, act
+from tract.agents.acting import act
 from tract.agents.actions import Action
-from tract.agents.proposals import Proposal, Verdict, decide
+from tract.agents.proposals import Proposal, Verdict, Wish, decide
 from tract.errors import ActionError, MergeConflictError, MergeError, ProposalError
 from tract.history.state import write_state
 

@@ -21,10 +21,10 @@ from tract.agents.builtin.selection import note_of_range
 from tract.agents.operations import checked, execute, risk_of, settled
 from tract.agents.preview import concerned, preview
 from tract.agents.proposals import (
-    NewProposal,
     Proposal,
     ProposalTable,
     Verdict,
+    Wish,
     add_decision,
     add_proposal,
     already_decided,
@@ -52,16 +52,6 @@ Rider: TypeAlias = Callable[[Transaction, str | None], None]
 
 _WITHOUT_RIDER = frozenset({"gc"})
 """The operations in whose transactions nothing else belongs."""
-
-
-class Wish(NamedTuple):
-    """An action, who wants it and why, for :func:`act`."""
-
-    action: Action
-    origin: str
-    reasoning: str = ""
-    alternatives: tuple[str, ...] = ()
-    expires_in: timedelta | None = None
 
 
 def check_wish(wish: Wish) -> None:
@@ -112,20 +102,12 @@ def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposa
     repo = tract.repository
     action = pinned_down(tract, wish.action)
     tip = None if tract.head is None else bytes.fromhex(tract.head)
-    new = NewProposal(
-        origin=wish.origin,
-        action=action,
-        branch=tract.current_branch,
-        about=subjects_at(repo, tip, concerned(action)),
-        reasoning=wish.reasoning,
-        alternatives=wish.alternatives,
-        summary=preview(tract, action),
-        expires_in=wish.expires_in,
-    )
+    wish, branch = wish._replace(action=action), tract.current_branch
+    about, summary = subjects_at(repo, tip, concerned(action)), preview(tract, action)
     since = began()
     with transaction(repo, f"propose: {action.name}", moves="refs") as tx:
-        id = add_proposal(tx, new, store_id(repo))
-        replaced = overtaken(ProposalTable().read(tx.repo).values(), new)
+        id = add_proposal(tx, wish, branch, about=about, summary=summary, store=store_id(repo))
+        replaced = overtaken(ProposalTable().read(tx.repo).values(), wish, branch, about)
         for one in replaced:
             add_decision(tx, one.id, Verdict("stale", f"proposal '{id}' takes its place", wish.origin))
         if rider is not None:
@@ -206,16 +188,8 @@ class _StaleError(ProposalError):
     """What the proposal is about has changed; the message is the first difference."""
 
 
-class Answer(NamedTuple):
-    """What somebody says of a proposal; *arguments* are those that change."""
-
-    arguments: Mapping[str, Any] | None = None
-    reason: str = ""
-    by: str | None = None
-
-
-def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
-    """Carry a proposal out, as it is or with changed arguments, on *tract*, which is on the proposal's branch; the proposal as it is then.
+def approve(tract: TractLike, id: str, changes: Mapping[str, Any] | None, reason: str) -> Proposal:
+    """Carry a proposal out, as it is or with *changes* of its arguments, on *tract*, which is on the proposal's branch; the proposal as it is then.
 
     It is ``stale`` where what it was about has changed, and then nothing happens. ProposalError where it is decided already, also by another process in this moment.
     """
@@ -223,12 +197,12 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
     one = waiting(repo, id)
     if one.store != store_id(repo):
         raise ProposalError(f"proposal '{one.id}' was made in another store, and is executed only there")
-    is_changed = answer.arguments is not None
-    action = one.action if answer.arguments is None else _changed(tract, one.action, answer.arguments)
+    is_changed = changes is not None
+    action = one.action if changes is None else _changed(tract, one.action, changes)
     arguments = action.arguments if is_changed else None
     problem = None if is_changed else first_difference(repo, one)
     if problem is not None:
-        return _write(repo, one, Verdict("stale", problem, answer.by))
+        return _write(repo, one, Verdict("stale", problem))
     stale: list[str] = []
 
     def decide(tx: Transaction, _: str | None) -> None:
@@ -236,19 +210,19 @@ def approve(tract: TractLike, id: str, answer: Answer) -> Proposal:
         if changed is not None:
             stale.append(changed)
             raise _StaleError(changed)
-        add_decision(tx, one.id, Verdict("executed", answer.reason, answer.by, arguments, branch_commit(tx)))
+        add_decision(tx, one.id, Verdict("executed", reason, None, arguments, branch_commit(tx)))
 
     result, landed = carry_out(tract, action, decide, origin=one.origin)
     if landed:
-        tell_stale(repo, ProposalTable(), one.branch, answer.by)
+        tell_stale(repo, ProposalTable(), one.branch, None)
         return _now(repo, one.id)
     if stale:
-        return _write(repo, one, Verdict("stale", stale[0], answer.by))
+        return _write(repo, one, Verdict("stale", stale[0]))
     failure = result.error if result.proposal_id is None else result.text  # what a model wrote waits for another look
     if failure is not None:
-        reason = f"{answer.reason}; {failure}" if answer.reason else failure
-        return _write(repo, one, Verdict("failed", reason, answer.by, arguments))
-    return _write(repo, one, Verdict("executed", answer.reason, answer.by, arguments, result.commit_hash))
+        reason = f"{reason}; {failure}" if reason else failure
+        return _write(repo, one, Verdict("failed", reason, None, arguments))
+    return _write(repo, one, Verdict("executed", reason, None, arguments, result.commit_hash))
 
 
 def preview_now(tract: TractLike, one: Proposal, arguments: Mapping[str, Any] | None) -> Proposal:
@@ -278,9 +252,9 @@ def _changed(tract: TractLike, action: Action, arguments: Mapping[str, Any]) -> 
     return changed
 
 
-def reject(repo: Repository, id: str, answer: Answer) -> Proposal:
+def reject(repo: Repository, id: str, reason: str) -> Proposal:
     """Reject a proposal; ProposalError where it is decided already."""
-    return _write(repo, waiting(repo, id), Verdict("rejected", answer.reason, answer.by))
+    return _write(repo, waiting(repo, id), Verdict("rejected", reason))
 
 
 def waiting(repo: Repository, id: str | None) -> Proposal:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tract.agents.acting import Wish, act, pinned_down
+from tract.agents.acting import act, pinned_down
 from tract.agents.actions import Action, needs_approval
 from tract.agents.hands import ORIGIN, outcome_of
 from tract.agents.health import Health
 from tract.agents.operations import checked, risk_of
 from tract.agents.orchestrator import StepResult, change_status
 from tract.agents.preview import concerned
-from tract.agents.proposals import ProposalTable
+from tract.agents.proposals import ProposalTable, Wish
 from tract.agents.underway import Underway
 from tract.errors import TractError
 from tract.maintenance.gc.collect import is_due

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tract.agents.acting import Wish, pinned_down, propose
+from tract.agents.acting import pinned_down, propose
 from tract.agents.actions import (
     FOR_ROOM,
     Action,
@@ -26,7 +26,7 @@ from tract.agents.actions import (
 from tract.agents.changing import doubt_of
 from tract.agents.operation import Profile, includes
 from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
-from tract.agents.proposals import ProposalTable
+from tract.agents.proposals import ProposalTable, Wish
 from tract.agents.schemas import check_prefix
 from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike

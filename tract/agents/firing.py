@@ -18,19 +18,19 @@ from datetime import timedelta
 from operator import attrgetter
 from typing import Any, NamedTuple, Protocol
 
-from tract.agents.acting import Acted, Rider, Wish, act, branch_commit
+from tract.agents.acting import Acted, Rider, act, branch_commit
 from tract.agents.actions import Action, Autonomy
 from tract.agents.asking import Asking, Watch, needs_model, only_looking, runs_apart, told
 from tract.agents.limits import OverTimeError, run_within
 from tract.agents.policies import PolicySkip
-from tract.agents.policy_log import Outcome, Trigger, add_log_entry, write_log_entry
-from tract.agents.proposals import OnProposal, Proposal, ProposalTable, tell_stale
+from tract.agents.policy_log import Outcome, Trigger, Want, add_log_entry, write_log_entry
+from tract.agents.proposals import OnProposal, Proposal, ProposalTable, Wish, tell_stale
 from tract.agents.rest import Rest
 from tract.agents.roster import Member, Roster, read_looks, save_looks
 from tract.agents.settings import AgentSettings
 from tract.agents.standing import is_standing
 from tract.agents.target import TractLike
-from tract.agents.telling import Telling, Want, state_of
+from tract.agents.telling import Telling, state_of, state_wanted
 from tract.errors import PolicyExecutionError
 from tract.events import began, emit
 from tract.history.times import moment
@@ -231,7 +231,7 @@ class PolicyEngine:
         """Do what a policy wants, or propose it; whether it is to be asked again."""
         action, repo = want.action, tract.repository
         assert action is not None
-        wish = want.of_state(repo)
+        wish = state_wanted(repo, want)
         if self._handled.get(want.policy) == wish:
             return False  # never twice for one state
         self._handled[want.policy] = wish
@@ -282,7 +282,7 @@ class PolicyEngine:
             self.telling.waits(repo, want, acted.result)
             return False
         self.telling.done(repo, want, is_written=acted.proposal is not None or acted.landed)
-        self._handled[want.policy] = want.of_state(repo)  # who wants the same of what it led to would for ever
+        self._handled[want.policy] = state_wanted(repo, want)  # who wants the same of what it led to would for ever
         if acted.proposal is None:
             tell_stale(repo, self.proposals, tract.current_branch, want.policy)
         if acted.proposal is not None and self.on_proposal is not None:
@@ -318,7 +318,7 @@ def _entry_of(want: Want, is_late: threading.Event) -> Rider:
         if is_late.is_set():
             raise PolicyExecutionError(f"policy '{want.policy}': its model answered too late")
         outcome: Outcome = "executed" if proposal is None else "proposed"
-        add_log_entry(tx, want.entry(outcome, commit=branch_commit(tx), proposal=proposal))
+        add_log_entry(tx, want, outcome, commit=branch_commit(tx), proposal=proposal)
 
     return rider
 
@@ -329,8 +329,8 @@ def _act_apart(tract: Target, want: Want) -> None:
     acted = act(tract, Wish(want.action, want.policy, want.action.reason), tract.autonomy_in_force())
     result = acted.result
     outcome: Outcome = "error" if result.error is not None else "executed" if result.proposal_id is None else "proposed"
-    entry = want.entry(outcome, error=result.error, commit=result.commit_hash, proposal=result.proposal_id)
-    write_log_entry(tract.repository, entry)
+    made = result.commit_hash
+    write_log_entry(tract.repository, want, outcome, error=result.error, commit=made, proposal=result.proposal_id)
 
 
 def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tract.agents.acting import Wish, propose
+from tract.agents.acting import propose
 from tract.agents.actions import Action, ActionResult, Autonomy, Risk
 from tract.agents.executor import ToolExecutor
 from tract.agents.operation import Profile
 from tract.agents.operations import execute
-from tract.agents.proposals import Proposal, ProposalTable
+from tract.agents.proposals import Proposal, ProposalTable, Wish
 from tract.agents.schemas import ToolFormat
 from tract.agents.target import TractLike
 from tract.dataclass import replace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from tract.agents.actions import Action, without_name
 from tract.agents.ledger import Entry, Ledger, write_entry
@@ -56,18 +56,12 @@ class PolicyLogEntry(Shown):
         return f"{self.policy} {self.outcome}{what}{since}" + (f": {excerpt(why)}" if why else "")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewLogEntry:
-    """An entry still to be written."""
+class Want(NamedTuple):
+    """What the policy of that name wants, and when it was asked; no *action* where it failed before it had one."""
 
     policy: str
     trigger: Trigger
     action: Action | None
-    outcome: Outcome
-    reason: str = ""
-    error: str | None = None
-    commit: str | None = None
-    proposal: str | None = None
 
 
 class PolicyLog:
@@ -117,25 +111,36 @@ def _arguments(texts: Mapping[str, Any]) -> Mapping[str, Any]:
     return dict(found) if isinstance(found, dict) else {}
 
 
-def add_log_entry(tx: Transaction, new: NewLogEntry) -> None:
-    """Write an entry as part of *tx*."""
+def add_log_entry(
+    tx: Transaction,
+    want: Want,
+    outcome: Outcome,
+    reason: str = "",
+    *,
+    error: str | None = None,
+    commit: str | None = None,
+    proposal: str | None = None,
+) -> None:
+    """Write down what came of *want* as part of *tx*; without a *reason* it is the action's."""
+    action = want.action
+    reason = reason or ("" if action is None else action.reason)
     tip = None if tx.tip is None else tx.tip.hex()
     fields = {
-        "trigger": new.trigger,
-        "operation": None if new.action is None else new.action.name,
-        "outcome": new.outcome,
+        "trigger": want.trigger,
+        "operation": None if action is None else action.name,
+        "outcome": outcome,
         "branch": None if tx.branch is None else tx.branch.removeprefix(HEADS),
-        "commit": new.commit or tip,
-        "proposal": new.proposal,
+        "commit": commit or tip,
+        "proposal": proposal,
     }
     texts: dict[str, Any] = {}
-    if new.reason:
-        texts["reason"] = new.reason
-    if new.error is not None:
-        texts["error"] = new.error
-    if new.action is not None and new.action.arguments:
-        texts["arguments"] = {name: _shortened(value) for name, value in new.action.arguments.items()}
-    write_entry(tx, POLICY_LOG, new.policy, fields, texts)
+    if reason:
+        texts["reason"] = reason
+    if error is not None:
+        texts["error"] = error
+    if action is not None and action.arguments:
+        texts["arguments"] = {name: _shortened(value) for name, value in action.arguments.items()}
+    write_entry(tx, POLICY_LOG, want.policy, fields, texts)
 
 
 def _shortened(value: Any) -> Any:
@@ -145,7 +150,16 @@ def _shortened(value: Any) -> Any:
     return [*value[:_MOST_LISTED], f"… {len(value) - _MOST_LISTED:,} more"]
 
 
-def write_log_entry(repo: Repository, new: NewLogEntry) -> None:
-    """Write an entry, in a transaction of its own."""
-    with transaction(repo, f"policy: {new.policy} {new.outcome}", moves="refs") as tx:
-        add_log_entry(tx, new)
+def write_log_entry(
+    repo: Repository,
+    want: Want,
+    outcome: Outcome,
+    reason: str = "",
+    *,
+    error: str | None = None,
+    commit: str | None = None,
+    proposal: str | None = None,
+) -> None:
+    """The same, in a transaction of its own."""
+    with transaction(repo, f"policy: {want.policy} {outcome}", moves="refs") as tx:
+        add_log_entry(tx, want, outcome, reason, error=error, commit=commit, proposal=proposal)

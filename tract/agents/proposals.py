@@ -90,6 +90,16 @@ class Proposal(Shown):
         return f"{self.id} {self.status} {self.action.name} by {self.origin}{why}"
 
 
+class Wish(NamedTuple):
+    """An action, who wants it and why, for ``act``."""
+
+    action: Action
+    origin: str
+    reasoning: str = ""
+    alternatives: tuple[str, ...] = ()
+    expires_in: timedelta | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Decision:
     """What somebody decides about a proposal; *arguments* are for ``modify``: those that change, by name."""
@@ -187,41 +197,30 @@ def _decided(made: Proposal, entry: Entry) -> Proposal:
     )
 
 
-class NewProposal(NamedTuple):
-    """A proposal still to be made; *about* are places of the context at *branch*."""
-
-    origin: str
-    action: Action
-    branch: str | None
-    about: tuple[Subject, ...] = ()
-    reasoning: str = ""
-    alternatives: tuple[str, ...] = ()
-    summary: str = ""
-    expires_in: timedelta | None = None
-
-
-def add_proposal(tx: Transaction, new: NewProposal, store: str) -> str:
-    """Keep a proposal as part of *tx*."""
+def add_proposal(
+    tx: Transaction, wish: Wish, branch: str | None, *, about: Sequence[Subject], summary: str, store: str
+) -> str:
+    """Keep a proposal about those messages of the context at *branch* as part of *tx*; its id."""
     id = os.urandom(5).hex()
-    expires = None if new.expires_in is None else tx.repo.clock() + int(new.expires_in.total_seconds() * 1_000_000)
+    expires = None if wish.expires_in is None else tx.repo.clock() + int(wish.expires_in.total_seconds() * 1_000_000)
     fields = {
         "status": "pending",
-        "origin": new.origin,
-        "operation": new.action.name,
-        "autonomy": new.action.autonomy,
-        "content_by": new.action.content_by,
-        "branch": new.branch,
+        "origin": wish.origin,
+        "operation": wish.action.name,
+        "autonomy": wish.action.autonomy,
+        "content_by": wish.action.content_by,
+        "branch": branch,
         "head": None if tx.tip is None else tx.tip.hex(),
         "store": store,
         "expires": expires,
-        "about": [list(one) for one in new.about],
+        "about": [list(one) for one in about],
     }
     texts = {
-        "arguments": dict(new.action.arguments),
-        "reason": new.action.reason,
-        "reasoning": new.reasoning or new.action.reason,
-        "alternatives": list(new.alternatives),
-        "summary": new.summary,
+        "arguments": dict(wish.action.arguments),
+        "reason": wish.action.reason,
+        "reasoning": wish.reasoning or wish.action.reason,
+        "alternatives": list(wish.alternatives),
+        "summary": summary,
     }
     write_entry(tx, PROPOSALS, id, fields, texts)
     return id
@@ -305,21 +304,21 @@ def with_undo(repo: Repository, one: Proposal) -> Proposal:
 # Which proposals still stand
 
 
-def overtaken(known: Iterable[Proposal], new: NewProposal) -> list[Proposal]:
-    """Those of *known* that wait and in whose place *new* comes: of the same origin, operation and branch, about messages that *new* is about as well; of compressions any of them, for one takes the others' messages away.
+def overtaken(known: Iterable[Proposal], wish: Wish, branch: str | None, about: Sequence[Subject]) -> list[Proposal]:
+    """Those of *known* that wait and in whose place *wish* comes: of the same origin, operation and branch, and about some of the messages it is *about*; of compressions any of them, for one takes the others' messages away.
 
     What a person proposes stands beside what it proposed before, to choose from.
     """
-    if new.origin == PERSON:
+    if wish.origin == PERSON:
         return []
-    about = {subject.commit for subject in new.about}
+    commits = {subject.commit for subject in about}
     found = []
     for one in known:
         was = {subject.commit for subject in one.about}
-        is_other = (one.origin, one.action.name, one.branch) != (new.origin, new.action.name, new.branch)
+        is_other = (one.origin, one.action.name, one.branch) != (wish.origin, wish.action.name, branch)
         if one.status != "pending" or is_other or not was:
             continue
-        if was <= about or (new.action.name == "compress" and not was.isdisjoint(about)):
+        if was <= commits or (wish.action.name == "compress" and not was.isdisjoint(commits)):
             found.append(one)
     return found
 

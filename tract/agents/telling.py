@@ -8,11 +8,11 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from typing import Any, NamedTuple
+from typing import Any
 
-from tract.agents.actions import Action, ActionResult
+from tract.agents.actions import ActionResult
 from tract.agents.policies import Policy, PolicySkip
-from tract.agents.policy_log import NewLogEntry, Outcome, PolicyLog, PolicyLogEntry, Trigger, write_log_entry
+from tract.agents.policy_log import Outcome, PolicyLog, PolicyLogEntry, Want, write_log_entry
 from tract.agents.roster import Member
 from tract.errors import TractError
 from tract.history.notes import PRIORITY, note_tip
@@ -26,43 +26,15 @@ _NOBODY = None, None
 _log = logging.getLogger("tract.policies")
 
 
-class Want(NamedTuple):
-    """What the policy of that name wants, and when it was asked; no *action* where it failed before it had one."""
-
-    policy: str
-    trigger: Trigger
-    action: Action | None
-
-    def of_state(self, repo: Repository) -> tuple[Any, ...]:
-        """What is wanted of the state that *repo* is in."""
-        assert self.action is not None
-        return (*state_of(repo), self.action.name, repr(sorted(self.action.arguments.items(), key=str)))
-
-    def entry(
-        self,
-        outcome: Outcome,
-        reason: str = "",
-        *,
-        error: str | None = None,
-        commit: str | None = None,
-        proposal: str | None = None,
-    ) -> NewLogEntry:
-        """The entry of the log that says what came of it."""
-        return NewLogEntry(
-            policy=self.policy,
-            trigger=self.trigger,
-            action=self.action,
-            outcome=outcome,
-            reason=reason or ("" if self.action is None else self.action.reason),
-            error=error,
-            commit=commit,
-            proposal=proposal,
-        )
-
-
 def state_of(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
     """The context at HEAD, and what is said of its messages."""
     return repo.head()[1], note_tip(repo, PRIORITY)
+
+
+def state_wanted(repo: Repository, want: Want) -> tuple[Any, ...]:
+    """What is wanted of the state that *repo* is in."""
+    assert want.action is not None
+    return (*state_of(repo), want.action.name, repr(sorted(want.action.arguments.items(), key=str)))
 
 
 class Telling:
@@ -109,13 +81,13 @@ class Telling:
         if is_written:
             self.last += self.log.read(repo, 1)
         else:
-            self._write(repo, want.entry("executed"))
+            self._write(repo, want, "executed")
         self._told.pop(want.policy, None)
         self._held.pop(want.policy, None)
 
     def waits(self, repo: Repository, want: Want, result: ActionResult) -> None:
         """Tell that what a model wrote for it waits for somebody, as *result* says."""
-        self._write(repo, want.entry("proposed", result.text, proposal=result.proposal_id))
+        self._write(repo, want, "proposed", result.text, proposal=result.proposal_id)
         self._told.pop(want.policy, None)
 
     def failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
@@ -131,16 +103,25 @@ class Telling:
             return
         self._told[want.policy] = same
         if is_skip:
-            self._write(repo, want.entry("skipped", text))
+            self._write(repo, want, "skipped", text)
             return
-        self._write(repo, want.entry("error", error=text))
+        self._write(repo, want, "error", error=text)
         self.warnings.append(f"policy '{want.policy}': {text}")
 
-    def _write(self, repo: Repository, new: NewLogEntry) -> None:
+    def _write(
+        self,
+        repo: Repository,
+        want: Want,
+        outcome: Outcome,
+        reason: str = "",
+        *,
+        error: str | None = None,
+        proposal: str | None = None,
+    ) -> None:
         try:
-            write_log_entry(repo, new)
+            write_log_entry(repo, want, outcome, reason, error=error, proposal=proposal)
         except TractError as exc:
             self.warnings.append(f"the policy log cannot be written: {exc}")
-            _log.warning("policy %s: the log cannot be written: %s", new.policy, exc)
+            _log.warning("policy %s: the log cannot be written: %s", want.policy, exc)
             return
         self.last += self.log.read(repo, 1)

@@ -48,10 +48,12 @@ class Acting(Compressing):
         expires_in: timedelta | None = None,
     ) -> Proposal:
         """Keep *action* as a proposal about the messages it concerns, as they are now; an error of tract's where it cannot be one."""
-        from tract.agents.acting import Wish, check_wish, propose
+        from tract.agents.acting import check_wish, propose
+        from tract.agents.proposals import Wish
 
-        check_wish(Wish(action, origin, reasoning, alternatives, expires_in))
-        return propose(self._as_target(), Wish(action, origin, reasoning, alternatives, expires_in))
+        wish = Wish(action, origin, reasoning, alternatives, expires_in)
+        check_wish(wish)
+        return propose(self._as_target(), wish)
 
     def preview_proposal(self, id: str | None = None, *, arguments: Mapping[str, Any] | None = None) -> Proposal:
         """A proposal that waits, with what it would do now, or with *arguments* in the place of its own, as its ``context_summary``; nothing is decided."""
@@ -71,7 +73,7 @@ class Acting(Compressing):
         It is done on the branch it is about, wherever HEAD is. Unchanged it touches nothing that came since, and is ``stale`` where what it is about has changed; the reason names the first difference.
         What comes of it is in the proposal's ``status``; ProposalError where it is decided already.
         """
-        from tract.agents.acting import Answer, approve, waiting
+        from tract.agents.acting import approve, waiting
         from tract.agents.reviews import approve_review, review_named
 
         _check_reason(reason)
@@ -86,11 +88,11 @@ class Acting(Compressing):
         since = began()
         if review is not None:
             return self._decided(approve_review(cast("Any", target), review, arguments, reason), since)
-        return self._decided(approve(target._as_target(), one.id, Answer(arguments, reason)), since)
+        return self._decided(approve(target._as_target(), one.id, arguments, reason), since)
 
     def reject_proposal(self, id: str | None = None, reason: str = "") -> Proposal:
         """Reject a proposal, by a beginning of its id, or the only one that waits; *reason* is kept. ProposalError where it is decided already."""
-        from tract.agents.acting import Answer, reject, waiting
+        from tract.agents.acting import reject, waiting
         from tract.agents.reviews import reject_review, review_named
 
         _check_reason(reason)
@@ -100,7 +102,7 @@ class Acting(Compressing):
             if review is not None:
                 done = reject_review(space, review, reason)
             else:
-                done = reject(space.repo, waiting(space.repo, id).id, Answer(None, reason))
+                done = reject(space.repo, waiting(space.repo, id).id, reason)
         return self._decided(done, since)
 
     def _decided(self, one: Proposal, since: float) -> Proposal:

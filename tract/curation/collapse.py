@@ -23,7 +23,7 @@ from tract.curation.compress.summariser import Summariser, blocks_of
 from tract.curation.spawn import open_calls
 from tract.dataclass import dataclass, field, replace
 from tract.errors import CompressionError, ContentValidationError, SessionError
-from tract.history.collapse import NewCollapse, Work, work_between, write_collapse
+from tract.history.collapse import Work, work_between, write_collapse
 from tract.history.context import context_at, entries, find_entry
 from tract.history.notes import PRIORITY, note_tip
 from tract.history.spawn import Link, child_named, name_now, parent_of
@@ -245,8 +245,16 @@ def land_collapse(space: Workspace, plan: Plan, said: Said, *, expected: Asked) 
     if link.is_stranger:
         parent = "that was deleted" if link.is_orphan else f"that is '{link.parent}'"
         warnings.append(f"tract '{repo.tract}' is not the parent of tract '{link.child}': {parent}")
-    new = NewCollapse(link, plan.work.head, plan.priorities, made, target, said.summarised_by)
-    id = write_collapse(repo, new, expected=expected)
+    id = write_collapse(
+        repo,
+        link,
+        plan.work.head,
+        made,
+        priorities=plan.priorities,
+        target=target,
+        summarised_by=said.summarised_by,
+        expected=expected,
+    )
     tokens = checked_count(space.blobs.counter, said.text)
     return _result(plan, said.text, tokens, commit=id.hex(), warnings=tuple(warnings)), content
 

@@ -62,8 +62,7 @@ def reorder(
         raise DetachedHeadError("cannot reorder: there is no commit yet")
     check_idle(repo)
     view = ContextView(space, head)
-    units = view.units()
-    asked = _asked(view, messages)
+    asked, units = _asked(view, messages), view.units()
     anchor = _anchor(view, asked, before, after)
     moved = _with_units(units, asked, anchor)
     order = _order(view, units, moved, anchor, is_before=before is not None)
@@ -73,10 +72,8 @@ def reorder(
     warnings = (*_kept_together(view, asked, moved), *_concerns(view, order))
     if strict and warnings:
         raise SemanticSafetyError(f"the order changes the meaning: {warnings[0].detail}")
-    id = None
-    if not dry_run:
-        text = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
-        id = _land(repo, [view.items[at] for at in order], text, head)
+    text = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
+    id = None if dry_run else _land(repo, [view.items[at] for at in order], text, head)
     return ReorderResult(
         None if id is None else id.hex(),
         branch.removeprefix(HEADS),

@@ -12,7 +12,6 @@ To collapse again edits R, and the edit lists where the child is then.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tract.errors import BlobNotFoundError, CompressionError, HistoryCutError, SessionError
@@ -27,7 +26,7 @@ from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import COLLAPSE, CommitOperation, Entry, new_blob
 from tract.refs.store import Expected
 from tract.repo import Repository
-from tract.transaction import Asked, transaction
+from tract.transaction import Asked, Transaction, transaction
 
 
 class Work(NamedTuple):
@@ -51,20 +50,6 @@ class Collapse(NamedTuple):
     priorities: ObjectId | None
 
 
-class NewCollapse(NamedTuple):
-    """A collapse still to be made: *draft* is the message, *link* the child's link as it was planned with.
-
-    *priorities* is the child's newest note about priorities. With *target*, a message and the blob it has, it edits that; else it is appended.
-    """
-
-    link: Link
-    head: ObjectId
-    priorities: ObjectId | None
-    draft: Draft
-    target: Entry | None = None
-    summarised_by: Mapping[str, Any] = MappingProxyType({})
-
-
 def work_between(repo: Repository, spawn: ObjectId, head: ObjectId | None) -> Work:
     """What a child did since its first commit *spawn*, which costs what it did, however long its context is; SessionError where that is nothing."""
     changes = list(diff_contexts(repo, context_at(repo, spawn), context_at(repo, head)))
@@ -77,30 +62,38 @@ def work_between(repo: Repository, spawn: ObjectId, head: ObjectId | None) -> Wo
     return Work(head, own, edited)
 
 
-def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | Asked) -> ObjectId:
-    """Commit the message, and say of the child what its work became, in one operation.
+def write_collapse(
+    repo: Repository,
+    link: Link,
+    head: ObjectId,
+    draft: Draft,
+    *,
+    priorities: ObjectId | None,
+    target: Entry | None,
+    summarised_by: Mapping[str, Any],
+    expected: Expected | Asked,
+) -> ObjectId:
+    """Commit the message *draft* for the child's work up to *head*, and say of the child what its work became, in one operation.
 
-    SessionError where another process collapsed the child, or changed the message, since *new* was planned; RefMovedError where the branch is not at *expected*.
+    *link* is the child's as it was planned with, *priorities* the child's newest note about priorities. With *target*, a message and the blob it has, the message edits that; else it is appended.
+    SessionError where another process collapsed the child, or changed the message, since; RefMovedError where the branch is not at *expected*.
     """
-    link = new.link
-    blob = new_blob(new.draft.value)
+    blob = new_blob(draft.value)
     check_size(repo, blob)
-    named = {"spawn": link.spawn, "head": new.head}
-    if new.priorities is not None:
-        named["priorities"] = new.priorities
+    named = {"spawn": link.spawn, "head": head} | ({} if priorities is None else {"priorities": priorities})
     about: dict[str, Any] = {"child": link.child, **{key: id.hex() for key, id in named.items()}}
-    if new.summarised_by:
-        about["summarised_by"] = dict(new.summarised_by)
+    if summarised_by:
+        about["summarised_by"] = dict(summarised_by)
     with transaction(repo, f"collapse: {link.child}", expected=expected) as tx:
         if link_now(repo, link) != (link.collapse, link.last):
             raise SessionError(f"tract '{link.child}' was collapsed meanwhile; nothing was changed")
-        if new.target is not None and find_entry(repo, context_at(repo, tx.tip), new.target[0]) != new.target[1]:
-            raise SessionError(f"message {new.target[0].hex()[:16]} was changed meanwhile; nothing was changed")
+        if target is not None and find_entry(repo, context_at(repo, tx.tip), target[0]) != target[1]:
+            raise SessionError(f"message {target[0].hex()[:16]} was changed meanwhile; nothing was changed")
         tx.objects.append(blob)
         change = Change(
-            new.draft.operation,
+            draft.operation,
             blob.id,
-            None if new.target is None else new.target[0],
+            None if target is None else target[0],
             time=repo.clock(),
             author=repo.author,
             metadata={COLLAPSE: about},
@@ -108,12 +101,16 @@ def write_collapse(repo: Repository, new: NewCollapse, *, expected: Expected | A
         )
         id = add_commit(tx, tx.tip, change)
         tx.move_branch(id)
-        first = id if new.target is None else new.target[0]
-        body = {"collapse": first.hex(), "last": id.hex()}
-        tx.note(CHILDREN, link.spawn, body | ({"stranger": True} if link.is_stranger else {}))
-        if new.draft.config is not None:
-            tx.note(CONFIG, id, new.draft.config)
+        _note(tx, link, id if target is None else target[0], id)
+        if draft.config is not None:
+            tx.note(CONFIG, id, draft.config)
     return id
+
+
+def _note(tx: Transaction, link: Link, first: ObjectId, last: ObjectId) -> None:
+    """Say of the child that its work is the message *first*, and the commit *last* what it says."""
+    body = {"collapse": first.hex(), "last": last.hex()}
+    tx.note(CHILDREN, link.spawn, body | ({"stranger": True} if link.is_stranger else {}))
 
 
 # What a message stands for

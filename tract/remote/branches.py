@@ -25,7 +25,7 @@ from tract.refs.buffered import BufferedObjects
 from tract.refs.names import HEADS, REMOTES, tract_name
 from tract.refs.store import RefEdit
 from tract.remote.closure import Needed, needed
-from tract.remote.head import Head, HeadNote, NoteList, PackName
+from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import KnownHead, Link
 from tract.remote.notes import (
     NoteLists,
@@ -39,7 +39,7 @@ from tract.remote.notes import (
 from tract.remote.scan import refuse_secrets
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
 from tract.repo import Repository
-from tract.tree import build_list
+from tract.tree import Context, build_list
 
 Force = Literal["no", "lease", "yes"]
 """Whether a branch there may move otherwise than forward: not; where it is as this store last saw it; or always."""
@@ -294,7 +294,7 @@ class TractPush:
         said = {note.blob for note in base.notes}
         if not said <= {blob for rows in entries.values() for _, blob in rows}:
             return base, notes, need  # another wrote them, and they are not here yet
-        folded = {name: NoteList(*build_list(repo, rows, self._made, "notes")) for name, rows in entries.items()}
+        folded = {name: Context(*build_list(repo, rows, self._made, "notes")) for name, rows in entries.items()}
         roots: list[tuple[ObjectId, Kind]] = []
         for found in folded.values():
             roots += [] if found.tree is None else [(found.tree, "tree")]

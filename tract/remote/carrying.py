@@ -87,14 +87,19 @@ def carry(link: Link, repo: Repository, own: Sequence[Wish], listing: Listing = 
     one.finish()
     tx.objects += one.new()
     tx.edits += one.done.edits
+    _land(link, repo, tx, short)
+    return Carried(ids, made)
+
+
+def _land(link: Link, repo: Repository, tx: Transaction, branch: str) -> None:
+    """Land here what the remote has."""
     try:
-        with transaction(repo, tx.reason, moves="refs", expected=tip) as landing:
+        with transaction(repo, tx.reason, moves="refs", expected=tx.tip) as landing:
             landing.take_over(tx)
     except RefMovedError:
         with it_is_there():
-            bring(link, repo, short)  # somebody here moved the branch, or noted something; the remote has it all
-            check_not_parted(link, repo, short)
-    return Carried(ids, made)
+            bring(link, repo, branch)  # somebody here moved the branch, or noted something; the remote has it all
+            check_not_parted(link, repo, branch)
 
 
 @contextmanager

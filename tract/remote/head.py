@@ -44,6 +44,7 @@ from tract.objects.model import FIRST_TIME, LAST_TIME
 from tract.remote.address import is_pack_key
 from tract.storage.shallow import Cut, Grade, readable_cuts
 from tract.storage.zstd import compress_record, decompress
+from tract.tree import Context
 
 _MAGIC = b"tract head 1\n".ljust(16, b"\0")
 _CHECK = 16
@@ -71,13 +72,6 @@ class HeadNote(NamedTuple):
     blob: ObjectId
 
 
-class NoteList(NamedTuple):
-    """A list of notes: the root of its closed chunks, and the entries after them, flat."""
-
-    tree: ObjectId | None
-    open: tuple[ObjectId, ...]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """What a head says; see above."""
@@ -90,7 +84,7 @@ class Head:
     by: str = ""
     time: int = 0
     packs: tuple[PackName, ...] = ()
-    folded: Mapping[str, NoteList] = field(default_factory=dict)
+    folded: Mapping[str, Context] = field(default_factory=dict)
     notes: tuple[HeadNote, ...] = ()
     cuts: Mapping[ObjectId, Cut] = field(default_factory=dict)
     refs: Mapping[str, ObjectId | None] = field(default_factory=dict)
@@ -214,10 +208,10 @@ def _note_of(value: Any) -> HeadNote:
     return HeadNote(value[0], _id(value[1]), _id(value[2]))
 
 
-def _list_of(value: Any) -> NoteList:
+def _list_of(value: Any) -> Context:
     _check(type(value) is list and len(value) == 2 and type(value[1]) is list, "a list of notes is none")
     _check(len(value[1]) % 2 == 0, "a list of notes is none")
-    return NoteList(_id_or_none(value[0]), tuple(_id(one) for one in value[1]))
+    return Context(_id_or_none(value[0]), tuple(_id(one) for one in value[1]))
 
 
 def _cut_of(value: Any) -> tuple[ObjectId, Cut]:

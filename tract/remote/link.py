@@ -26,7 +26,7 @@ from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.ids import Ids
 from tract.objects.model import RefValue
 from tract.remote.address import head_key, parse_address, scans
-from tract.remote.head import Head, NoteList, PackName, decode_head
+from tract.remote.head import Head, PackName, decode_head
 from tract.remote.heads import Heads, heads_of
 from tract.remote.notes import NotedBlobs
 from tract.remote.packs import PackIndex, decode_index
@@ -34,6 +34,7 @@ from tract.remote.traffic import Counted, Traffic
 from tract.remote.transport import UNCHANGED, FileTransport, Stored, Transport, Unchanged, memory_transport
 from tract.repo import Repository
 from tract.storage import files
+from tract.tree import Context
 
 GRACE = 7 * 24 * 3600.0
 """So many seconds nobody collects what no head names: it may be a push under way."""
@@ -95,7 +96,7 @@ class Link:
         self._packs: dict[str, Ids] = {}
         self._sets: dict[str, frozenset[ObjectId]] = {}
         self.noted = NotedBlobs()
-        self.joined: dict[str, set[NoteList]] = {}
+        self.joined: dict[str, set[Context]] = {}
         """The lists of notes of which all are here, by tract."""
 
         self.is_lasting = False

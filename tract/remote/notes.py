@@ -18,7 +18,7 @@ from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_c
 from tract.objects.note import read_body, read_event
 from tract.refs.names import NOTES, REMOTE_NOTES
 from tract.refs.store import RefEdit
-from tract.remote.head import HeadNote, NoteList
+from tract.remote.head import HeadNote
 from tract.repo import Repository
 from tract.tree import EMPTY, Context, append_entry, list_items
 
@@ -99,7 +99,7 @@ def with_needed(repo: Repository, chosen: Sequence[HeadNote]) -> list[HeadNote]:
     return list(found.values())
 
 
-def read_list(repo: Repository, found: NoteList) -> list[Entry]:
+def read_list(repo: Repository, found: Context) -> list[Entry]:
     """The entries of a list of notes."""
     return list_items(repo, found.tree, found.open)
 

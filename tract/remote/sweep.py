@@ -22,7 +22,7 @@ from tract.remote.address import GC, INTENTS, PACKS, TRACTS
 from tract.remote.closure import needed
 from tract.remote.fetch import fetch
 from tract.remote.finding import Asked, roots_of
-from tract.remote.head import Head, NoteList
+from tract.remote.head import Head
 from tract.remote.link import GRACE, KnownHead, Link, nobody
 from tract.remote.notes import by_namespace
 from tract.remote.sending import Sent, land_head, send_needed
@@ -30,7 +30,7 @@ from tract.remote.shallow import RemoteObjects, notes_of_head
 from tract.remote.transport import Listed, Stored
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
-from tract.tree import build_list
+from tract.tree import Context, build_list
 
 WAIT = 24 * 3600.0
 """Seconds between condemning a pack and deleting it, at the least."""
@@ -218,7 +218,7 @@ def _repack_one(link: Link, repo: Repository, known: KnownHead) -> Repacked | No
     made = BufferedObjects(repo.objects)
     own = replace(repo, objects=made)
     notes = by_namespace(notes_of_head(RemoteObjects(link, head.packs), head))
-    folded = {name: NoteList(*build_list(own, rows, made.new, "notes")) for name, rows in notes.items()}
+    folded = {name: Context(*build_list(own, rows, made.new, "notes")) for name, rows in notes.items()}
     new = replace(head, folded=folded, notes=())
     need = needed(own, roots_of(new), lambda _: False)
     if not need.cuts.keys() <= head.cuts.keys():

@@ -53,8 +53,9 @@ def _plan(console: Console, args: Args, tract: Tract) -> int:
 
 def _apply(console: Console, args: Args, tract: Tract, found: Health) -> int:
     """Do what an advice says, or propose it."""
-    from tract.agents.acting import Wish, act  # to look does without
+    from tract.agents.acting import act  # to look does without
     from tract.agents.executor import own_autonomy
+    from tract.agents.proposals import Wish
 
     advice = _numbered(found, args.apply)
     if advice is None:
