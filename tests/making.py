@@ -7,8 +7,10 @@ from typing import Any
 from tract import CompiledContext, Session, Tract
 from tract.config import TractConfig
 from tract.history.commit import Draft, write_commits
+from tract.history.moves import RefMove, move_refs
 from tract.objects.id import ObjectId
 from tract.opening import memory_repository
+from tract.refs.store import ANY, Expected
 from tract.repo import Repository
 
 
@@ -76,3 +78,8 @@ def family(session: Session, *work: str) -> tuple[Tract, Tract]:
     for text in work:
         child.assistant(text)
     return lead, child
+
+
+def move_ref(repo: Repository, name: str, new: ObjectId | None, *, expected: Expected = ANY, reason: str) -> None:
+    """Put the ref *name* on *new*, or delete it, in an operation of its own."""
+    move_refs(repo, [RefMove(name, new, expected)], reason=reason)

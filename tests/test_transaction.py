@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.making import make_tract
+from tests.making import make_tract, move_ref
 from tract.config import TractConfig
 from tract.errors import DetachedHeadError, MergeError, RefMovedError, StorageError
 from tract.history.branch import create_branch
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
 from tract.history.context import context_at
-from tract.history.moves import move_ref
 from tract.history.notes import note_history, note_tip
 from tract.history.reset import reset
 from tract.history.state import write_state

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
+from tests.making import move_ref
 from tract import Tract
 from tract.history.branch import create_branch, switch_branch
-from tract.history.moves import move_ref
 from tract.refs.store import ANY
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.cli.plumbing import LineStore
+from tests.making import move_ref
 from tract import Tract
-from tract.history.moves import move_ref
 from tract.objects.model import Commit, CommitOperation, new_commit
 from tract.opening import open_repository
 from tract.refs.store import ANY

@@ -12,9 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.counting import sent_counts
-from tests.making import Words, call, texts
+from tests.making import Words, call, move_ref, texts
 from tract import DialogueContent, Priority, Tract, TractConfig
-from tract.history.moves import move_ref
 from tract.objects.id import ObjectId
 
 

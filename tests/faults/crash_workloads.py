@@ -6,9 +6,9 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from tests.faults.crash_recording import Life, moves_of
+from tests.making import move_ref
 from tract.errors import DurabilityError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.moves import move_ref
 from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import read_options
 from tract.maintenance.gc.plan import plan_gc

@@ -28,10 +28,10 @@ from tests.faults.state_machine import (
     content,
 )
 from tests.faults.state_model import Said, TractModel
+from tests.making import move_ref
 from tract import Priority, Tract
 from tract.errors import BranchExistsError, RefMovedError, TagExistsError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.moves import move_ref
 from tract.refs.names import HEADS
 from tract.refs.store import ANY
 

@@ -26,8 +26,8 @@ from tests.faults.state_machine import (
     content,
 )
 from tests.faults.state_model import Said, TractModel
+from tests.making import move_ref
 from tract import Priority, Tract
-from tract.history.moves import move_ref
 from tract.refs.names import HEADS
 from tract.refs.store import ANY
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, texts
+from tests.making import Words, move_ref, texts
 from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfig
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
@@ -127,7 +127,6 @@ def test_what_something_else_leads_to_stays_whole(tmp_path, holder):
     elif holder == "branch":
         t.branch("old", source=ids[3])
     elif holder == "other tract":
-        from tract.history.moves import move_ref
         from tract.refs.store import ANY
 
         move_ref(

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.making import Words, texts
+from tests.making import Words, move_ref, texts
 from tract import DetachedHeadError, GCError, Priority, Tract
 from tract.errors import BlobNotFoundError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.moves import move_ref
 from tract.history.notes import NewNote, note_history, write_note
 from tract.history.stale_notes import find_stale_notes, prune_notes
 from tract.history.state import write_state

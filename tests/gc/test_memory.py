@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, texts
+from tests.making import Words, move_ref, texts
 from tract import CompressionError, GCError, Priority, Session, Tract, TractConfig
 from tract.errors import CommitNotFoundError
-from tract.history.moves import move_ref
 from tract.maintenance.gc.collect import collect, is_due, prune
 from tract.maintenance.gc.options import DAY, GCResult, read_options
 from tract.maintenance.gc.plan import plan_gc

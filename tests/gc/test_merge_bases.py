@@ -13,11 +13,10 @@ import pytest
 
 from tests.gc.test_archives_random import opened as opened_for_steps
 from tests.gc.test_archives_random import step
-from tests.making import Words, texts
+from tests.making import Words, move_ref, texts
 from tract import Tract, TractConfig
 from tract.config import read_retention
 from tract.errors import HistoryCutError, TractError
-from tract.history.moves import move_ref
 from tract.history.reachability import merge_bases
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import collect

@@ -12,11 +12,10 @@ from typing import Any
 import pytest
 
 from tests.gc.test_archives_random import seen, step
-from tests.making import Words
+from tests.making import Words, move_ref
 from tract import Priority, Tract, TractConfig
 from tract.config import FOR_EVER
 from tract.errors import ConfigError, GCError, TractError
-from tract.history.moves import move_ref
 from tract.history.state import write_state
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import collect, prune

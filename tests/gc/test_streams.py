@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import move_ref
 from tract import Priority, Tract
 from tract.errors import StreamError
-from tract.history.moves import move_ref
 from tract.history.notes import note_history
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.stream.dump import ExportPlan, plan_revision_export, plan_store_export, write_stream

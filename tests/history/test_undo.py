@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.making import move_ref
 from tract.config import TractConfig
 from tract.errors import ContentValidationError, MergeError, RefMovedError, TractError
 from tract.history.branch import create_branch, delete_branches, rename_branch, switch_branch
 from tract.history.checkout import detach_head
 from tract.history.commit import Draft, write_commits
-from tract.history.moves import move_ref
 from tract.history.notes import NewNote, write_note
 from tract.history.reset import reset
 from tract.history.state import write_state

@@ -38,7 +38,7 @@ def formatted(format: str, line: Line, names: list[str] | None) -> str:
         "p": lambda: " ".join(parent[:SHORT] for parent in info.parent_hashes),
         "an": lambda: _flat(info.author),
         "ad": lambda: date_text(info.created_at),
-        "ar": lambda: age_text(info.created_at),
+        "ar": lambda: _age_text(info.created_at),
         "aI": lambda: info.created_at.isoformat(),
         "at": lambda: str(int(info.created_at.timestamp())),
         "s": lambda: first,
@@ -64,9 +64,9 @@ def _flat(text: str) -> str:
     return text.replace("\n", "\\n")
 
 
-def age_text(when: datetime, now: datetime | None = None) -> str:
+def _age_text(when: datetime) -> str:
     """How long ago a moment was, as git says it: ``3 hours ago``."""
-    seconds = int(((now or datetime.now(UTC)) - when).total_seconds())
+    seconds = int((datetime.now(UTC) - when).total_seconds())
     if seconds < 0:
         return "in the future"
     for unit, length, most in (

@@ -86,11 +86,12 @@ def commit_text(console: Console, space: Workspace, id: ObjectId, beside: int = 
     return lead + one_line(line.text, max(20, console.width - len(lead) - beside))
 
 
-def print_head(console: Console, space: Workspace, lead: str = "HEAD is now at") -> None:
+def print_head(console: Console, space: Workspace) -> None:
     """Say where HEAD is, if it is anywhere."""
     tip = space.repo.head()[1]
     if tip is not None:
-        console.note(f"{lead} {commit_text(console, space, tip, len(lead) + 1)}")
+        lead = "HEAD is now at "
+        console.note(lead + commit_text(console, space, tip, len(lead)))
 
 
 def print_place(console: Console, space: Workspace) -> None:

@@ -28,11 +28,6 @@ class RefMove(NamedTuple):
     deref: bool = True
 
 
-def move_ref(repo: Repository, name: str, new: ObjectId | None, *, expected: Expected, reason: str) -> None:
-    """Make one move; see :func:`move_refs`."""
-    move_refs(repo, [RefMove(name, new, expected)], reason=reason)
-
-
 def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> None:
     """Make all the moves in one operation, or none of them.
 

@@ -188,9 +188,9 @@ def _refuse(exc: _RefusedError) -> NoReturn:
     raise ContentValidationError(f"cannot keep this content{where}: {exc.detail}") from None
 
 
-def _find_surrogate(value: Any, path: str = "") -> str:
+def _find_surrogate(value: Any) -> str:
     """The message for the first text in *value* that is not valid Unicode."""
-    stack: list[tuple[str, Any]] = [(path, value)]
+    stack: list[tuple[str, Any]] = [("", value)]
     while stack:
         place, item = stack.pop()
         if isinstance(item, str):

@@ -14,7 +14,7 @@ from tract.refs.names import HEADS, branch_ref
 from tract.remote.branches import tracking_ref
 from tract.remote.fetch import FetchedRef, fetch
 from tract.remote.finding import Asked
-from tract.remote.link import Link, nobody
+from tract.remote.link import nobody
 from tract.remote.remotes import as_marked, open_link
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
@@ -72,7 +72,6 @@ def fetch_from(
     *,
     all_tracts: bool = False,
     told: Callable[[int, int], None] = nobody,
-    link: Link | None = None,
 ) -> FetchResult:
     """Fetch from the remote *name*: the branches *refs*, or all, of this tract or of all."""
     names = [ref.removeprefix(HEADS) for ref in refs]
@@ -80,7 +79,7 @@ def fetch_from(
         branch_ref(one)
     if all_tracts and names:
         raise RemoteError("a fetch of all tracts takes no branches")
-    link = link or as_marked(open_link(repo, name))
+    link = as_marked(open_link(repo, name))
     found = fetch(link, repo, Asked(None if all_tracts else [repo.tract], names or None), told)
     missing = [one for one in names if link.remembered(repo.tract, one) is None]
     if missing:
@@ -96,7 +95,7 @@ def fetch_from(
     )
 
 
-def plan_pull(repo: Repository, name: str, strategy: Strategy, told: Callable[[int, int], None] = nobody) -> PullPlan:
+def plan_pull(repo: Repository, name: str, strategy: Strategy) -> PullPlan:
     """Fetch, and see what a pull has to do; a branch without commits begins with the remote's here already.
 
     RemoteMovedError where both went on and only a fast-forward is asked for.
@@ -105,7 +104,7 @@ def plan_pull(repo: Repository, name: str, strategy: Strategy, told: Callable[[i
     if branch is None:
         raise DetachedHeadError("cannot pull: HEAD is not on a branch")
     short = branch.removeprefix(HEADS)
-    fetched = fetch_from(repo, name, told=told)
+    fetched = fetch_from(repo, name)
     there = repo.refs.read(tracking_ref(repo, name, short))
     if not isinstance(there, bytes):
         raise RemoteError(f"remote '{name}' has no branch '{short}'")

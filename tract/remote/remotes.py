@@ -17,7 +17,7 @@ from tract.refs.names import REMOTE_NOTES, REMOTES, ROOT
 from tract.remote.address import MARKER, parse_address
 from tract.remote.link import Link
 from tract.remote.probe import probe
-from tract.remote.transport import Stored, Transport
+from tract.remote.transport import Stored
 from tract.repo import Repository
 from tract.settings import read_config, write_config
 from tract.storage import files
@@ -70,11 +70,11 @@ def add_remote(repo: Repository, remote: RemoteConfig, *, probing: bool = True) 
     return remote
 
 
-def probed(remote: RemoteConfig, transport: Transport | None = None) -> RemoteConfig:
+def probed(remote: RemoteConfig) -> RemoteConfig:
     """The remote with what its store can be relied on for; what is a folder, or in memory, is tract's own and known."""
-    if parse_address(remote.url).scheme in ("file", "memory") and transport is None:
+    if parse_address(remote.url).scheme in ("file", "memory"):
         return replace(remote, conditions="if-match")
-    return replace(remote, conditions=probe(remote, transport))
+    return replace(remote, conditions=probe(remote))
 
 
 def remember_probe(repo: Repository, remote: RemoteConfig) -> None:

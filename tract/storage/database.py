@@ -362,12 +362,12 @@ class Database(ObjectReader):
         """Write zeros ahead in the journal again; only for the holder of the lock."""
         self._journal.extend()
 
-    def rotate(self, objects: Sequence[NewObject], keyframe: NewObject, *, without: Kind) -> None:
-        """Bring the journal's objects into a pack, but for those of one kind, and begin a new journal with *objects* and *keyframe*.
+    def rotate(self, objects: Sequence[NewObject], keyframe: NewObject) -> None:
+        """Bring the journal's objects into a pack, but for its operations, and begin a new journal with *objects* and *keyframe*.
 
         Every other handle sees the new journal before it appends, and looks at the packs anew.
         """
-        kept = [new for new in self._journal.objects() if new.kind != without]
+        kept = [new for new in self._journal.objects() if new.kind != "operation"]
         if kept:
             self._write_pack(kept)
         self.begin_journal((*objects, keyframe))

@@ -63,7 +63,7 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         cuts = run.cuts()
         repo.put_cuts({**repo.shallow.cuts, **cuts})
         objects, keyframe = run.journal()
-        store.rotate(objects, keyframe, without="operation")
+        store.rotate(objects, keyframe)
         repo.refs.refresh()
         # Before the packs go, which the catalogue reads from.
         loose = run.loose_to_drop()

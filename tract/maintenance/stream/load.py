@@ -398,7 +398,7 @@ def _take_over(repo: Repository, store: Database, last: ObjectId, refs: dict[str
         return False
     state = tuple(sorted(refs.items()))
     keyframe = Operation(last, repo.clock(), repo.author, "fast-import", changes=(), refs=state)
-    store.rotate((), new_operation(keyframe), without="operation")
+    store.rotate((), new_operation(keyframe))
     repo.refs.refresh()
     if repo.path is not None:
         # Shown as not yet synced, which whoever moves the ref next corrects.
