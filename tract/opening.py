@@ -174,25 +174,7 @@ def open_repository(
     store = Database(os.path.join(path, "objects"), os.path.join(path, "locks"), durability, read_only=read_only)
     try:
         mirror = RefFiles(path, durability)
-        actor = checked_author(author) if author else author_name(known)
-        refs = OperationRefs(store, actor=actor, mirror=mirror)
-        if store.is_torn:
-            _hear_witnesses(store, refs, mirror)
-        store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
-        repo = Repository(
-            store,
-            refs,
-            config=known,
-            path=path,
-            tract=tract or ROOT,
-            prefix=prefix,
-            author=actor,
-            is_author_given=bool(author),
-            read_only=read_only,
-            shallow=Shallow(path),
-        )
-        repo.look_at_shallow()
-        store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
+        repo = _repository_of(store, path, mirror, known, tract=tract or ROOT, author=author, read_only=read_only)
         if (read_only or not create_tract) and repo.ref(HEAD) is None:
             raise SessionError(f"there is no tract named '{repo.tract}' in '{path}'")
         _check_last_state(repo, mirror)
@@ -200,6 +182,39 @@ def open_repository(
     except BaseException:
         store.close()
         raise
+    return repo
+
+
+def _repository_of(
+    store: Database,
+    path: str,
+    mirror: RefFiles,
+    config: TractConfig,
+    *,
+    tract: str,
+    author: str | None,
+    read_only: bool,
+) -> Repository:
+    """The tract of a store that was just opened; the torn end of its journal, if there is one, is told apart from an acknowledged write."""
+    actor = checked_author(author) if author else author_name(config)
+    refs = OperationRefs(store, actor=actor, mirror=mirror)
+    if store.is_torn:
+        _hear_witnesses(store, refs, mirror)
+    store.before_clearing = lambda: _hear_witnesses(store, refs, mirror)
+    repo = Repository(
+        store,
+        refs,
+        config=config,
+        path=path,
+        tract=tract,
+        prefix=tract_prefix(tract),
+        author=actor,
+        is_author_given=bool(author),
+        read_only=read_only,
+        shallow=Shallow(path),
+    )
+    repo.look_at_shallow()
+    store.after_replacing = repo.look_at_shallow  # whatever drops objects begins a new journal first
     return repo
 
 

@@ -15,7 +15,8 @@ from tract import Tract
 from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.journal import scan_journal
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "bit-flips"
 

@@ -21,7 +21,8 @@ from tract.cli.main import main
 from tract.errors import ConfigError, TractError
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.journal import scan_journal
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.maintenance.fsck.report import FsckReport
 from tract.objects.model import NewObject
 from tract.opening import open_repository

@@ -14,7 +14,8 @@ import pytest
 from tests.making import Words
 from tract import Tract
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.maintenance.fsck.report import FsckReport
 from tract.maintenance.gc.collect import collect
 from tract.opening import open_repository

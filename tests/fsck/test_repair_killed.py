@@ -12,7 +12,8 @@ import pytest
 from tests.faults.dying import killed_at
 from tract import Tract
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.opening import open_repository
 
 

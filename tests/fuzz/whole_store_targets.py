@@ -18,7 +18,8 @@ from tract.errors import TractError
 from tract.history.commit import Draft, write_commits
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.maintenance.stream.dump import ExportPlan, plan_store_export, write_stream
 from tract.maintenance.stream.load import import_stream
 from tract.opening import create_repository, open_repository

@@ -13,7 +13,8 @@ from tests.making import Words, move_ref, texts
 from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfig
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import DAY, GCResult, read_options
 from tract.maintenance.gc.plan import plan_gc

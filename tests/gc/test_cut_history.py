@@ -12,7 +12,8 @@ from tests.making import Words, texts
 from tract import CommitOperation, DialogueContent, HistoryCutError, Tract
 from tract.errors import BlobNotFoundError, EditTargetError, TractError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.storage.shallow import decode_shallow, write_shallow
 
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())

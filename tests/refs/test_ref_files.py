@@ -13,7 +13,8 @@ from tests.making import say
 from tract.config import TractConfig
 from tract.errors import DamageWarning, ObjectCorruptError
 from tract.maintenance.fsck.check import check_repository
-from tract.maintenance.fsck.repair import plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.objects.id import ObjectId
 from tract.opening import create_repository, open_repository
 from tract.refs.ref_files import RefFiles, format_line, parse_line

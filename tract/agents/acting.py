@@ -29,14 +29,10 @@ from tract.agents.proposals import (
     add_proposal,
     already_decided,
     decide,
-    first_difference,
-    overtaken,
     proposal_named,
-    subjects_at,
-    tell_of,
-    tell_stale,
 )
 from tract.agents.settings import store_id
+from tract.agents.stale import first_difference, overtaken, subjects_at, tell_of, tell_stale
 from tract.agents.target import TractLike
 from tract.dataclass import replace
 from tract.errors import ActionError, ProposalError, TractError

@@ -14,8 +14,7 @@ It is decided once: the decision lands in the transaction that carries it out, o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
@@ -23,17 +22,13 @@ from tract.agents.actions import Action
 from tract.agents.ledger import Entry, Ledger, write_entry
 from tract.dataclass import dataclass, field, replace
 from tract.errors import ProposalError
-from tract.events import began, emit
-from tract.history.context import context_at, entries
-from tract.history.notes import PRIORITY, PROPOSALS, NoteTable, note_tip
-from tract.history.priority import priority_of
+from tract.history.notes import PROPOSALS, note_tip
 from tract.history.times import moment
 from tract.history.walk import is_ancestor
-from tract.objects.id import ObjectId
 from tract.reflog import undone_by
 from tract.refs.names import HEADS
 from tract.repo import Repository
-from tract.report.text import Shown, excerpt, short
+from tract.report.text import Shown, excerpt
 from tract.transaction import Transaction, transaction
 
 Status: TypeAlias = Literal["pending", "approved", "rejected", "modified", "executed", "failed", "stale", "expired"]
@@ -299,99 +294,3 @@ def with_undo(repo: Repository, one: Proposal) -> Proposal:
         if undone_by(operation) > 0 and any(isinstance(old, bytes) and is_ancestor(repo, made, old) for old in left):
             return replace(one, undone_by=operation.actor)
     return one
-
-
-# Which proposals still stand
-
-
-def overtaken(known: Iterable[Proposal], wish: Wish, branch: str | None, about: Sequence[Subject]) -> list[Proposal]:
-    """Those of *known* that wait and in whose place *wish* comes: of the same origin, operation and branch, and about some of the messages it is *about*; of compressions any of them, for one takes the others' messages away.
-
-    What a person proposes stands beside what it proposed before, to choose from.
-    """
-    if wish.origin == PERSON:
-        return []
-    commits = {subject.commit for subject in about}
-    found = []
-    for one in known:
-        was = {subject.commit for subject in one.about}
-        is_other = (one.origin, one.action.name, one.branch) != (wish.origin, wish.action.name, branch)
-        if one.status != "pending" or is_other or not was:
-            continue
-        if was <= commits or (wish.action.name == "compress" and not was.isdisjoint(commits)):
-            found.append(one)
-    return found
-
-
-def tell_stale(repo: Repository, table: ProposalTable, branch: str | None, by: str | None) -> None:
-    """Decide those of *table* about *branch* that wait for messages which are not as they were: they are stale."""
-    for one in tuple(table.read(repo).values()):
-        if one.status == "pending" and one.branch == branch and (problem := first_difference(repo, one)) is not None:
-            with suppress(ProposalError):  # somebody else has decided meanwhile
-                decide_stale(repo, one, problem, by)
-
-
-def decide_stale(repo: Repository, one: Proposal, problem: str, by: str | None) -> None:
-    """Decide that *one* is stale, and tell of it; ProposalError where somebody else decided first."""
-    since = began()
-    decide(repo, one.id, Verdict("stale", problem, by))
-    tell_of(repo, one, "stale", since)
-
-
-def tell_of(repo: Repository, one: Proposal, status: Status, since: float) -> None:
-    """Tell whoever listens what became of *one*, which began at *since*."""
-    emit("proposal", repo.place, since, id=one.id, status=status, origin=one.origin, operation=one.action.name)
-
-
-# What a proposal is about
-
-
-def subjects_at(repo: Repository, tip: ObjectId | None, commits: Sequence[str]) -> tuple[Subject, ...]:
-    """The messages *commits* as they are in the context at *tip*, in its order; those that are not in it are left out."""
-    wanted = {bytes.fromhex(one) for one in commits}
-    if tip is None or not wanted:
-        return ()
-    notes = _priorities(repo)
-    found = []
-    for place, (commit, blob) in enumerate(entries(repo, context_at(repo, tip))):
-        if commit in wanted:
-            priority = priority_of(notes.get(repo, commit), repo.blob(blob))
-            found.append(Subject(commit.hex(), blob.hex(), priority.value, place))
-    return tuple(found)
-
-
-def _priorities(repo: Repository) -> NoteTable:
-    notes = NoteTable()
-    notes.advance(repo, note_tip(repo, PRIORITY))
-    return notes
-
-
-def first_difference(repo: Repository, one: Proposal) -> str | None:
-    """The first thing that is not as it was when *one* was proposed, None where all it is about is.
-
-    Messages that came since are no difference, but between two that were neighbours.
-    """
-    if one.branch is None:
-        return None
-    tip = repo.ref(HEADS + one.branch)
-    if not isinstance(tip, bytes):
-        return None if one.head_hash is None else f"branch '{one.branch}' is gone"
-    if not one.about:
-        return None
-    now = {subject.commit: subject for subject in subjects_at(repo, tip, [subject.commit for subject in one.about])}
-    before: tuple[Subject, Subject] | None = None
-    for was in one.about:
-        found = now.get(was.commit)
-        name = f"message {short(was.commit)}"
-        if found is None:
-            return f"{name} is not in the context of '{one.branch}' any more"
-        if found.blob != was.blob:
-            return f"{name} was edited"
-        if found.priority != was.priority:
-            return f"{name} is {found.priority}, and was {was.priority}"
-        if before is not None:
-            gap, gap_now = was.place - before[0].place, found.place - before[1].place
-            if gap_now < 1 or (gap == 1 and gap_now != 1):
-                return f"{name} does not follow message {short(before[0].commit)} as it did"
-        before = was, found
-    return None

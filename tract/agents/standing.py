@@ -14,8 +14,9 @@ from contextlib import suppress
 from tract.agents.acting import pinned_down
 from tract.agents.actions import Action
 from tract.agents.preview import concerned
-from tract.agents.proposals import Proposal, ProposalTable, decide_stale, first_difference, subjects_at
+from tract.agents.proposals import Proposal, ProposalTable
 from tract.agents.reviews import reviews
+from tract.agents.stale import decide_stale, first_difference, subjects_at
 from tract.agents.target import TractLike
 from tract.errors import ProposalError, TractError
 from tract.repo import Repository

@@ -107,7 +107,7 @@ class Acting(Compressing):
 
     def _decided(self, one: Proposal, since: float) -> Proposal:
         """*one*, whose decision began at *since*, when that is told."""
-        from tract.agents.proposals import tell_of
+        from tract.agents.stale import tell_of
 
         tell_of(self._repo, one, one.status, since)
         return one

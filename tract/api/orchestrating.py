@@ -14,7 +14,7 @@ from tract.dataclass import replace
 from tract.errors import LockTimeoutError, OrchestratorError, PolicyWarning, TractError
 from tract.history.moves import adds_no_word
 from tract.refs.store import ANY
-from tract.transaction import check_idle, is_idle
+from tract.transaction import check_idle
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
@@ -283,59 +283,13 @@ class Orchestrating(Policing):
 
     def _why_due(self, trigger: str) -> str | None:
         """Which trigger says that it is time, in words."""
+        from tract.agents.due import why_due
+
         status = self._status()
-        triggers, repo = self.triggers_in_force(), self._repo
-        branch, tip = repo.head()
         known, self._own.budget_used = self._own.budget_used, None
-        if status.state in ("paused", "running") or branch is None or tip is None or not is_idle(repo):
-            return None
-        if status.retry_at > repo.clock():
-            return None
-        why = self._why_scheduled(status) if trigger == "watch" else None
-        if why is not None:
-            return why
-        if repo.commit(tip).generation < status.generation:  # HEAD went back, or elsewhere: it is counted from here on
-            from tract.agents.orchestrator import change_status
-
-            status = change_status(repo, looked_at=tip.hex(), generation=repo.commit(tip).generation)
-        if trigger == "compile" and triggers.on_compile:
-            return "the context is to be sent"
-        count = triggers.on_commit_count
-        if count is not None and repo.commit(tip).generation - status.generation >= count:
-            came = self._count_since(status, count)
-            if came >= count:
-                return f"{came} messages came since the last run"
-        if triggers.on_token_threshold is not None and repo.config.budget is not None:
-            most = repo.config.budget.max_tokens
-            used = self.token_total() if known is None or trigger != "commit" else known
-            if used >= triggers.on_token_threshold * most:
-                return None if status.is_above else f"the context has {used:,} of {most:,} tokens ({used / most:.0%})"
-            if status.is_above:
-                from tract.agents.orchestrator import change_status
-
-                change_status(repo, is_above=False)
-        return None
-
-    def _why_scheduled(self, status: Status) -> str | None:
-        if self._schedule is None:
-            return None
-        from tract.history.times import moment
-
-        last = None if not status.ran_at else moment(status.ran_at).astimezone()
-        return self._schedule.why_due(last, self._watch_began, moment(self._repo.clock()).astimezone())
-
-    def _count_since(self, status: Status, most: int) -> int:
-        from tract.history.walk import first_parents
-        from tract.objects.model import CommitOperation
-
-        count = 0
-        for id, commit in first_parents(self._repo, self._repo.head()[1]):
-            if id.hex() == status.looked_at or commit.generation <= status.generation:
-                break
-            count += commit.operation is CommitOperation.APPEND
-            if count > 10 * most:
-                break
-        return count
+        used = self.token_total if known is None or trigger != "commit" else lambda: known
+        watch = None if self._schedule is None else (self._schedule, self._watch_began)
+        return why_due(self._repo, status, self.triggers_in_force(), trigger, used=used, watch=watch)
 
     def _work(self, run: Run) -> OrchestratorResult:
         with self._one_at_a_time():

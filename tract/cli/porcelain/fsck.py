@@ -20,7 +20,8 @@ from tract.cli.console import Console
 from tract.dataclass import asdict
 from tract.maintenance.fsck.check import examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
-from tract.maintenance.fsck.repair import RepairPlan, plan_repair, run_repair
+from tract.maintenance.fsck.repair import run_repair
+from tract.maintenance.fsck.repair_plan import RepairPlan, plan_repair
 from tract.maintenance.fsck.report import FsckReport
 from tract.storage.files import check_tree
 

@@ -1,4 +1,4 @@
-"""Repair: a plan that can be read, then the running of it.
+"""Repair: doing what a plan says.
 
 Nothing that might be wanted is thrown away: what is replaced goes to ``aside/<time>/`` under its own name first.
 What is restored is only what was proved: objects by their ids, refs by operations and by ref files that name a commit that is there.
@@ -8,22 +8,21 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, closing, suppress
-from typing import Literal, TypeAlias
 
 from tract.config import from_table
-from tract.dataclass import dataclass
 from tract.errors import ConfigError, StorageError
 from tract.maintenance.fsck.check import check_repository, examine
-from tract.maintenance.fsck.contents import JOURNAL, salvage_loose
-from tract.maintenance.fsck.evidence import best_refs, cuts_of, lost_things, retold
+from tract.maintenance.fsck.contents import salvage_loose
+from tract.maintenance.fsck.evidence import best_refs, cuts_of, retold
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.layout import ASIDE
 from tract.maintenance.fsck.pack import PackScan
+from tract.maintenance.fsck.repair_plan import Action, RepairPlan, steps_for
 from tract.maintenance.fsck.report import FsckReport
 from tract.objects.id import KINDS
-from tract.objects.model import NewObject, RefChange, RefValue, shown
+from tract.objects.model import NewObject, RefChange, RefValue
 from tract.opening import format_text
 from tract.refs.names import ref_path
 from tract.refs.ref_files import RefFiles
@@ -34,129 +33,9 @@ from tract.storage.journal_format import LONGEST, pack_mark
 from tract.storage.locks import FileLock
 from tract.storage.loose import LooseObjects
 from tract.storage.pack_writer import Group, write_pack
-from tract.storage.shallow import NAME as SHALLOW
 from tract.storage.shallow import write_shallow
 
-Action: TypeAlias = Literal[
-    "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack", "salvage-loose", "write-mark",
-    "move-aside", "write-index", "clear-torn-end", "lengthen-journal", "rebuild-journal", "write-ref-file", "drop-cache",
-    "write-shallow",
-]  # fmt: skip
-
 _LONGEST_SETTING = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class RepairStep:
-    """One thing to do; *path* is relative to the store."""
-
-    action: Action
-    path: str
-    detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class RepairPlan:
-    """What a repair would do, in order; :func:`run_repair` does it. *lost* says what cannot be had again, by id and first words."""
-
-    path: str
-    steps: tuple[RepairStep, ...]
-    lost: tuple[str, ...] = ()
-
-
-_BY_KIND: dict[str, tuple[Action, str]] = {
-    "mode": ("close-to-others", "only you may use it"),
-    "format-missing": ("write-format", "write it anew"),
-    "format-damaged": ("write-format", "write it anew"),
-    "config-missing": ("write-settings", "write the default settings, but let gc drop nothing"),
-    "config-damaged": (
-        "write-settings",
-        "keep it aside, and write anew what makes sense of it; gc drops nothing where nothing says what",
-    ),
-    "config-changed": ("sign-settings", "accept the settings as they are"),
-    "loose-damaged": ("salvage-loose", "keep it aside, and write it anew where its name still proves what is in it"),
-    "not-a-file": ("move-aside", "keep it aside, where nobody follows it"),
-    "index-missing": ("write-index", "make it anew from its pack"),
-    "index-damaged": ("write-index", "make it anew from its pack"),
-    "pack-missing": ("move-aside", "keep the index aside, it has no pack"),
-    "journal-length": ("lengthen-journal", "write zeros behind it again"),
-    "shallow-damaged": ("write-shallow", "write it anew, for the commits that lack something"),
-    "shallow-stale": ("write-shallow", "write it anew, for the commits that lack something"),
-    "counts-damaged": ("drop-cache", "delete it; what is in it is counted again"),
-    "mark-damaged": ("write-mark", "write it anew"),
-}
-
-_REBUILT_FOR = frozenset(
-    {"operation-chain", "operation-missing", "head-missing", "journal-missing", "transaction-damaged", "ref-file-ahead"}
-)
-
-
-def plan_repair(report: FsckReport) -> RepairPlan:
-    """What can be restored of the store that *report* is about, looking at it once more; nothing is changed."""
-    with closing(examine(report.path)) as found:
-        return plan_for(found)
-
-
-def plan_for(found: Examination) -> RepairPlan:
-    """The same, of a store that was just looked at."""
-    return RepairPlan(found.path, _steps(found), lost_things(found, best_refs(found)))
-
-
-def _steps(found: Examination) -> tuple[RepairStep, ...]:
-    # A damaged pack is salvaged first: an index is made for what is left, and the journal by what can be read then.
-    steps = [*_layout_steps(found), *_file_steps(found), *_journal_steps(found), *_shallow_steps(found)]
-    return tuple(dict.fromkeys(steps))
-
-
-def _layout_steps(found: Examination) -> Iterator[RepairStep]:
-    for problem in found.layout.problems:
-        if problem.kind == "missing-file":
-            is_lock = problem.path.startswith("locks/")
-            yield RepairStep("make-file" if is_lock else "make-folder", problem.path, "make it")
-
-
-def _file_steps(found: Examination) -> Iterator[RepairStep]:
-    damaged = {pack.name: pack for pack in found.packs if pack.is_damaged}
-    for name, pack in damaged.items():
-        detail = f"copy the {len(pack.found)} objects that can be read into a new pack, and keep the old one aside"
-        yield RepairStep("salvage-pack", name, detail)
-    for problem in (*found.layout.problems, *found.problems):
-        action = _BY_KIND.get(problem.kind)
-        if action is not None and problem.path.removesuffix(".idx") + ".pack" not in damaged:
-            yield RepairStep(action[0], problem.path, action[1])
-
-
-def _shallow_steps(found: Examination) -> Iterator[RepairStep]:
-    if found.cut_off:
-        yield RepairStep("write-shallow", SHALLOW, "write it anew, for the commits that lack something")
-
-
-def _journal_steps(found: Examination) -> Iterator[RepairStep]:
-    refs = best_refs(found)
-    journal = found.journal
-    if _needs_rebuild(found, refs):
-        detail = "keep it aside, and begin a new one with all that can be read of it"
-        yield RepairStep("rebuild-journal", JOURNAL, detail)
-        for name in sorted(found.record.refs.keys() | refs.keys()):
-            before, after = shown(found.record.refs.get(name)), shown(refs.get(name))
-            if before != after:
-                yield RepairStep("write-ref-file", name, f"from {before or 'nothing'} to {after or 'nothing'}")
-    elif journal is not None and journal.torn:
-        detail = f"keep the {len(journal.torn)} bytes of a write that was never completed aside, and clear them"
-        yield RepairStep("clear-torn-end", JOURNAL, detail)
-    for problem in found.problems:
-        if problem.kind.startswith("ref-file-"):
-            value = shown(refs.get(problem.path))
-            yield RepairStep(
-                "write-ref-file", problem.path, f"show {value}" if value else "keep it aside: there is no such ref"
-            )
-
-
-def _needs_rebuild(found: Examination, refs: dict[str, RefValue]) -> bool:
-    if found.journal is None or found.journal.is_damaged or found.evidence or refs != found.record.refs:
-        return True
-    # A ref file that is ahead of the operations was looked at for best_refs already; only what is synced counts.
-    return any(problem.kind in _REBUILT_FOR and problem.severity == "error" for problem in found.problems)
 
 
 def run_repair(plan: RepairPlan) -> FsckReport:
@@ -180,7 +59,7 @@ def carry_out(plan: RepairPlan) -> None:
             held.callback(lock.close)
             lock.acquire()
         held.callback(repair.forget)
-        needed = _steps(repair.seen()) if plan.steps else ()
+        needed = steps_for(repair.seen()) if plan.steps else ()
         for step in plan.steps:
             if step in needed:
                 repair.actions[step.action](step.path)
