@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tract import Tract
 from tract.history.context import context_at, entries
-from tract.history.diff import Change, changes_of, compare_contexts, compare_rows, longest_rising
+from tract.history.diff import MessageChange, changes_of, compare_contexts, compare_rows, longest_rising
 from tract.objects.model import NewObject, new_blob
 from tract.opening import memory_repository
 from tract.tree import build_context
@@ -50,9 +50,9 @@ def test_what_went_stands_before_what_took_its_place():
 
 def test_places_count_from_the_start_of_each_list():
     assert (
-        Change(b"b", "b", None, 1, None),
-        Change(b"x", None, "x", None, 1),
-        Change(b"d", "d", "D", 3, 3),
+        MessageChange(b"b", "b", None, 1, None),
+        MessageChange(b"x", None, "x", None, 1),
+        MessageChange(b"d", "d", "D", 3, 3),
     ) == compare_rows(rows("abcde"), rows("axcDe"))
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tract.config import TractConfig
 from tract.history.context import entries, entry_at, index_of
-from tract.history.tree_diff import Change, diff_contexts
+from tract.history.tree_diff import TreeChange, diff_contexts
 from tract.history.tree_edit import replace_entry, splice
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node
@@ -113,7 +113,7 @@ def test_the_changes_between_two_contexts_make_one_of_the_other(length, changes,
     assert ([] == found) == (old == new)
 
 
-def patched(old: Sequence[Entry], changes: Sequence[Change]) -> list[Entry]:
+def patched(old: Sequence[Entry], changes: Sequence[TreeChange]) -> list[Entry]:
     result, done = [], 0
     for change in changes:
         assert tuple(old[change.old_start :][: len(change.old)]) == change.old
@@ -130,7 +130,7 @@ def test_a_message_that_moved_is_a_change_where_it_was_and_where_it_is():
     after = build_context(repo, moved, made)
     repo.objects.write_many(made)
 
-    assert [Change(10, (items[10],), 10, ()), Change(50, (), 49, (items[10],))] == list(
+    assert [TreeChange(10, (items[10],), 10, ()), TreeChange(50, (), 49, (items[10],))] == list(
         diff_contexts(repo, before, after)
     )
 

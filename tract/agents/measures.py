@@ -45,7 +45,7 @@ class Share(NamedTuple):
     tokens: int
 
 
-class Call(NamedTuple):
+class CallKey(NamedTuple):
     """A call of a tool, as far as it says which output it gives."""
 
     tool: str
@@ -61,7 +61,7 @@ class Output:
         self.row = row
         self.tokens = tokens
         self.refs: list[Ref] = []
-        self.calls: list[Call] = []
+        self.calls: list[CallKey] = []
         self.is_mixed = is_mixed
         self.standing = 0
 
@@ -92,7 +92,7 @@ class Measures:
         self.pairing = Pairing()
         self.outputs: list[Output] = []
         self.outputs_at: dict[int, list[Output]] = {}
-        self.repeated: dict[Call, tuple[int, int]] = {}
+        self.repeated: dict[CallKey, tuple[int, int]] = {}
         self.output_tokens: list[int] = [0]
         self.superseded: list[Output] = []
         self.standing: dict[int, Output] = {}
@@ -106,8 +106,8 @@ class Measures:
         self._by_kind: dict[str, list[int]] = {}
         self._by_tool: dict[str, list[int]] = {}
         self._largest: list[tuple[int, int, MessageKind]] = []
-        self._calls: dict[Ref, Call] = {}
-        self._last: dict[Call, Output] = {}
+        self._calls: dict[Ref, CallKey] = {}
+        self._last: dict[CallKey, Output] = {}
         self._before_is_answer = False
         self._rows_of: Mapping[str, list[int]] = {
             "user": self.requests,
@@ -161,7 +161,7 @@ class Measures:
             return
         output = Output(row, tokens, is_mixed=says_more(message))
         for call, _ in pairs:
-            self._answer(output, call, self._calls.pop(call, Call("", "")))
+            self._answer(output, call, self._calls.pop(call, CallKey("", "")))
         self.outputs.append(output)
         if not output.is_mixed:
             self.standing[row] = output
@@ -169,7 +169,7 @@ class Measures:
         for at in {row, *output.call_rows}:
             self.outputs_at.setdefault(at, []).append(output)
 
-    def _answer(self, output: Output, ref: Ref, call: Call) -> None:
+    def _answer(self, output: Output, ref: Ref, call: CallKey) -> None:
         """*output* has what *call* gave; an earlier output of the same call is superseded by it."""
         output.refs.append(ref)
         output.calls.append(call)
@@ -227,11 +227,11 @@ class Measures:
         return self.turns[-count] if 0 < count <= len(self.turns) else 0
 
 
-def _calls_in(message: Message, tools: Tools) -> list[Call]:
+def _calls_in(message: Message, tools: Tools) -> list[CallKey]:
     if message.format == "openai":  # most are, and need not be read as a whole
         given = chat_arguments(message.raw)
-        return [Call(tool.name, one.strip()) for tool, one in zip(tools.calls, given, strict=True)]
-    return [Call(part.name, part.arguments.strip()) for part in turn_of(message).parts if isinstance(part, ToolCall)]
+        return [CallKey(tool.name, one.strip()) for tool, one in zip(tools.calls, given, strict=True)]
+    return [CallKey(part.name, part.arguments.strip()) for part in turn_of(message).parts if isinstance(part, ToolCall)]
 
 
 def _count(figures: dict[str, list[int]], name: str, tokens: int) -> None:

@@ -40,7 +40,7 @@ PERSON = "user"
 _DONE = ("executed", "failed")
 
 
-class Subject(NamedTuple):
+class Concerned(NamedTuple):
     """A message that a proposal is about, as it was: its commit, its blob and its priority; *place* is where it stood in the context, from 0."""
 
     commit: str
@@ -65,7 +65,7 @@ class Proposal(Shown):
     context_summary: str = ""
     branch: str | None = None
     head_hash: str | None = None
-    about: tuple[Subject, ...] = field(default=(), repr=False)
+    about: tuple[Concerned, ...] = field(default=(), repr=False)
     created_at: datetime
     expires_at: datetime | None = None
     status: Status = "pending"
@@ -166,7 +166,7 @@ def _made(entry: Entry) -> Proposal:
         context_summary=str(texts.get("summary", "")),
         branch=body.get("branch"),
         head_hash=body.get("head"),
-        about=tuple(Subject(*one) for one in body.get("about", ())),
+        about=tuple(Concerned(*one) for one in body.get("about", ())),
         created_at=moment(entry.event.time),
         expires_at=None if expires is None else moment(expires),
         store=str(body.get("store", "")),
@@ -193,7 +193,7 @@ def _decided(made: Proposal, entry: Entry) -> Proposal:
 
 
 def add_proposal(
-    tx: Transaction, wish: Wish, branch: str | None, *, about: Sequence[Subject], summary: str, store: str
+    tx: Transaction, wish: Wish, branch: str | None, *, about: Sequence[Concerned], summary: str, store: str
 ) -> str:
     """Keep a proposal about those messages of the context at *branch* as part of *tx*; its id."""
     id = os.urandom(5).hex()

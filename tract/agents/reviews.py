@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from tract.agents.actions import Action
-from tract.agents.proposals import Proposal, ProposalTable, Status, Subject
+from tract.agents.proposals import Concerned, Proposal, ProposalTable, Status
 from tract.compile.workspace import Workspace
 from tract.curation.collapse import (
     CollapseResult,
@@ -99,7 +99,7 @@ def _proposal_of(repo: Repository, one: PendingCompression) -> Proposal:
         context_summary=one.gist,
         branch=one.branch,
         head_hash=one.head,
-        about=tuple(Subject(commit.hex(), blob.hex(), "normal", at) for at, (commit, blob) in enumerate(about)),
+        about=tuple(Concerned(commit.hex(), blob.hex(), "normal", at) for at, (commit, blob) in enumerate(about)),
         created_at=moment(time),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 
-from tract.agents.proposals import PERSON, Proposal, ProposalTable, Status, Subject, Verdict, Wish, decide
+from tract.agents.proposals import PERSON, Concerned, Proposal, ProposalTable, Status, Verdict, Wish, decide
 from tract.errors import ProposalError
 from tract.events import began, emit
 from tract.history.context import context_at, entries
@@ -17,7 +17,7 @@ from tract.repo import Repository
 from tract.report.text import short
 
 
-def overtaken(known: Iterable[Proposal], wish: Wish, branch: str | None, about: Sequence[Subject]) -> list[Proposal]:
+def overtaken(known: Iterable[Proposal], wish: Wish, branch: str | None, about: Sequence[Concerned]) -> list[Proposal]:
     """Those of *known* that wait and in whose place *wish* comes: of the same origin, operation and branch, and about some of the messages it is *about*; of compressions any of them, for one takes the others' messages away.
 
     What a person proposes stands beside what it proposed before, to choose from.
@@ -59,7 +59,7 @@ def tell_of(repo: Repository, one: Proposal, status: Status, since: float) -> No
 # What a proposal is about
 
 
-def subjects_at(repo: Repository, tip: ObjectId | None, commits: Sequence[str]) -> tuple[Subject, ...]:
+def subjects_at(repo: Repository, tip: ObjectId | None, commits: Sequence[str]) -> tuple[Concerned, ...]:
     """The messages *commits* as they are in the context at *tip*, in its order; those that are not in it are left out."""
     wanted = {bytes.fromhex(one) for one in commits}
     if tip is None or not wanted:
@@ -69,7 +69,7 @@ def subjects_at(repo: Repository, tip: ObjectId | None, commits: Sequence[str]) 
     for place, (commit, blob) in enumerate(entries(repo, context_at(repo, tip))):
         if commit in wanted:
             priority = priority_of(notes.get(repo, commit), repo.blob(blob))
-            found.append(Subject(commit.hex(), blob.hex(), priority.value, place))
+            found.append(Concerned(commit.hex(), blob.hex(), priority.value, place))
     return tuple(found)
 
 
@@ -92,7 +92,7 @@ def first_difference(repo: Repository, one: Proposal) -> str | None:
     if not one.about:
         return None
     now = {subject.commit: subject for subject in subjects_at(repo, tip, [subject.commit for subject in one.about])}
-    before: tuple[Subject, Subject] | None = None
+    before: tuple[Concerned, Concerned] | None = None
     for was in one.about:
         found = now.get(was.commit)
         name = f"message {short(was.commit)}"

@@ -9,7 +9,7 @@ from tract.history.commit import edit_target
 from tract.history.compression import summaries_of
 from tract.history.context import context_at, entries, find_entry
 from tract.history.expansion import Expansion, plan_expansion, write_expansion
-from tract.history.tree_diff import Change
+from tract.history.tree_diff import TreeChange
 from tract.messages import tool_ids
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
@@ -46,7 +46,7 @@ def expand(space: Workspace, revision: str, *, branch: str | None = None, expect
     expansion = plan_expansion(repo, summary)
     if branch is None and repo.config.budget is not None:
         before = entries(repo, context_at(repo, expansion.head))
-        check_budget_of_changes(space, [Change(0, tuple(before), 0, expansion.context)])
+        check_budget_of_changes(space, [TreeChange(0, tuple(before), 0, expansion.context)])
     warnings = _calls_that_wait(space, expansion)
     id = write_expansion(repo, expansion, branch=branch, expected=expected)
     on = branch if branch is not None else (repo.head()[0] or "").removeprefix(HEADS)

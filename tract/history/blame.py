@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from tract.history.diff import Change, changes_of
+from tract.history.diff import MessageChange, changes_of
 from tract.history.walk import ancestors
 from tract.objects.id import ObjectId
 from tract.objects.model import EXPANDED, Commit, CommitOperation, Entry
@@ -85,7 +85,7 @@ def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[Obje
             yield message
 
 
-def _is_new(change: Change[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
+def _is_new(change: MessageChange[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
     """Whether the message is of the change's making, as far as this one parent tells."""
     return (
         change.kind in ("added", "changed") and change.after is not None and pending.get(change.commit) == change.after

@@ -13,8 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Literal, NamedTuple, TypeVar
 
 from tract.history.context import context_of, count_entries, entries
-from tract.history.tree_diff import Change as Part
-from tract.history.tree_diff import diff_contexts
+from tract.history.tree_diff import TreeChange, diff_contexts
 from tract.objects.id import ObjectId
 from tract.objects.json import same_json
 from tract.objects.model import Commit, CommitOperation
@@ -26,7 +25,7 @@ _V = TypeVar("_V")
 Kind = Literal["added", "removed", "changed", "moved"]
 
 
-class Change(NamedTuple, Generic[_V]):
+class MessageChange(NamedTuple, Generic[_V]):
     """One message that differs: what it was and is, and its places from 0; None on the side that has not got it.
 
     One that changed may have *moved* as well.
@@ -48,30 +47,32 @@ class Change(NamedTuple, Generic[_V]):
         return "moved" if self.before == self.after else "changed"
 
 
-def compare_rows(before: Sequence[tuple[ObjectId, _V]], after: Sequence[tuple[ObjectId, _V]]) -> tuple[Change[_V], ...]:
+def compare_rows(
+    before: Sequence[tuple[ObjectId, _V]], after: Sequence[tuple[ObjectId, _V]]
+) -> tuple[MessageChange[_V], ...]:
     """What differs between two lists of messages, in the order of *after*; where some gave way to others, what went comes first."""
     start, end = _common_ends(before, after)
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     old_places = {commit: at for at, (commit, _) in enumerate(old)}
     new_places = {commit: at for at, (commit, _) in enumerate(new)}
     shared = [new_places[commit] for commit, _ in old if commit in new_places]
-    found: list[Change[_V]] = []
+    found: list[MessageChange[_V]] = []
     old_at = new_at = 0
     for place in [*longest_rising(shared), len(new)]:
         stay = old_places[new[place][0]] if place < len(new) else len(old)
         for at in range(old_at, stay):
             commit, value = old[at]
             if commit not in new_places:
-                found.append(Change(commit, value, None, start + at, None))
+                found.append(MessageChange(commit, value, None, start + at, None))
         for at in range(new_at, place):
             commit, value = new[at]
             was = old_places.get(commit)
             if was is None:
-                found.append(Change(commit, None, value, None, start + at))
+                found.append(MessageChange(commit, None, value, None, start + at))
             else:
-                found.append(Change(commit, old[was][1], value, start + was, start + at, moved=True))
+                found.append(MessageChange(commit, old[was][1], value, start + was, start + at, moved=True))
         if place < len(new) and old[stay][1] != new[place][1]:
-            found.append(Change(new[place][0], old[stay][1], new[place][1], start + stay, start + place))
+            found.append(MessageChange(new[place][0], old[stay][1], new[place][1], start + stay, start + place))
         old_at, new_at = stay + 1, place + 1
     return tuple(found)
 
@@ -109,7 +110,7 @@ def longest_rising(numbers: Sequence[int]) -> list[int]:
     return found[::-1]
 
 
-def compare_contexts(repo: Repository, before: Context, after: Context) -> tuple[Change[ObjectId], ...]:
+def compare_contexts(repo: Repository, before: Context, after: Context) -> tuple[MessageChange[ObjectId], ...]:
     """What differs between two contexts; only the nodes that differ are read, and contents that are not the same blob.
 
     Contents that differ only in the order of keys are the same.
@@ -124,7 +125,7 @@ def same_content(repo: Repository, one: ObjectId | None, other: ObjectId | None)
     return same_json(repo.blob(one), repo.blob(other))
 
 
-def _told_apart(repo: Repository, changes: Iterable[Change[ObjectId]]) -> Iterator[Change[ObjectId]]:
+def _told_apart(repo: Repository, changes: Iterable[MessageChange[ObjectId]]) -> Iterator[MessageChange[ObjectId]]:
     """The changes without those in which nothing but the order of keys differs."""
     for change in changes:
         if change.kind != "changed" or not same_content(repo, change.before, change.after):
@@ -133,7 +134,7 @@ def _told_apart(repo: Repository, changes: Iterable[Change[ObjectId]]) -> Iterat
             yield change._replace(before=change.after)
 
 
-def _compare_blobs(repo: Repository, before: Context, after: Context) -> tuple[Change[ObjectId], ...]:
+def _compare_blobs(repo: Repository, before: Context, after: Context) -> tuple[MessageChange[ObjectId], ...]:
     parts = list(diff_contexts(repo, before, after))
     home = {commit: number for number, part in enumerate(parts) for commit, _ in part.old}
     if any(home.get(commit, number) != number for number, part in enumerate(parts) for commit, _ in part.new):
@@ -142,7 +143,7 @@ def _compare_blobs(repo: Repository, before: Context, after: Context) -> tuple[C
     return tuple(change for part in parts for change in _placed(part))
 
 
-def _placed(part: Part) -> Iterator[Change[ObjectId]]:
+def _placed(part: TreeChange) -> Iterator[MessageChange[ObjectId]]:
     """What differs in one part of two contexts, by its places in them."""
     for change in compare_rows(part.old, part.new):
         was = None if change.place_before is None else part.old_start + change.place_before
@@ -150,7 +151,7 @@ def _placed(part: Part) -> Iterator[Change[ObjectId]]:
         yield change._replace(place_before=was, place_after=now)
 
 
-def changes_of(repo: Repository, id: ObjectId, commit: Commit, parent: int = 0) -> tuple[Change[ObjectId], ...]:
+def changes_of(repo: Repository, id: ObjectId, commit: Commit, parent: int = 0) -> tuple[MessageChange[ObjectId], ...]:
     """What commit *id* changed in the context of one of its parents, the first if not said; a root's is empty, and so is one's that gc cut."""
     if commit.operation is CommitOperation.NOTE:
         return ()
@@ -161,5 +162,5 @@ def changes_of(repo: Repository, id: ObjectId, commit: Commit, parent: int = 0) 
         return compare_contexts(repo, EMPTY, context)
     before = commit.parents[parent]
     if commit.operation is CommitOperation.APPEND and commit.content is not None and len(commit.parents) == 1:
-        return (Change(id, None, commit.content, None, count_entries(repo, context) - 1),)
+        return (MessageChange(id, None, commit.content, None, count_entries(repo, context) - 1),)
     return compare_contexts(repo, context_of(before, repo.commit(before)), context)

@@ -19,7 +19,7 @@ from tract.tree import Context
 _ENTRY = -1
 
 
-class Change(NamedTuple):
+class TreeChange(NamedTuple):
     """Entries of one context that stand where others stand in another: *start* is the place of the first, counted from 0.
 
     *old* is empty where something was only added, *new* where something only went; an edit has the same commit in both.
@@ -39,7 +39,7 @@ class _Part(NamedTuple):
     total: int
 
 
-def diff_contexts(repo: Repository, old: Context, new: Context) -> Iterator[Change]:
+def diff_contexts(repo: Repository, old: Context, new: Context) -> Iterator[TreeChange]:
     """The changes that make *new* of *old*, first to last; what is between them is the same in both, commit and blob.
 
     Nodes that the two share are not read: d changes at different places cost a few nodes each, whatever the length.
@@ -64,7 +64,7 @@ def _entry_parts(items: Sequence[ObjectId]) -> list[_Part]:
 
 def _differences(
     repo: Repository, old: Sequence[_Part], new: Sequence[_Part], old_at: int, new_at: int
-) -> Iterator[Change]:
+) -> Iterator[TreeChange]:
     """The changes between two runs of parts, whose first entries are number *old_at* and *new_at*."""
     done_old = done_new = 0
     for here, there in [*_common(old, new), (len(old), len(new))]:
@@ -73,7 +73,7 @@ def _differences(
         if level > _ENTRY:
             yield from _differences(repo, _opened(repo, before, level), _opened(repo, after, level), old_at, new_at)
         elif before or after:
-            yield Change(old_at, _entries(before), new_at, _entries(after))
+            yield TreeChange(old_at, _entries(before), new_at, _entries(after))
         old_at += _total(old[done_old : here + 1])
         new_at += _total(new[done_new : there + 1])
         done_old, done_new = here + 1, there + 1

@@ -13,7 +13,7 @@ from tract.dataclass import dataclass, field, replace
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.escape import escaped
 from tract.history.context import context_at
-from tract.history.diff import Change, Kind, changes_of, compare_contexts, compare_rows
+from tract.history.diff import Kind, MessageChange, changes_of, compare_contexts, compare_rows
 from tract.history.reachability import merge_bases
 from tract.history.walk import cut_behind
 from tract.messages import copy_json, message_text
@@ -256,7 +256,7 @@ def _snapshot(space: Workspace, commit: ObjectId | None, notes: Literal["now", "
     return space.compiler.compile(commit, tables)
 
 
-def _diffs_of_blobs(space: Workspace, changes: Sequence[Change[ObjectId]]) -> Iterator[MessageDiff]:
+def _diffs_of_blobs(space: Workspace, changes: Sequence[MessageChange[ObjectId]]) -> Iterator[MessageDiff]:
     repo = space.repo
     configs = space.compiler.advance_notes().configs
     if changes and configs.tip is not None:

@@ -17,7 +17,7 @@ from tract.history.context import context_at
 from tract.history.notes import CONFIG, USAGE, NewNote, note_tip, write_note
 from tract.history.priority import Priority
 from tract.history.records import message_before
-from tract.history.tree_diff import Change, diff_contexts
+from tract.history.tree_diff import TreeChange, diff_contexts
 from tract.history.walk import is_ancestor
 from tract.messages.message import Message, message_in
 from tract.objects.codec import unpack
@@ -89,7 +89,7 @@ def check_budget_of_moving(space: Workspace, old: ObjectId | None, new: ObjectId
         check_budget_of_changes(space, changes)
 
 
-def check_budget_of_changes(space: Workspace, changes: Iterable[Change], blobs: Sequence[NewObject] = ()) -> None:
+def check_budget_of_changes(space: Workspace, changes: Iterable[TreeChange], blobs: Sequence[NewObject] = ()) -> None:
     """The same for *changes* of the context; *blobs* are contents still to be written."""
     repo = space.repo
     if repo.config.budget is None:

@@ -17,7 +17,7 @@ from tract.dataclass import replace
 from tract.errors import ContentValidationError, MergeConflictError, MergeError
 from tract.history.merge import fast_forward, write_merge
 from tract.history.three_way import Choice, Merged, settle
-from tract.history.tree_diff import Change
+from tract.history.tree_diff import TreeChange
 from tract.messages.message import CompileWarning
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, new_blob
@@ -69,7 +69,7 @@ def land_merge(space: Workspace, result: MergeResult) -> MergeResult:
     blobs: list[NewObject] = []
     choices = {ObjectId.fromhex(one.commit_hash): _choice(one, blobs) for one in result.resolutions}
     entries = settle(plan.merged, result.places, choices)
-    check_budget_of_changes(space, [Change(0, tuple(plan.merged.ours), 0, entries)], blobs)
+    check_budget_of_changes(space, [TreeChange(0, tuple(plan.merged.ours), 0, entries)], blobs)
     id = write_merge(
         space.repo,
         plan,

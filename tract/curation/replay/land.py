@@ -25,7 +25,7 @@ from tract.history.notes import CONFIG, PRIORITY
 from tract.history.replay import run_replay
 from tract.history.replay_plan import ReplayPlan
 from tract.history.state import conflicts_path
-from tract.history.tree_diff import Change
+from tract.history.tree_diff import TreeChange
 from tract.objects.id import ObjectId
 from tract.objects.model import shown
 from tract.refs.names import HEADS, ORIG_HEAD
@@ -106,7 +106,7 @@ def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> R
 def _check_budget(space: Workspace, plan: ReplayPlan) -> None:
     before = entries(space.repo, context_at(space.repo, plan.old))
     blobs = [blob for step in plan.steps for blob in step.blobs]
-    check_budget_of_changes(space, [Change(0, tuple(before), 0, plan.context)], blobs)
+    check_budget_of_changes(space, [TreeChange(0, tuple(before), 0, plan.context)], blobs)
 
 
 def land_fast_forward(space: Workspace, result: RebaseResult) -> RebaseResult:
