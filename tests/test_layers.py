@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LINES = (
     ("dataclass", "escape"),
     ("errors",),
-    ("events",),
+    ("arguments", "events"),
     ("config",),
     ("objects",),
     ("messages",),

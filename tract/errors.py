@@ -62,12 +62,22 @@ from typing import Any
 
 from tract.escape import one_line
 
+_LONGEST = 1000
+"""Characters of a message, as it is shown: a name that was refused may have any number. ``args`` and the facts have all of it."""
+
+
+def _shown(text: str) -> str:
+    """*text* as one line, which says how it begins and ends."""
+    if len(text) > _LONGEST:
+        text = f"{text[: _LONGEST * 2 // 3]}…{text[-_LONGEST // 3 :]}"
+    return one_line(text)
+
 
 class TractWarning(UserWarning):
     """The category of every warning of tract's; it points at the line that called it."""
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return _shown(super().__str__())
 
 
 class BudgetWarning(TractWarning):
@@ -90,7 +100,7 @@ class TractError(Exception):
     """The base of every error tract raises on purpose. Whatever name or text it is about, its message is one line that drives no terminal."""
 
     def __str__(self) -> str:
-        return one_line(super().__str__())
+        return _shown(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Made again as it is, for another process: what it was made of is not what it says."""

@@ -559,6 +559,19 @@ def test_metadata_that_cannot_be_kept_costs_itself_only():
     assert ["nested deeper" in one.detail and "kept without" in one.detail for one in result.refused] == [True]
 
 
+def test_a_value_nested_too_deeply_costs_itself_only():
+    repo = memory_repository()
+    deep: Any = "x"
+    for _ in range(150):
+        deep = [deep]
+    one = turn("b")._replace(message={"role": "user", "content": "b", "deep": deep})
+
+    result = import_conversation(repo, conversation(Branch("main", (turn("a"), one, turn("c")))))
+
+    assert ["a", "b", "c"] == texts(repo, "talk")
+    assert ["its JSON, as a text, stands in its place" in one.detail for one in result.refused] == [True]
+
+
 def test_a_message_over_the_limit_costs_itself_only():
     repo = memory_repository(config=TractConfig(max_message_size=1000))
 

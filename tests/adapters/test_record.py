@@ -267,6 +267,25 @@ def test_what_no_payload_can_keep_costs_itself_only_and_is_known_again():
     ] == [*first.warnings]
 
 
+@pytest.mark.parametrize("levels", [130, 190, 5000])
+def test_what_is_nested_too_deeply_costs_itself_only_and_is_known_again(levels):
+    deep = "x"
+    for _ in range(levels):
+        deep = [deep]
+    t = make_tract()
+    messages = [user("a"), {"role": "user", "content": [{"type": "text", "text": "b", "deep": deep}]}, user("c")]
+
+    first, again = t.record(messages), t.record(messages)
+
+    assert ("appended", "unchanged") == (first.kind, again.kind)
+    assert 3 == len(t.compile())
+    assert ["nested too deeply" in one for one in first.warnings] == [True]
+    kept = t.get_content("HEAD~1").message["content"][0]["deep"]
+    while isinstance(kept, list):
+        kept, levels = kept[0], levels - 1
+    assert kept == ("" if levels > 1000 else "[" * levels + '"x"' + "]" * levels)
+
+
 @pytest.mark.parametrize("request_", [5, "x", [1]])
 def test_a_request_is_a_dict(request_):
     with pytest.raises(ContentValidationError, match="request must be a dict, not"):

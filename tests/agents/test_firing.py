@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.agents.test_policies import Skip, Wants, outcomes
-from tests.making import make_tract, texts
+from tests.making import call, make_tract, texts
 from tract import Action, PolicySkip, Tract
 from tract.agents.limits import run_within
 from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning, ReadOnlyError
@@ -377,6 +377,29 @@ def test_of_two_handles_that_close_the_later_look_stays(tmp_path: Path) -> None:
     early.close()
 
     assert seen_next(tmp_path / "s", "d") == [["d"]]
+
+
+@dataclass
+class SeesHidden(Sees):
+    """Says whether what is new to it is hidden."""
+
+    name: str = "sees-hidden"
+    seen = []  # noqa: RUF012  # of all handles
+
+    def evaluate(self, tract: Tract) -> None:
+        self.seen.append([one.is_hidden for one in tract.new_messages()])
+
+
+def test_the_result_of_a_hidden_call_is_new_and_hidden(tmp_path: Path) -> None:
+    SeesHidden.seen.clear()
+    with Tract.open(tmp_path / "s") as t:
+        t.configure_policies([SeesHidden()])
+        asked = t.commit(call("c1"))
+        t.annotate(asked, "skip")
+        t.tool_result("c1", "found")
+
+        assert [False, True] == [one for seen in SeesHidden.seen for one in seen]
+        assert t.messages()[-1].is_hidden
 
 
 def test_a_handle_that_went_back_keeps_its_own_look(tmp_path: Path) -> None:

@@ -711,6 +711,19 @@ def test_a_content_goes_to_a_dict_and_back(content):
     assert content == t.get_content("HEAD")
 
 
+def test_a_pydantic_model_says_which_field_it_refuses():
+    pydantic = pytest.importorskip("pydantic")
+
+    class Note(pydantic.BaseModel):
+        many: int
+
+    t = make_tract()
+    t.register_content_type("note", Note)
+
+    with pytest.raises(ContentValidationError, match="content of type 'note': many: Input should be a valid integer"):
+        t.commit({"content_type": "note", "many": "some"})
+
+
 def test_a_pydantic_model_is_a_content_type_with_or_without_saying_so():
     pydantic = pytest.importorskip("pydantic")
 

@@ -273,7 +273,7 @@ def test_a_message_that_stands_for_no_child_is_not_expanded(tmp_path: Path) -> N
     [
         ({"role": "tool"}, "role of a collapse must be user, assistant or system, not 'tool'"),
         ({"target_tokens": 0}, "target_tokens must be a positive whole number, not 0"),
-        ({"auto_commit": "no"}, "auto_commit must be True, False or None, not 'no'"),
+        ({"auto_commit": "no"}, "auto_commit must be True or False, not 'no'"),
         ({"content": 5}, "content of a collapse must be text, not int"),
         ({"instructions": 5}, "instructions of a collapse must be text, not int"),
         ({"call_id": "z"}, "tool call 'z' of tract 'lead' is not in the context"),

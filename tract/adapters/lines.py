@@ -19,7 +19,7 @@ from tract.history.context import context_at, entries
 from tract.history.keys import find_key, keys_of, last_said
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
-from tract.objects.codec import encode
+from tract.objects.codec import MAX_DEPTH, encode, is_deeper
 from tract.objects.id import ObjectId
 from tract.objects.kept import message_value
 from tract.objects.model import NewObject, new_blob
@@ -244,8 +244,7 @@ class LineWriter:
         for turn in turns:
             time = time if turn.time is None else microseconds(turn.time, "time")
             try:
-                value = message_value(turn.message, turn.format)
-                blob = new_blob(value, "message")
+                value, blob = self._blob_of(turn)
                 config = None if turn.config is None else self._config(turn.config)
                 draft = Draft(value, metadata=self._metadata(turn), config=config, time=time, key=turn.key)
             except ContentValidationError as exc:
@@ -256,6 +255,21 @@ class LineWriter:
             tokens = None if running is None else running.add(blob.id, value)
             drafts.append((draft if turn.usage is None else self._with_usage(draft, turn, turn.usage, tokens), blob))
         return drafts
+
+    def _blob_of(self, turn: Turn) -> tuple[dict[str, Any], NewObject]:
+        """What a blob keeps of the turn's message, and the blob; what is nested too deeply is a text in it, which is told."""
+        value = message_value(turn.message, turn.format)
+        try:
+            return value, new_blob(value, "message")
+        except ContentValidationError:
+            if not is_deeper(turn.message, MAX_DEPTH - 1):
+                raise
+            from tract.adapters.transcripts.strictjson import mended  # hardly ever
+
+            told: list[tuple[str, str]] = []
+            value["message"] = mended(turn.message, lambda *what: told.append(what), levels=MAX_DEPTH - 1)
+            self.refused += [Refused(turn.line, f"{place}: {why}") for place, why in told]
+            return value, new_blob(value, "message")
 
     def _config(self, config: dict[str, Any]) -> dict[str, Any] | None:
         """A turn's generation config, checked: mostly it is that of the turn before."""

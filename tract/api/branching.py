@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from tract.api.handle import Handle
+from tract.arguments import checks_arguments
 from tract.errors import ContentValidationError
 from tract.history.branch import (
     BranchInfo,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tract.report.info import CommitInfo
 
 
+@checks_arguments
 class Branching(Handle):
     """The methods of a tract that make and move branches."""
 

@@ -7,6 +7,7 @@ from os import PathLike
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle, again_after_remote
+from tract.arguments import check_keywords, checks_arguments
 from tract.compile.totals import follow_records
 from tract.dataclass import replace
 from tract.errors import BudgetExceededError, ContentValidationError, RefMovedError
@@ -41,6 +42,7 @@ _COUNTED_EVERY = 4096
 """After so many commits their records are counted, while they are in memory."""
 
 
+@checks_arguments
 class Committing(Handle):
     """The methods of a tract that commit, annotate and tag."""
 
@@ -57,6 +59,7 @@ class Committing(Handle):
         *key* is a name that somebody else gave the message: where the branch has it, nothing is written, and the commit it has is given back (KeyConflictError where that has another content). On a branch without it a commit of another branch with this key and content is picked.
         """
         self._check_required()
+        check_keywords("commit", options, CommitOptions)
         if type(content) is dict:
             is_plain = "content_type" in content or ("role" in content and "stop_reason" not in content)
         else:
@@ -101,9 +104,10 @@ class Committing(Handle):
         A provider's body is taken too; where Anthropic's or Gemini's says nothing of instructions, those of the context stay.
         What the list no longer has leaves this branch's context by a commit; nothing leaves the history.
         """
-        from tract.adapters.recording import record  # most programs commit message by message
+        from tract.adapters.recording import RecordOptions, record  # most programs commit message by message
 
         self._check_required()
+        check_keywords("record", options, RecordOptions)
         given = messages if isinstance(messages, Mapping) else as_tuple(messages)
         with self._writing(looks=True) as space:
             try:
@@ -244,10 +248,10 @@ class Committing(Handle):
 
     def drop_partial(self, answer: PartialAnswer) -> None:
         """Forget what came of a streamed message; no error where that was done before."""
-        from tract.history.partial import drop_partial
+        from tract.history.partial import drop_partial, id_of
 
         with self._access() as space:
-            drop_partial(space.repo, answer.id)
+            drop_partial(space.repo, id_of(answer))
 
     def annotate(
         self,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from tract.api.handle import Handle
+from tract.arguments import checks_arguments
 from tract.revision import Revision, resolve_revision, revision_text, revision_texts
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from tract.curation.reorder import ReorderResult
 
 
+@checks_arguments
 class Compressing(Handle):
     """The methods of a tract that compress, expand and reorder its context."""
 

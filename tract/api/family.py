@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, cast
 
 from tract.api.committing import Committing
+from tract.arguments import checks_arguments
 from tract.dataclass import replace
 from tract.errors import LLMConfigError, SessionError, SpawnError, TractError
 from tract.repo import Repository
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 Autonomy = Literal["manual", "collaborative", "autonomous"]
 
 
+@checks_arguments
 class Family(Committing):
     """The methods of a tract that make children, and bring back what they did."""
 

@@ -176,6 +176,7 @@ class Handle:
         return self._closed
 
     def __enter__(self) -> Self:
+        self._check_open()
         return self
 
     def __exit__(self, *_: object) -> None:

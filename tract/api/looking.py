@@ -7,7 +7,9 @@ from os import PathLike, fspath, getcwd
 from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from tract.api.handle import Handle
+from tract.arguments import checks_arguments
 from tract.dataclass import replace
+from tract.errors import BlobNotFoundError
 from tract.history.commit import message_named
 from tract.history.priority import Priority, PriorityAnnotation, annotation_history
 from tract.history.tags import list_tags
@@ -41,6 +43,7 @@ _NOT_TO_SEND = frozenset(("at_commit", "at_time", "order", "notes"))
 """With any of these, a context is compiled to be looked at."""
 
 
+@checks_arguments
 class Looking(Handle):
     """The methods of a tract that change nothing."""
 
@@ -145,6 +148,8 @@ class Looking(Handle):
     def get_blob(self, id: str) -> bytes:
         """The bytes that ``put_blob`` kept under *id*; BlobNotFoundError where there are none."""
         with self._looking() as space:
+            if not isinstance(id, str):
+                raise BlobNotFoundError(f"{id!r:.40}", "an id is a text")
             blob = resolve_object(space.repo, id, "blob")
             return read_bytes(blob, space.repo.objects.read(blob))
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tract.api.handle import Handle
+from tract.arguments import checks_arguments
 
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.maintenance.gc.options import GCResult
 
 
+@checks_arguments
 class Maintaining(Handle):
     """The methods of a tract that look after its store."""
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Unpack, cast
 
 from tract.api.handle import Handle
+from tract.arguments import checks_arguments
 from tract.revision import Revision, revision_text, revision_texts
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from tract.llm.types import LLMClient
 
 
+@checks_arguments
 class Merging(Handle):
     """The methods of a tract that merge, rebase, cherry-pick and revert."""
 

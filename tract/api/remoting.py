@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from tract.api.looking import Looking
 from tract.api.merging import Merging
+from tract.arguments import checks_arguments
 from tract.events import began, emit
 
 # Most programs run without these, and to load them takes longer than many a command.
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from tract.remote.remotes import RemoteInfo
 
 
+@checks_arguments
 class Remoting(Looking, Merging):
     """The methods of a tract about remotes."""
 

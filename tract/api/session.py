@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Literal, Self, Unpack
 from tract.api.family import Autonomy
 from tract.api.opening import check_before_creating, check_is_opened, open_or_create, storage_errors
 from tract.api.tract import Tract
+from tract.arguments import checks_arguments
 from tract.compile.workspace import Workspace
 from tract.dataclass import replace
 from tract.errors import ConfigError, SessionError
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from tract.tokens.counter import TokenCounter
 
 
+@checks_arguments
 class Session:
     """The tracts of a store.
 
@@ -111,7 +113,8 @@ class Session:
                 self._repo.close()
 
     def __enter__(self) -> Self:
-        return self
+        with self._using():
+            return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -151,7 +154,7 @@ class Session:
     def release_tract(self, name: str) -> None:
         """Close the session's handle on the tract *name*; SessionError where it has none."""
         with self._using():
-            if name not in self._open:
+            if self._held(name) is None:
                 raise SessionError(f"tract '{name}' is not open")
             self._open.pop(name).close()
 
@@ -319,9 +322,13 @@ class Session:
             self._repo.refs.refresh()
             yield self._repo
 
+    def _held(self, name: str) -> Tract | None:
+        """The session's handle on a tract, where it has one."""
+        return self._open.get(name) if isinstance(name, str) else None
+
     def _handle(self, name: str, config: TractConfig | None = None) -> Tract:
         """The open tract *name*, with *config* where it was just given: a budget's callback is never saved."""
-        tract = self._open.get(name)
+        tract = self._held(name)
         if tract is None or tract.is_closed:
             repo = self._inside(name)
             tract = self._open[name] = self._opened(repo if config is None else with_settings(repo, config))
@@ -355,7 +362,7 @@ class Session:
 
     def _check_no_batch(self, name: str, done: str) -> None:
         """SessionError where a batch of the tract's handle is open: it could not land any more."""
-        tract = self._open.get(name)
+        tract = self._held(name)
         if tract is not None and tract.has_open_batch:
             raise SessionError(f"tract '{name}' cannot be {done}: a batch of it is open")
 

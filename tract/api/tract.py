@@ -26,6 +26,7 @@ from tract.api.observing import Observing
 from tract.api.opening import check_before_creating, open_or_create, storage_errors
 from tract.api.orchestrating import Orchestrating
 from tract.api.remoting import Remoting
+from tract.arguments import check_argument
 from tract.errors import ConfigError
 from tract.history.branch import on_branch
 
@@ -80,6 +81,9 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
+        yes_or_no = {"create": create, "read_only": read_only, "verify_cache": verify_cache, "fresh": fresh}
+        for name, value in yes_or_no.items():
+            check_argument(name, value, "bool")
         check_before_creating(tract_id, config, tokenizer, durability, branch, author=author)
         if remote is not None or sync != "manual" or fresh:
             from tract.remote.opening import check_sync, prepare

@@ -7,11 +7,11 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
 
+from tract.arguments import check_keywords
 from tract.compile.messages import View
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import TokenCount, request_total, token_total
 from tract.compile.workspace import Workspace, ask_store, context_commit, notes_then
-from tract.config import check_keywords
 from tract.dataclass import KW_ONLY, dataclass, field, replace
 from tract.errors import ContentValidationError
 from tract.escape import escaped

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
@@ -87,6 +87,8 @@ class TokenBudgetConfig:
         except ValueError:
             known = ", ".join(action.value for action in BudgetAction)
             raise ConfigError(f"budget action {self.action!r} is unknown; known are {known}") from None
+        if self.callback is not None and not callable(self.callback):
+            raise ConfigError(f"the callback of a budget must be a function, not {self.callback!r:.40}")
 
 
 @lru_cache(maxsize=64)
@@ -207,13 +209,6 @@ def check_config(config: object) -> None:
     """ConfigError for what is no TractConfig, as a dict is none."""
     if not isinstance(config, TractConfig):
         raise ConfigError(f"config must be a TractConfig, not {type(config).__name__}")
-
-
-def check_keywords(function: str, given: Iterable[str], known: type) -> None:
-    """TypeError, as Python's own, for a keyword that the options *known*, a TypedDict, do not have: one that is mistyped must not be ignored."""
-    for name in given:
-        if name not in known.__annotations__:
-            raise TypeError(f"{function}() got an unexpected keyword argument '{name}'")
 
 
 def check_price(name: str, value: object) -> None:

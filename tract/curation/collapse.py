@@ -13,8 +13,8 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, TypedDict, cast
 
+from tract.arguments import check_keywords
 from tract.compile.workspace import Workspace
-from tract.config import check_keywords
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.facts import doubt_about
 from tract.curation.compress.result import UNFIT, Requirements
@@ -137,7 +137,7 @@ class Said(NamedTuple):
 
 
 def check_options(options: CollapseOptions) -> None:
-    """CompressionError for what a collapse cannot be asked for."""
+    """CompressionError for what a collapse cannot be asked for, ContentValidationError for a value of another kind."""
     check_keywords("collapse", options, CollapseOptions)
     for what in ("content", "instructions"):
         text = options.get(what)
@@ -150,8 +150,6 @@ def check_options(options: CollapseOptions) -> None:
         raise CompressionError(f"the role of a collapse must be user, assistant or system, not {role!r:.40}")
     if target is not None and (type(target) is not int or target < 1):
         raise CompressionError(f"target_tokens must be a positive whole number, not {target!r:.40}")
-    if options.get("auto_commit") not in (None, True, False):
-        raise CompressionError(f"auto_commit must be True, False or None, not {options['auto_commit']!r:.40}")
 
 
 def find_link(repo: Repository, child: str, *, force: bool) -> Link:

@@ -8,8 +8,8 @@ from typing import Any
 from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace, context_commit
 from tract.curation.context_view import ContextView
-from tract.dataclass import dataclass, field
-from tract.errors import BlobNotFoundError, EditTargetError
+from tract.dataclass import dataclass, field, replace
+from tract.errors import BlobNotFoundError, ContentValidationError, EditTargetError
 from tract.history.compression import is_summary
 from tract.history.context import context_at, count_entries, index_of
 from tract.history.priority import Priority, priority_of
@@ -18,7 +18,7 @@ from tract.messages.kinds import MessageKind, kind_of
 from tract.messages.message import Message
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
-from tract.objects.id import ObjectId
+from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import CommitOperation, Object
 from tract.objects.strict_reader import read_blob
 from tract.repo import Repository
@@ -84,6 +84,9 @@ def list_messages(
 
     EditTargetError for one of *only* that the context does not have.
     """
+    for name, number in (("start", start), ("count", 0 if count is None else count)):
+        if type(number) is not int:
+            raise ContentValidationError(f"{name} must be a number of messages, not {number!r:.40}")
     if revision == "HEAD" and space.repo.head()[1] is None and only is None:
         return []
     view = ContextView(space, context_commit(space.repo, revision))
@@ -158,7 +161,21 @@ def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
     if at != since:
         return list_messages(space)
     notes = space.compiler.advance_notes()
-    return [_new_message(space, notes, *row) for row in _places(repo, tip, came, contents)]
+    return _with_halves(
+        space, notes, tip, [_new_message(space, notes, *row) for row in _places(repo, tip, came, contents)]
+    )
+
+
+def _with_halves(
+    space: Workspace, notes: NoteTables, tip: ObjectId | None, found: list[MessageInfo]
+) -> list[MessageInfo]:
+    """*found*, of which those are hidden too that the other half of their tool pair is: that is looked for where something is skipped."""
+    if all(one.kind not in ("tool_call", "tool_result") for one in found) or space.compiler.is_custom:
+        return found
+    if not any(notes.is_skipped(space.repo, commit) for commit in notes.priorities.targets()):
+        return found
+    hidden = space.compiler.compile(tip).hidden.blobs
+    return [replace(one, is_hidden=one.is_hidden or parse_id(one.commit_hash) in hidden) for one in found]
 
 
 def _places(

@@ -191,8 +191,16 @@ def _text(lines: Sequence[bytes]) -> str:
     return "".join(pieces)
 
 
+def id_of(answer: PartialAnswer) -> str:
+    """The id of what :func:`partial_answers` gave; ContentValidationError for anything else."""
+    if not isinstance(answer, PartialAnswer):
+        raise ContentValidationError(f"a partial answer is a PartialAnswer, not {answer!r:.40}")
+    return answer.id
+
+
 def check_partial(repo: Repository, answer: PartialAnswer, *, may_have_moved: bool) -> None:
     """Refuse to commit *answer* where it would answer what it never saw: on another branch, or behind other messages unless *may_have_moved*."""
+    id_of(answer)
     ref, tip = repo.head()
     branch = None if ref is None else ref.removeprefix(HEADS)
     if branch != answer.branch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Unpack
 
-from tract.config import check_keywords
+from tract.arguments import check_keywords
 from tract.llm.anthropic_format import AnthropicAssembler, anthropic_body, read_anthropic_answer
 from tract.llm.client import Provider, ProviderClient
 from tract.llm.client_settings import (

@@ -253,10 +253,10 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
 
 def check_content_type(name: str, cls: type[Any]) -> str:
     """*name*, when *cls* can be registered under it."""
-    if name in BUILTIN:
-        raise ContentValidationError(f"content type '{name}' is built in")
     if not isinstance(name, str) or not name.isidentifier():
         raise ContentValidationError(f"{name!r} is no name for a content type: it must be an identifier")
+    if name in BUILTIN:
+        raise ContentValidationError(f"content type '{name}' is built in")
     if not (hasattr(cls, "__dataclass_fields__") or hasattr(cls, "model_dump")):
         raise ContentValidationError(f"content type '{name}' must be a dataclass or a pydantic model")
     if _named_by(cls) not in (None, name):
@@ -293,7 +293,10 @@ def _build(cls: type[Any], name: str, values: dict[str, JSON]) -> Any:
 
 
 def _reason(exc: Exception) -> str:
-    """What a constructor said, without its own name in front."""
+    """What a constructor said, without its own name in front; of pydantic's errors, the first field that has one."""
+    if hasattr(exc, "errors"):
+        first = exc.errors()[0]
+        return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
     return str(exc).split("__init__() ")[-1].splitlines()[0]
 
 

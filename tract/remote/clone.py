@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tract.arguments import check_argument
 from tract.config import TractConfig
 from tract.config.remote_config import RemoteConfig
 from tract.dataclass import replace
@@ -38,6 +39,7 @@ def clone(
     With *depth* it has the last so many commits of each branch, with their whole contexts, and no history behind them.
     What is made is removed again where that fails.
     """
+    check_argument("path", path, "str | PathLike[str]")
     if depth is not None and (type(depth) is not int or depth < 1):
         raise ConfigError(f"depth must be a number of commits, 1 or more, not {depth!r}")
     remote = RemoteConfig(name=name, url=str(parse_address(url)), timeout=timeout, options=dict(options or {}))

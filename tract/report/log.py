@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import partial
 from typing import Any, TypedDict, Unpack
 
+from tract.arguments import check_keywords
 from tract.compile.workspace import Workspace
-from tract.config import check_keywords
 from tract.errors import ContentValidationError
 from tract.history.reachability import reachable
 from tract.history.records import records_behind
@@ -57,8 +57,10 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
     check_keywords("log", options, LogOptions)
     skip = options.get("skip", 0)
     for name, number in (("limit", limit), ("skip", skip)):
-        if number is not None and (type(number) is not int or number < 0):
-            raise ContentValidationError(f"{name} must be a number of commits, not {number!r}")
+        if (number is not None or name == "skip") and (type(number) is not int or number < 0):
+            raise ContentValidationError(f"{name} must be a number of commits, not {number!r:.40}")
+    if not isinstance(options.get("text"), str | None):
+        raise ContentValidationError(f"text must be a text, not {options['text']!r:.40}")
     asked_for = test_of(space, options)
     found = (id for id, commit in walk(space.repo, options) if asked_for(id, commit))
     return CommitLog(describe_all(space, at_most(found, limit, skip)))
@@ -70,7 +72,9 @@ def records(
     """The records behind *start*, newest first, those of *kind* and with *key* where they are given, *limit* at most."""
     repo = space.repo
     if limit is not None and (type(limit) is not int or limit < 0):
-        raise ContentValidationError(f"limit must be a number of records, not {limit!r}")
+        raise ContentValidationError(f"limit must be a number of records, not {limit!r:.40}")
+    if not isinstance(kind, str | None):
+        raise ContentValidationError(f"a kind of record is a text, not {kind!r:.40}")
     of_key = None
     if key is not None:
         from tract.history.keys import commits_said  # most programs use no keys

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple, TypedDict, Unpack
 
-from tract.config import check_keywords
+from tract.arguments import check_keywords
 from tract.dataclass import dataclass, replace
 from tract.errors import ContentValidationError
 from tract.escape import escaped
@@ -76,9 +76,12 @@ def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> lis
     tract, role, tool = options.get("tract"), options.get("role"), options.get("tool")
     since, limit = options.get("since"), options.get("limit")
     if limit is not None and (type(limit) is not int or limit < 0):
-        raise ContentValidationError(f"limit must be a number of hits, not {limit!r}")
+        raise ContentValidationError(f"limit must be a number of hits, not {limit!r:.40}")
     if not isinstance(text, str):
         raise ContentValidationError(f"what is searched for must be text, not {type(text).__name__}")
+    for name, word in (("role", role), ("tool", tool)):
+        if not isinstance(word, str | None):
+            raise ContentValidationError(f"{name} must be a text, not {word!r:.40}")
     pattern = _pattern(text, regex=regex, case=case)
     words = words_of(text) if regex else re.findall(r"\w+", text)
     test = test_for(words, case=case) or test_for(re.findall(r"\w+", tool or ""), case=True)

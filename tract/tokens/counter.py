@@ -40,7 +40,7 @@ class TiktokenCounter:
     """
 
     def __init__(self, encoding: str = "o200k_base") -> None:
-        if encoding not in _PATTERNS:
+        if not isinstance(encoding, str) or encoding not in _PATTERNS:
             raise TokenizerError(f"no tiktoken encoding named '{encoding}'; known are {', '.join(_PATTERNS)}")
         self._encoding = encoding
 

@@ -7,8 +7,8 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
+from tract.arguments import check_keywords
 from tract.compile.workspace import Workspace
-from tract.config import check_keywords
 from tract.errors import ClosedError, ContentValidationError, TractError, TractWarning
 from tract.history.partial import PartialFile
 from tract.objects.content import DialogueContent, Role

@@ -70,7 +70,7 @@ def export_context(context: CompiledContext, format: str, *, folder: str = "") -
 
     ContentValidationError for a format that there is none, and for a context in which nothing can be sent.
     """
-    if format not in _WRITERS:
+    if not isinstance(format, str) or format not in _WRITERS:
         raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(EXPORT_FORMATS)}")
     writer = _WRITERS[format]
     session = Session(str(uuid.uuid4()), folder, datetime.now(UTC))

@@ -19,6 +19,7 @@ from tract.dataclass import replace
 from tract.errors import ContentValidationError
 from tract.messages.form import checked_form
 from tract.messages.sent_history import Sending
+from tract.objects.codec import MAX_DEPTH
 from tract.objects.kept import plain_json, with_plain_parts
 from tract.objects.message_format import JSON
 from tract.tokens.usage import TokenUsage
@@ -84,7 +85,7 @@ def record(
 def _made(space: Workspace, given: Given, about: About, on_divergence: OnDivergence, expected: Asked) -> RecordResult:
     try:
         return land(space, _planned(space, given), about, on_divergence, expected)
-    except (ContentValidationError, TypeError) as exc:
+    except (ContentValidationError, TypeError, RecursionError) as exc:
         plain = list(map(with_plain_parts, given.items))
         if plain != list(given.items):  # an SDK's own blocks, which nothing can compare or keep; most lists have none
             return _made(space, replace(given, items=plain), about, on_divergence, expected)
@@ -92,7 +93,7 @@ def _made(space: Workspace, given: Given, about: About, on_divergence: OnDiverge
             plain_json("messages", plain)  # says what is no JSON, and where
             raise
         told: list[str] = []
-        items = mended(list(given.items), lambda place, what: told.append(f"message {place}: {what}"))
+        items = mended(list(given.items), lambda place, what: told.append(f"message {place}: {what}"), levels=MAX_DEPTH)
         if not told:
             raise
         # What no payload can keep costs itself only; the next list has it again, and is the same.

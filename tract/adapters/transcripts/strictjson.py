@@ -13,11 +13,11 @@ from functools import partial
 from types import NoneType
 
 from tract.dataclass import dataclass
-from tract.objects.json import NotJsonError, Refuse, TooDeepError, parse_kept_json
+from tract.objects.json import NotJsonError, Refuse, TooDeepError, compact_json, parse_kept_json
 from tract.objects.message_format import JSON
 
 MAX_DEPTH = 200
-"""Levels of lists and objects in one message. Real messages have about ten."""
+"""Levels of lists and objects in one message, as far as it is looked at. Real messages have about ten."""
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -82,8 +82,8 @@ def first_bad_byte(data: bytes) -> int | None:
     return None
 
 
-def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> JSON:
-    """*value* without what no payload can keep, half surrogate pairs and the ``Refused`` that something stands for."""
+def mended(value: JSON, report: Callable[[str, str], None], place: str = "", levels: int = -1) -> JSON:
+    """*value* without what no payload can keep: half surrogate pairs, the ``Refused`` that something stands for, and what is nested in more than *levels*, which are as many as there are where they are below 0."""
     if isinstance(value, str):
         if value.isascii() or not _has_lone_surrogate(value):
             return value
@@ -92,19 +92,32 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "") -> 
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not _is_kept(value):
         report(place, f"a number that cannot be kept; the text '{str(value)[:40]}' stands in its place")
         return str(value)
+    if isinstance(value, (list, dict)) and not levels:
+        text = _text_of(value)
+        stands = "its JSON, as a text, stands" if text else "nothing is"
+        report(f"{place[:60]}…", f"nested too deeply; {stands} in its place")
+        return text
     if isinstance(value, list):
-        return [mended(item, report, f"{place}[{at}]") for at, item in enumerate(value)]
+        return [mended(item, report, f"{place}[{at}]", levels - 1) for at, item in enumerate(value)]
     if isinstance(value, Refused) and not value.is_lost:
         kept = value.kept
         instead = f"the text '{kept[:40]}' stands in its place" if isinstance(kept, str) else "the last one was kept"
         report(place, f"{value.reason}; {instead}")
-        return mended(kept, report, place)
+        return mended(kept, report, place, levels)
     if isinstance(value, dict):
         return {
-            mended(key, report, place): mended(item, report, f"{place}.{key}" if place else key)
+            mended(key, report, place): mended(item, report, f"{place}.{key}" if place else key, levels - 1)
             for key, item in value.items()
         }
     return value
+
+
+def _text_of(value: JSON) -> str:
+    """The JSON of *value*; nothing where that is deeper than any encoder goes."""
+    try:
+        return re.sub("[\ud800-\udfff]", "\ufffd", compact_json(value))
+    except (RecursionError, TypeError, ValueError):
+        return ""
 
 
 def _is_kept(number: float) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, cast
 
+from tract.arguments import check_keywords
 from tract.compile.workspace import Moving, Workspace
 from tract.curation.compress.land import forget_pieces, land_compression, recounted
 from tract.curation.compress.pending import dry_run_of, with_content
@@ -41,6 +42,7 @@ def compress(
     **options: Unpack[CompressionOptions],
 ) -> CompressResult | PendingCompression:
     """Compress as *options* say, or keep the compression for its review; *client* is the configured model."""
+    check_keywords("compress", options, CompressionOptions)
     request = CompressionRequest(auto_commit=auto_commit, dry_run=dry_run, **options)
     is_asked = request.content is None and not request.dry_run
     if is_asked:
@@ -61,6 +63,8 @@ def compress(
 
 def keep_compression(space: Workspace, pending: PendingCompression, *, again: bool = False) -> PendingCompression:
     """Write the compression down, and give it back with its tokens counted; *again* is for one that waits already."""
+    if not isinstance(pending, PendingCompression):
+        raise CompressionError(f"a compression to keep is a PendingCompression, not {pending!r:.40}")
     pending = recounted(space, pending, force=True)
     if again:
         _checked(space.repo, pending)

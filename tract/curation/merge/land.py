@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn, Unpack
 
+from tract.arguments import check_keywords
 from tract.compile.workspace import Moving, Workspace
-from tract.config import check_keywords
 from tract.curation.merge.plan import MergeOptions, plan_merge_of
 from tract.curation.merge.resolve import choose_resolver, resolve_conflicts
 from tract.curation.merge.result import MergeResolution, MergeResult, count_of

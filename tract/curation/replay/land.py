@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Unpack
 
+from tract.arguments import check_keywords
 from tract.compile.workspace import Moving, Workspace
-from tract.config import check_keywords
 from tract.curation.merge.resolve import choose_resolver
 from tract.curation.replay.plan import Replay, ReplayOptions, ReplayRequest, plan_replay_of, resolve_replay
 from tract.curation.replay.result import (

@@ -47,7 +47,7 @@ def load_prompt(name: str, folder: str | Path | None = None) -> Prompt:
     """The prompt *name*: the one in *folder* where there is one, else tract's own."""
     from importlib.resources import files  # loads tempfile and shutil, and most programs read no prompt
 
-    if not _NAME.fullmatch(name):
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise LLMConfigError(f"no prompt can be named {name!r:.80}")
     if folder is not None:
         own = Path(folder) / f"{name}.txt"
