@@ -203,6 +203,11 @@ class Repository:
             write_shallow(self.path, cuts)
             self.look_at_shallow()
 
+    def take_cuts(self, cuts: Mapping[ObjectId, Cut], is_new: Callable[[ObjectId], bool]) -> None:
+        """Write down what was cut of the commits that come, before the objects land; what the store has itself, and for which *is_new* says no, stays as whole as it is."""
+        self.look_at_shallow()
+        self.put_cuts({**{id: cut for id, cut in cuts.items() if is_new(id)}, **self.shallow.cuts})
+
     def node(self, id: ObjectId) -> Node:
         """The tree node *id*."""
         cache = self.decoded.nodes

@@ -60,6 +60,11 @@ def runner(folder: Path) -> Run:
     return run
 
 
+def texts(run: Run, tract: str = "root") -> list[Any]:
+    """The contents of the messages that a model would be sent."""
+    return [message["content"] for message in run("compile", "--tract", tract, "--json").json["messages"]]
+
+
 @pytest.fixture
 def anywhere(tmp_path: Path) -> Run:
     """Runs a command line in an empty folder."""

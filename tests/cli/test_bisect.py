@@ -169,8 +169,6 @@ def test_where_only_skipped_commits_are_left_they_are_named(talk):
         f"only skipped commits are left, any of which may be the first bad one: {commits[16][:16]}, {commits[15][:16]}"
         in outcome.err
     )
-    assert "good" == talk("bisect", "log", "--json").json_lines[1]["verdict"]
-    assert commits[15] == talk("bisect", "bad", commits[15], "--json").json["first_bad"]
 
 
 @pytest.mark.parametrize(

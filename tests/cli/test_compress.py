@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.cli.conftest import Run, texts
 from tests.llm.server import LLMServer, llm_process, llm_server, text
 
 __all__ = ["llm_process", "llm_server"]
-
-Run = Callable[..., Any]
 
 
 @pytest.fixture
@@ -23,10 +19,6 @@ def talk(run: Run) -> Run:
         run("commit", "--role", "user", f"question {at} that is long enough")
         run("commit", "--role", "assistant", f"answer {at} that is long enough")
     return run
-
-
-def texts(run: Run) -> list[str]:
-    return [message["content"] for message in json.loads(run("compile", "--format", "openai").out)]
 
 
 def test_a_summary_from_the_command_line_or_the_standard_input(talk: Run) -> None:

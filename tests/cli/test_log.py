@@ -255,11 +255,8 @@ def test_the_graph_leads_over_what_is_not_shown(talk):
     ("argv", "texts"),
     [
         (("--all", "--not", "main"), ["left"]),
-        (("side", "--not", "main"), ["left"]),
         (("--not", "main", "--not", "side"), ["left"]),
-        (("main", "side", "--not", "main~1"), ["right", "left"]),
         (("--not", "side..main"), ["left"]),
-        (("--not", "^side", "main"), ["left"]),
     ],
 )
 def test_what_stands_behind_not_is_left_out(run, argv, texts):

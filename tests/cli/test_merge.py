@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.cli.conftest import Run, texts
 from tests.llm.server import LLMServer, llm_process, llm_server
 from tract.maintenance.fsck.check import check_repository
 
 __all__ = ["llm_process", "llm_server"]
-
-Run = Callable[..., Any]
-
-
-def texts(run: Run) -> list[str]:
-    return [message["content"] for message in json.loads(run("compile", "--format", "openai").out)]
 
 
 def id_of(run: Run, revision: str = "HEAD") -> str:

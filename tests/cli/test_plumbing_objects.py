@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Terminal
 from tests.cli.plumbing import ByteStore
 from tract import Tract
 from tract.cli.console import Console
@@ -23,11 +24,6 @@ from tract.repo import Repository
 
 ROOT = Path(__file__).resolve().parents[2]
 MISSING = "0" * 64
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 class Store(ByteStore):

@@ -6,13 +6,9 @@ import io
 
 import pytest
 
+from tests.cli.conftest import Terminal
 from tract.cli.console import Console
 from tract.cli.progress import Progress
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
 
 
 def progress_on(stream: io.StringIO, seconds: float, monkeypatch: pytest.MonkeyPatch) -> str:

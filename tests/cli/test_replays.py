@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, texts
 
 
 @pytest.fixture
@@ -39,10 +39,6 @@ def resolve(folder: Path, name: str, text: str) -> None:
     lines = path.read_text().split("\n")
     marks = [at for at, line in enumerate(lines) if line.startswith("@@@@@@@")]
     path.write_text("\n".join([*lines[: marks[0] + 1], text, *lines[marks[1] :]]))
-
-
-def texts(tract: Run) -> list[str]:
-    return [message["content"] for message in tract("compile", "--format", "openai").json]
 
 
 def test_a_rebase_lists_what_it_made(tract: Run) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, texts
 from tests.llm.server import LLMServer, llm_process, llm_server
 
 __all__ = ["llm_process", "llm_server"]
@@ -16,10 +16,6 @@ def lead(run: Run) -> Run:
     for role, text in (("system", "be brief"), ("user", "four days in Bern"), ("assistant", "gladly")):
         assert 0 == run("commit", "--role", role, text).status
     return run
-
-
-def texts(run: Run, tract: str = "root") -> list[str]:
-    return [message["content"] for message in run("compile", "--tract", tract, "--json").json["messages"]]
 
 
 def test_a_child_is_made_works_and_its_work_comes_back(lead: Run) -> None:

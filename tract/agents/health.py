@@ -6,7 +6,7 @@ No model is asked. On a handle that has looked before it costs what was added si
 from __future__ import annotations
 
 import heapq
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -14,19 +14,21 @@ from tract.agents.advice import advise
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
 from tract.agents.leftout import KEPT_TURNS
 from tract.agents.measures import Measures, Share
-from tract.agents.originals import ArchiveTable
 from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import ContextTotals, newest_usage, snapshot_totals
 from tract.compile.workspace import Workspace
+from tract.config import read_retention
 from tract.dataclass import dataclass, field
 from tract.history.branch import on_branch
 from tract.history.context import context_at, index_of
 from tract.history.times import moment
+from tract.history.walk import first_outlines
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind
 from tract.objects.collector import without_collections
 from tract.objects.id import ObjectId
+from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.report.shared_prefix import prefix_of_last_call
@@ -40,6 +42,9 @@ CACHE_SECONDS = 300
 """How long providers keep a prompt's cache that nobody uses: Anthropic's and OpenAI's least."""
 
 _FOUND = 10
+
+_FURTHEST = 20_000
+"""So many commits back compressions are looked for."""
 
 
 class LargeMessage(NamedTuple):
@@ -122,6 +127,37 @@ class Health(Shown):
 
     def __str__(self) -> str:
         return "\n".join(health_lines(self))
+
+
+@dataclass(slots=True)
+class ArchiveTable:
+    """The compressions behind *tip*, with their times, the newest first; what came since costs what it has."""
+
+    tip: ObjectId | None = None
+    found: list[tuple[ObjectId, int]] = field(default_factory=list)
+
+    def advance(self, repo: Repository, tip: ObjectId | None) -> None:
+        """Look behind *tip*."""
+        new: list[tuple[ObjectId, int]] = []
+        known: list[tuple[ObjectId, int]] = []
+        for steps, (id, commit) in enumerate(first_outlines(repo, tip)):
+            if id == self.tip:
+                known = self.found
+                break
+            if steps >= _FURTHEST:
+                break
+            if commit.operation == CommitOperation.COMPRESS:
+                new.append((id, commit.time))
+        self.tip, self.found = tip, [*new, *known]
+
+    def waiting(self, space: Workspace) -> int:
+        """How many archives are older than the tract keeps them, and still there."""
+        kept = space.config.archive_retention_days
+        days = None if kept is None else read_retention("archive_retention_days", kept).days
+        if days is None or days == float("inf"):
+            return 0
+        oldest = space.repo.clock() - round(timedelta(days=days).total_seconds() * 1_000_000)
+        return sum(time < oldest and id not in space.repo.shallow.cuts for id, time in self.found)
 
 
 @dataclass(slots=True)

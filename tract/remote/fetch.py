@@ -107,11 +107,15 @@ def _bring(
                 link.forget_pack(pack.key)
             receive(link, list(packs.values()), incoming, is_new=False, told=told)
             missing = incoming.lacking(roots, cuts)
-        if missing:
-            raise RemoteError(
-                f"remote '{link.name}' is damaged: object {missing[0].hex()[:16]} is in none of the packs that its heads name"
-            )
+        _check_whole(link, missing)
         _land_all(link, repo, heads, cuts, incoming, asked, found)
+
+
+def _check_whole(link: Link, missing: Sequence[ObjectId]) -> None:
+    if missing:
+        raise RemoteError(
+            f"remote '{link.name}' is damaged: object {missing[0].hex()[:16]} is in none of the packs that its heads name"
+        )
 
 
 def _land_all(
@@ -159,11 +163,7 @@ def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: A
             refs = {name: id for name, id in head.refs.items() if id is None or incoming.has(id)}
             kept.append(replace(head, folded={}, notes=tuple(notes), refs=refs))
         roots = [root for head in kept for root in roots_of(head)]
-        missing = incoming.lacking(roots, cuts)
-        if missing:
-            raise RemoteError(
-                f"remote '{link.name}' is damaged: object {missing[0].hex()[:16]} is in none of the packs that its heads name"
-            )
+        _check_whole(link, incoming.lacking(roots, cuts))
         _land_all(link, repo, kept, cuts, incoming, asked, found)
 
 
@@ -224,7 +224,7 @@ def _land(
     own = replace(repo, tract=tract, prefix=tract_prefix(tract), branch=None)
     with transaction(own, f"fetch: {link.name}", moves="refs") as tx:
         tx.repo = replace(incoming.reader(), tract=tract, prefix=own.prefix, branch=None)
-        _take_cuts(own, incoming, cuts)
+        own.take_cuts(cuts, incoming.__contains__)
         incoming.land(tx)
         refs = [*_branch_edits(link, tx, heads), *_tag_edits(tx, heads)]
         _check_targets(link, tx, heads)
@@ -246,13 +246,6 @@ def _check_targets(link: Link, tx: Transaction, heads: Iterable[Head]) -> None:
         for name, id in at:
             if id is not None and tx.repo.commit(id).operation is CommitOperation.NOTE:
                 raise RemoteError(f"remote '{link.name}': '{name}' of tract '{head.tract}' is at a note")
-
-
-def _take_cuts(repo: Repository, incoming: Incoming, cuts: Mapping[ObjectId, Cut]) -> None:
-    """Write down what was cut of the commits that come; what the store has itself stays as whole as it is. Before the objects land."""
-    repo.look_at_shallow()
-    new = {id: cut for id, cut in cuts.items() if id in incoming and id not in repo.shallow.cuts}
-    repo.put_cuts({**new, **repo.shallow.cuts})
 
 
 def _branch_edits(link: Link, tx: Transaction, heads: Iterable[Head]) -> Iterator[tuple[FetchedRef, RefEdit | None]]:

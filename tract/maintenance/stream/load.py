@@ -6,7 +6,7 @@ Nothing is seen of a stream before all of it was read and found good: its object
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import BinaryIO, NamedTuple
 
 from tract.errors import RefNameError, StorageError, TractError
@@ -76,19 +76,12 @@ def import_stream(
         with store.lock():
             repo.refs.refresh()
             edits = _edits(repo, refs, force=force)
-            _take_over_cuts(repo, cuts, arrivals)
+            repo.take_cuts(cuts, arrivals.brought)
             quarantine.land()
             taken = last is not None and _take_over(repo, store, last, refs)
             if not taken:
                 repo.refs.update(edits, reason="fast-import")
     return ImportResult(count, arrivals.new, len(refs), arrivals.operations, arrivals.operations if taken else 0)
-
-
-def _take_over_cuts(repo: Repository, cuts: Mapping[ObjectId, Cut], arrivals: Arrivals) -> None:
-    """Write down what was cut of the commits that come; what the store has itself stays as whole as it is. Before the objects land."""
-    repo.look_at_shallow()
-    new = {id: cut for id, cut in cuts.items() if arrivals.brought(id)}
-    repo.put_cuts({**new, **repo.shallow.cuts})
 
 
 def _read_head(reader: StreamReader) -> tuple[int, int, dict[ObjectId, Cut]]:
