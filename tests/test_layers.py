@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = (
-    ("dataclass", "escape"),
+    ("dataclass", "escape", "named_tuple"),
     ("errors",),
     ("arguments", "events"),
     ("config",),
@@ -63,6 +63,15 @@ def test_a_module_imports_only_from_its_own_package_or_below(path: Path) -> None
         if other in (own, "__init__"):
             continue
         assert LEVEL[other] < LEVEL[own], f"{path.relative_to(ROOT)} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.name))
+def test_a_module_imports_the_named_tuples_of_tract(path: Path) -> None:
+    if path.name == "named_tuple.py":
+        return
+    theirs = {alias.name for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.ImportFrom) and node.module == "typing" for alias in node.names}  # fmt: skip
+
+    assert "NamedTuple" not in theirs, f"{path.relative_to(ROOT)}: tract.named_tuple's cost a fifth (decision 43)"
 
 
 def module_name(path: Path) -> str:

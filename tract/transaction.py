@@ -18,7 +18,7 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias
 
 from tract.dataclass import replace
 from tract.errors import (
@@ -33,6 +33,7 @@ from tract.errors import (
     TractError,
 )
 from tract.events import began, emit
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
 from tract.adapters.transcripts.model import Branch, Child, Conversation
@@ -22,6 +22,7 @@ from tract.errors import ImportFormatError
 from tract.history.batch import Batch
 from tract.history.branch import cleaned_name, free_branch_name, taken_branch_names
 from tract.history.tracts import CONFIG_FILE, in_tract, settings_in
+from tract.named_tuple import NamedTuple
 from tract.objects.collector import without_collections
 from tract.objects.id import ObjectId
 from tract.refs.names import HEAD, HEADS, SPAWN_REF, branch_ref, tract_prefix

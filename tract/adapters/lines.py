@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tract.adapters.transcripts.model import Branch, Turn
 from tract.dataclass import replace
@@ -19,6 +19,7 @@ from tract.history.context import context_at, entries
 from tract.history.keys import find_key, keys_of, last_said
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import MAX_DEPTH, encode, is_deeper
 from tract.objects.id import ObjectId
 from tract.objects.kept import message_value

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
 from tract.agents.asking import wrong_with
@@ -38,6 +38,7 @@ from tract.dataclass import replace
 from tract.errors import ActionError, ProposalError, TractError
 from tract.events import began
 from tract.history.times import moment
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS
 from tract.repo import Repository

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
 
 from tract.agents.actions import Action
 from tract.agents.leftout import KEPT_TURNS
@@ -24,6 +23,7 @@ from tract.dataclass import replace
 from tract.maintenance.gc.collect import is_due
 from tract.messages import message_text
 from tract.messages.torn_pairs import Lost, without_tools
+from tract.named_tuple import NamedTuple
 from tract.report.text import count_of
 
 PRESSURE = 0.7

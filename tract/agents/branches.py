@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from tract.compile.workspace import Workspace
 from tract.dataclass import dataclass, field
@@ -13,6 +13,7 @@ from tract.history.context import context_at, entries
 from tract.history.times import moment
 from tract.history.tree_diff import diff_contexts
 from tract.history.walk import first_parents
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS

@@ -16,7 +16,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from operator import attrgetter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from tract.agents.acting import Acted, Rider, act, branch_commit
 from tract.agents.actions import Action, Autonomy
@@ -35,6 +35,7 @@ from tract.agents.telling import Telling, state_of, state_wanted
 from tract.errors import PolicyExecutionError
 from tract.events import began, emit
 from tract.history.times import moment
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import RefValue
 from tract.refs.names import HEADS

@@ -8,7 +8,7 @@ from __future__ import annotations
 import heapq
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tract.agents.advice import advise
 from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
@@ -26,6 +26,7 @@ from tract.history.times import moment
 from tract.history.walk import first_outlines
 from tract.messages import message_text
 from tract.messages.kinds import MessageKind
+from tract.named_tuple import NamedTuple
 from tract.objects.collector import without_collections
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation

@@ -9,9 +9,10 @@ Both are notes of one namespace, so they travel together; what may hold a messag
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from tract.history.notes import NoteTable, note_tip, noted_entries, notes_between
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Refs
 from tract.objects.note import NoteEvent, read_event

@@ -10,7 +10,6 @@ from __future__ import annotations
 import heapq
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from tract.compile.snapshot import Columns, Snapshot
 from tract.compile.supposed import Supposed
@@ -21,6 +20,7 @@ from tract.messages.message import Message
 from tract.messages.pairing import NO_TOOLS, Pairing, Ref, Tools, chat_arguments, is_answer, says_more, tools_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import decode
 from tract.objects.id import ObjectId
 

@@ -5,7 +5,7 @@ Action ──▸ operation_named ──▸ read_arguments ──▸ function ─
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.agents.actions import Action, ActionResult, Risk
 from tract.agents.changing import CHANGING
@@ -16,6 +16,7 @@ from tract.agents.reading import READING
 from tract.agents.target import TractLike
 from tract.dataclass import replace
 from tract.errors import ActionError, ClosedError, TractError
+from tract.named_tuple import NamedTuple
 
 OPERATIONS: tuple[Operation, ...] = (*LOOKING, *READING, *CHANGING, *MOVING)
 

@@ -12,7 +12,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from blake3 import blake3
 
@@ -26,6 +26,7 @@ from tract.agents.settings import SettingsTable, check_autonomy, is_foreign
 from tract.dataclass import asdict, dataclass, field, replace
 from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
 from tract.history.notes import ORCHESTRATOR
+from tract.named_tuple import NamedTuple
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.storage import files

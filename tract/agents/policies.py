@@ -10,13 +10,14 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from tract.agents.actions import Action
 from tract.agents.settings import PolicySetting
 from tract.dataclass import dataclass, fields, is_dataclass
 from tract.errors import PolicyConfigError
 from tract.history.state import to_document
+from tract.named_tuple import NamedTuple
 from tract.report.text import Shown
 
 TRIGGERS = ("commit", "compile")

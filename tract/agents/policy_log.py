@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tract.agents.actions import Action, without_name
 from tract.agents.ledger import Entry, Ledger, write_entry
@@ -12,6 +12,7 @@ from tract.dataclass import dataclass
 from tract.errors import PolicyConfigError
 from tract.history.notes import POLICY_LOG
 from tract.history.times import moment
+from tract.named_tuple import NamedTuple
 from tract.refs.names import HEADS
 from tract.repo import Repository
 from tract.report.text import Shown, excerpt

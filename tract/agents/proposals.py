@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from tract.agents.actions import Action
 from tract.agents.ledger import Entry, Ledger, write_entry
@@ -25,6 +25,7 @@ from tract.errors import ProposalError
 from tract.history.notes import PROPOSALS, note_tip
 from tract.history.times import moment
 from tract.history.walk import is_ancestor
+from tract.named_tuple import NamedTuple
 from tract.reflog import undone_by
 from tract.refs.names import HEADS
 from tract.repo import Repository

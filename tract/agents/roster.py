@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from operator import attrgetter
-from typing import NamedTuple
 
 from blake3 import blake3
 
@@ -17,6 +16,7 @@ from tract.agents.policies import TRIGGERS, Calm, Policy, build_policy, is_built
 from tract.agents.settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
 from tract.errors import PolicyConfigError, TractError
 from tract.history.notes import POLICIES, note_tip
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.repo import Repository
 from tract.storage import files

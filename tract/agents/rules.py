@@ -12,7 +12,6 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate, islice
-from typing import NamedTuple
 
 from tract.agents.actions import Action
 from tract.agents.leftout import KEPT_TURNS, MOST_ASKED, MOST_READ, LeftOut, files_left_out, note_of
@@ -22,6 +21,7 @@ from tract.curation.context_view import INSTRUCTIONS
 from tract.messages.message import message_from_raw
 from tract.messages.parts import Text
 from tract.messages.turns import message_text, turn_of
+from tract.named_tuple import NamedTuple
 from tract.report.text import count_of
 
 _TURNS = (KEPT_TURNS, 10, 5)

@@ -7,12 +7,13 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tract.api.policing import _FIRING, Policing
 from tract.dataclass import replace
 from tract.errors import LockTimeoutError, OrchestratorError, PolicyWarning, TractError
 from tract.history.moves import adds_no_word
+from tract.named_tuple import NamedTuple
 from tract.refs.store import ANY
 from tract.transaction import check_idle
 

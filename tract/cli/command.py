@@ -5,10 +5,12 @@ Every value a command is run with comes from :func:`parse`.
 Help, what is wrong with a line, and completion are typer's (``help.py``), built from the same declaration.
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
+
+from tract.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tract.cli.console import Console
@@ -71,7 +73,7 @@ class Args:
 class Command(NamedTuple):
     """A command of the command line; *run* gives the exit status. Its name and summary stand in ``commands.py``."""
 
-    run: "Callable[[Console, Args], int]"
+    run: Callable[[Console, Args], int]
     params: tuple[Param, ...] = ()
     description: str = ""
     pages: bool = False

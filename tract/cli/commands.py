@@ -5,7 +5,7 @@ A command's name and summary stand here alone, so that the help needs to load no
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from tract.named_tuple import NamedTuple
 
 
 class Entry(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tract.cli.console import Console, Painted, one_line, text_width
 from tract.compile.workspace import Workspace
 from tract.history.priority import Priority
 from tract.messages import message_text
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, TAGS

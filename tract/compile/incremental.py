@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from itertools import accumulate, chain, islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from tract.compile.messages import remembering
 from tract.compile.patch import Patch
@@ -18,6 +18,7 @@ from tract.history.context import chunk_ids, chunks, context_at
 from tract.history.notes import notes_between
 from tract.messages.message import Message, readable_content
 from tract.messages.pairing import is_of_tool
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids, join_ids
 from tract.objects.model import Commit, CommitOperation

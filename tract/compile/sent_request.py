@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.compile.workspace import Workspace
 from tract.errors import ObjectCorruptError
 from tract.history.notes import REQUEST, note_tip
 from tract.history.walk import first_parents
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.note import read_body
 from tract.repo import Repository

@@ -13,11 +13,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tract.compile.messages import Decode, Item, Messages, message_in_payload
 from tract.dataclass import dataclass
 from tract.messages.message import CompileWarning, Message
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids
 

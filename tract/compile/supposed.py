@@ -9,11 +9,11 @@ What is sent of a message depends on those beside it (see tokens.unsent), so wha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tract.compile.snapshot import Columns
 from tract.compile.workspace import Workspace
 from tract.messages.message import Message
+from tract.named_tuple import NamedTuple
 
 
 class Supposed(NamedTuple):

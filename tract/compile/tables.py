@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from tract.history.notes import CONFIG, PRIORITY, NoteTable, note_tip
 from tract.history.priority import Priority
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.repo import Repository

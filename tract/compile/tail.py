@@ -7,12 +7,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from tract.compile.snapshot import Snapshot
 from tract.compile.workspace import Workspace
 from tract.history.walk import first_parents
 from tract.messages.message import Message
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tract.compile.tables import NoteTables
 from tract.compile.workspace import Workspace
@@ -12,6 +12,7 @@ from tract.history.context import chunks, context_at
 from tract.history.notes import USAGE, note_tip
 from tract.history.walk import first_parents
 from tract.messages.pairing import is_of_tool
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry
 from tract.storage.counts import Totals

@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tract.dataclass import dataclass, field, fields, replace
 from tract.errors import ConfigError
+from tract.named_tuple import NamedTuple
 
 if TYPE_CHECKING:
     from tract.config.remote_config import RemoteConfig

@@ -11,7 +11,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple, TypedDict, cast
+from typing import Any, Literal, TypedDict, cast
 
 from tract.arguments import check_keywords
 from tract.compile.workspace import Workspace
@@ -34,6 +34,7 @@ from tract.llm.callables import saying
 from tract.llm.types import Summary, SummaryRequest
 from tract.messages import message_text, tool_ids
 from tract.messages.message import Message
+from tract.named_tuple import NamedTuple
 from tract.objects.content import DialogueContent, Role
 from tract.objects.id import ObjectId
 from tract.objects.kept import plain_json

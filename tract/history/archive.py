@@ -7,12 +7,11 @@ divert    main  a ─ b ─ c ─ d        main  a ─ b            what came fr
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tract.errors import BranchExistsError, BranchNotFoundError, TractError
 from tract.history.moves import check_target
 from tract.history.state import read_state
 from tract.history.walk import first_parents, is_ancestor
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEAD, HEADS, SPAWN_REF, TAGS, branch_ref

@@ -9,13 +9,14 @@ Everything a good commit reaches is taken to be good, and everything that reache
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tract.dataclass import dataclass
 from tract.errors import BisectError
 from tract.history.reachability import merge_bases, reachable
 from tract.history.state import clear_state, read_state_as, write_state
 from tract.history.walk import is_ancestor
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository

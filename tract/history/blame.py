@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from tract.history.diff import MessageChange, changes_of
 from tract.history.walk import ancestors
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import EXPANDED, Commit, CommitOperation, Entry
 from tract.repo import Repository

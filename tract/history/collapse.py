@@ -12,7 +12,7 @@ To collapse again edits R, and the edit lists where the child is then.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.errors import BlobNotFoundError, CompressionError, HistoryCutError, SessionError
 from tract.history.commit import Change, Draft, add_commit, check_size
@@ -22,6 +22,7 @@ from tract.history.records import build_refs
 from tract.history.spawn import CHILDREN, Link, link_now
 from tract.history.tree_diff import diff_contexts
 from tract.history.walk import ancestors
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import COLLAPSE, CommitOperation, Entry, new_blob
 from tract.refs.store import Expected

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tract.config import DEEPEST
 from tract.errors import ContentValidationError, EditTargetError
 from tract.history.notes import CONFIG, REQUEST, USAGE
 from tract.history.records import build_refs, message_before
 from tract.history.tree_edit import replace_entry
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import is_deeper
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, Refs, new_blob, new_commit

@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.errors import BlobNotFoundError, CompressionError
 from tract.history.commit import check_size, context_before
@@ -24,6 +24,7 @@ from tract.history.notes import CONFIG
 from tract.history.records import list_records
 from tract.history.tree_edit import splice
 from tract.history.walk import ancestors
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.refs.names import HEADS

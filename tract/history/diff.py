@@ -10,10 +10,11 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Generic, Literal, NamedTuple, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from tract.history.context import context_of, count_entries, entries
 from tract.history.tree_diff import TreeChange, diff_contexts
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.json import same_json
 from tract.objects.model import Commit, CommitOperation

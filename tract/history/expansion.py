@@ -10,7 +10,6 @@ A message that stands for what a child did is expanded too: the child's messages
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from tract.errors import BlobNotFoundError, BranchExistsError, CompressionError
 from tract.history.collapse import Collapse, collapse_of, messages_of
@@ -22,6 +21,7 @@ from tract.history.notes import CONFIG, ORIGIN, PRIORITY, REQUEST, noted_entries
 from tract.history.spawn import name_now
 from tract.history.three_way import merge_contexts
 from tract.history.tracts import in_tract
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import COLLAPSE, EXPANDED, CommitOperation, Entry
 from tract.refs.names import branch_ref

@@ -20,12 +20,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from tract.errors import KeyConflictError
 from tract.history.commit import Change, Draft
 from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip, noted_entries, notes_between
 from tract.history.walk import is_ancestor
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.json import same_json
 from tract.objects.model import Commit, CommitOperation

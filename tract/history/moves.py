@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tract.errors import RefMovedError, RefNameError, StorageError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import COLLAPSE, EXPANDED, Commit, CommitOperation, shown
 from tract.reflog import is_undo_reason

@@ -21,9 +21,10 @@ What a note says is in its blob, an event (tract/objects/note.py), and which of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from tract.history.context import chunks
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, Object
 from tract.objects.note import NoteEvent, left_standing, read_body, read_event

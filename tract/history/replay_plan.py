@@ -17,7 +17,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tract.dataclass import dataclass, field
 from tract.errors import CherryPickError
@@ -28,6 +28,7 @@ from tract.history.reachability import reachable
 from tract.history.sameness import Sameness, worded_alike
 from tract.history.three_way import Choice, ConflictKind, EntryConflict, merge_contexts, settle
 from tract.history.walk import cut_behind
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_blob
 from tract.repo import Repository

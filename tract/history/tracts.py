@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from tract.config import TractConfig, from_table, to_table
 from tract.dataclass import replace
 from tract.errors import CommitNotFoundError, SessionError
 from tract.history.state import states
 from tract.messages.values import compact_json
+from tract.named_tuple import NamedTuple
 from tract.objects.json import parse_json
 from tract.objects.model import Operation, RefValue
 from tract.opening import author_name

@@ -10,9 +10,9 @@ What comes of it is the tree that :func:`tract.tree.build_context` makes of the 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tract.history.context import index_of, nodes_from
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, NewObject, Node
 from tract.repo import Repository

@@ -15,12 +15,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from tract.dataclass import dataclass, field
 from tract.errors import ContentValidationError, TractError
 from tract.history.notes import BOOKKEEPING, PRIORITY
 from tract.history.times import moment
+from tract.named_tuple import NamedTuple
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, new_commit, shown
 from tract.reflog import HARD_RESET, TAKEN, is_of_fetch, is_of_gc, is_of_run_record, run_of, undo_reason, undone_by
 from tract.refs.names import (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tract.history.reachability import reachable
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, REMOTES
 from tract.repo import Repository

@@ -11,9 +11,9 @@ As the HTML standard has it.
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 
 from tract.errors import LLMResponseError
+from tract.named_tuple import NamedTuple
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _BOM = b"\xef\xbb\xbf"

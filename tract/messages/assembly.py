@@ -10,8 +10,9 @@ Groups that are over stay as they were joined, so that a message more costs what
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 _T = TypeVar("_T")

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby, takewhile
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.messages.message import item_role
 from tract.messages.parts import SYSTEM_ROLES, Notes
 from tract.messages.values import copy_json, items_of, str_or_none
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 CacheMode: TypeAlias = Literal["auto"] | None

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.messages.tool_names import Target
+from tract.named_tuple import NamedTuple
 
 RULES = 3
 """The number of the rules of docs/sending.md as a whole; it grows when one of them changes what is sent."""

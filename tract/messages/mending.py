@@ -10,7 +10,7 @@ A history is arranged answer by answer, so that what is added at its end costs n
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from tract.messages.message import Message
 from tract.messages.pairing import LEGACY, TEXT_KINDS, Pairing, Ref, Tool, is_answer, says_more, tools_in
@@ -23,6 +23,7 @@ from tract.messages.tool_edits import (
     with_results_for,
 )
 from tract.messages.tool_names import CallIds, Target
+from tract.named_tuple import NamedTuple
 
 
 class Messages(Protocol):

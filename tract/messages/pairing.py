@@ -11,12 +11,12 @@ A call and a result are named by the number of their message and their place amo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from tract.messages.message import CompileWarning, Message
 from tract.messages.parts import Notes, known_role
 from tract.messages.tool_names import legacy_call_id
 from tract.messages.values import is_map, items_of, json_or_text
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 _SENTENCES = {

@@ -7,15 +7,16 @@ A turn's role is system, developer, user or assistant; tool results are parts of
 Parts are told apart by their classes, never compared; named tuples, because nine dataclasses take 4 ms to make, each time that somebody looks at a log.
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import groupby
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from tract.dataclass import dataclass, replace
 from tract.messages.message import CompileWarning
 from tract.messages.values import base64_size, compact_json, size_text
+from tract.named_tuple import NamedTuple
 from tract.objects.json import parse_json
 from tract.objects.message_format import JSON
 

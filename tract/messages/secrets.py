@@ -12,7 +12,9 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
+
+from tract.named_tuple import NamedTuple
 
 _FORMS: tuple[tuple[str, str], ...] = (
     ("private key", r"-----BEGIN (?:[A-Z]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"),

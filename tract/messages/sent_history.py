@@ -13,7 +13,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from tract.errors import ContentValidationError
 from tract.messages.form import Form
@@ -24,6 +24,7 @@ from tract.messages.parts import Notes, Rendered
 from tract.messages.sentences import warnings_of
 from tract.messages.tool_names import Target
 from tract.messages.writing import Writer, writer_for
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 if TYPE_CHECKING:

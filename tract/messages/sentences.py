@@ -6,11 +6,11 @@ The numbers are those of docs/sending.md.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from tract.messages.message import CompileWarning
 from tract.messages.parts import Notes
 from tract.messages.tool_names import TARGETS, Target
+from tract.named_tuple import NamedTuple
 
 
 class _Said(NamedTuple):

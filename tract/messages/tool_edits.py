@@ -6,13 +6,13 @@ A message that is as it should be is given back itself; nothing that was given i
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from tract.dataclass import replace
 from tract.messages.message import Message, message_from_raw
 from tract.messages.pairing import LEGACY, Tool, chat_calls
 from tract.messages.tool_names import Target
 from tract.messages.values import items_of
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 INTERRUPTED = "interrupted: no result was recorded"

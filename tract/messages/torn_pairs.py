@@ -11,11 +11,12 @@ A call whose result nobody committed yet is no torn pair, nor is what was torn w
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.messages.message import CompileWarning, Message, message_from_raw
 from tract.messages.pairing import Ref, chat_calls, tools_in
 from tract.messages.values import items_of
+from tract.named_tuple import NamedTuple
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 

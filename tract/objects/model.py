@@ -10,13 +10,14 @@
 docs/format.md has the same at length; the two change together.
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tract.errors import ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import encode, pack
 from tract.objects.id import Kind, ObjectId, object_id
 

@@ -8,14 +8,15 @@ Of those about one commit the ones that another replaces are out; of several lef
 So it makes no difference in which order lists were joined, nor whose clock was wrong.
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 import os
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.errors import ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import FIRST_TIME, LAST_TIME
 

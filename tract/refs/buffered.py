@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import NamedTuple
 
 from tract.errors import RefMovedError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Object, Operation, RefChange, RefValue, shown
 from tract.refs.ref_table import RefTable

@@ -9,10 +9,11 @@ A keyframe says where every ref is. The root tract's refs are in it; those of ot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
 from blake3 import blake3
 
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, RefChange, RefValue, TractRefs, new_ref_chunk
 from tract.refs.names import HEAD, NOTES, TRACTS, NameTable, split_tract

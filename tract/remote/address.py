@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import os
 import re
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from blake3 import blake3
 
 from tract.config.remote_config import RemoteConfig
 from tract.errors import ConfigError
+from tract.named_tuple import NamedTuple
 
 ROOT = "v1/"
 MARKER = ROOT + "remote"

@@ -13,12 +13,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from tract.dataclass import dataclass, field, replace
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.notes import noted_entries
 from tract.history.walk import first_parents, is_ancestor
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import CommitOperation, NewObject
 from tract.refs.buffered import BufferedObjects

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.dataclass import replace
 from tract.errors import RefMovedError, RemoteError, RemoteMovedError
 from tract.history.commit import Change, add_commit
 from tract.history.walk import is_ancestor
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.buffered import BufferedObjects

@@ -6,8 +6,8 @@ A remote has all that the commit of a head needs, so the walk ends wherever the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import NamedTuple
 
+from tract.named_tuple import NamedTuple
 from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.model import Commit, NewObject, named_by
 from tract.repo import Repository

@@ -16,11 +16,12 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tract.dataclass import replace
 from tract.errors import RemoteError, RemoteMovedError, TractError
 from tract.history.walk import first_parents
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.opening import open_repository

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from contextlib import suppress
-from typing import NamedTuple
 
 from tract.errors import RemoteError
+from tract.named_tuple import NamedTuple
 from tract.remote.carrying import Listing
 from tract.remote.intents import Intent, Landed, landed_in, list_intents, read_intents
 from tract.remote.link import Link

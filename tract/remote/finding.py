@@ -6,9 +6,9 @@ A listing only says which heads there are, and which may have changed; what a he
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from tract.errors import RemoteError, TractError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.refs.names import TAGS, branch_ref, check_ref, tract_prefix
 from tract.remote.address import INTENTS, LINKS, TRACTS, part_name, tract_key

@@ -32,12 +32,13 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from blake3 import blake3
 
 from tract.dataclass import dataclass, field, replace
 from tract.errors import ContentValidationError, ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import FIRST_TIME, LAST_TIME

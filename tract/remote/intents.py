@@ -14,13 +14,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from blake3 import blake3
 
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.history.commit import Draft
 from tract.history.notes import CONFIG, USAGE
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import FIRST_TIME, LAST_TIME, CommitOperation

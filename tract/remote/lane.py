@@ -15,11 +15,11 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import islice
-from typing import NamedTuple
 
 from tract.dataclass import replace
 from tract.errors import RefMovedError, RemoteError, RemoteMovedError, RemoteRefusedError
 from tract.history.notes import noted_entries, notes_between
+from tract.named_tuple import NamedTuple
 from tract.objects.model import Object
 from tract.opening import open_repository
 from tract.refs.names import HEADS, NOTES, split_tract

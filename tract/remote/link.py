@@ -14,13 +14,14 @@ import time
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from blake3 import blake3
 
 from tract.config.remote_config import RemoteConfig
 from tract.errors import ContentValidationError, ObjectCorruptError, RemoteAuthError, RemoteError, StorageError
 from tract.events import began, emit
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import decode, encode
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.ids import Ids

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from tract.dataclass import replace
 from tract.errors import RemoteError, RemoteMovedError
 from tract.history.spawn import CHILDREN
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import shown
 from tract.refs.names import HEAD, HEADS, REMOTES, TAGS, tract_name

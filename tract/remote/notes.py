@@ -10,9 +10,9 @@ Where both have the same notes, and mostly they do, both refs are at one commit.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
 
 from tract.history.notes import POLICY_LOG, REQUEST, noted_entries, notes_between
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, new_commit
 from tract.objects.note import read_body, read_event

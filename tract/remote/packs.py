@@ -17,11 +17,12 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from blake3 import blake3
 
 from tract.errors import ContentValidationError, ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import MAX_SIZE, decode, encode
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NamedTuple
 
 from tract.dataclass import replace
 from tract.errors import ObjectCorruptError, RemoteError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, NewObject, Node, Object, borrows_context, named_by
 from tract.objects.strict_reader import read_commit, read_node

@@ -6,10 +6,11 @@ Only what is new there is looked at, so a push costs what it brings, and what wa
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.errors import RemoteRefusedError
 from tract.messages.secrets import SecretAt, secrets_in
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Object
 from tract.objects.strict_reader import decode_blob

@@ -13,10 +13,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import NamedTuple
 
 from tract.dataclass import dataclass, replace
 from tract.errors import RemoteError, RemoteRefusedError
+from tract.named_tuple import NamedTuple
 from tract.refs.buffered import BufferedObjects
 from tract.remote.address import GC, INTENTS, PACKS, TRACTS
 from tract.remote.closure import needed

@@ -13,11 +13,12 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from blake3 import blake3
 
 from tract.errors import DurabilityError, RemoteError, StorageError
+from tract.named_tuple import NamedTuple
 from tract.storage import files
 from tract.storage.locks import FileLock
 

@@ -6,10 +6,11 @@ Nothing is changed; what a push under way has put and not named yet is no proble
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tract.dataclass import dataclass, field
 from tract.errors import ObjectCorruptError, RemoteError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.note import read_event
 from tract.opening import memory_repository

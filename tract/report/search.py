@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NamedTuple, TypedDict, Unpack
+from typing import TypedDict, Unpack
 
 from tract.arguments import check_keywords
 from tract.dataclass import dataclass, replace
@@ -18,6 +18,7 @@ from tract.messages import message_text
 from tract.messages.message import Message, message_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Object
 from tract.objects.strict_reader import decode_blob

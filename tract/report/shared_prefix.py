@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tract.compile.tables import tables_at
 from tract.compile.totals import ContextTotals, newest_usage
@@ -12,6 +11,7 @@ from tract.history.notes import CONFIG, PRIORITY, USAGE, note_tip
 from tract.history.origins import notes_when_noted
 from tract.history.walk import first_parents
 from tract.messages.pairing import is_of_tool
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 

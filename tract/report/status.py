@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from tract.compile.totals import context_totals, count_commits
 from tract.compile.workspace import Workspace
@@ -17,6 +17,7 @@ from tract.messages.message import Message
 from tract.messages.pairing import Pairing, Tool, is_answer, tools_in
 from tract.messages.parts import ToolCall
 from tract.messages.turns import turn_of
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import REMOTES, STATES

@@ -6,9 +6,10 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from tract.history.diff import longest_rising
+from tract.named_tuple import NamedTuple
 
 Mark = Literal[" ", "-", "+"]
 

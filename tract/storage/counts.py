@@ -24,7 +24,7 @@ A block has at most 256 rows.
 | 60 | 4 | pictures and files |
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 import contextlib
 import mmap
@@ -34,11 +34,11 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from tract.errors import DurabilityError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.storage import files
 

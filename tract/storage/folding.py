@@ -1,12 +1,13 @@
 """Folded payloads: commits, trees and operations of a pack, with distances in the place of ids; byte by byte in :mod:`tract.storage.pack`."""
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import pack
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import LAST_TIME, Commit, CommitOperation, Node, new_commit, new_node

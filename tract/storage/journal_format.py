@@ -43,14 +43,14 @@ It is written after the transaction and never synced, so it may be behind the jo
 A journal that is behind its mark has lost transactions that were acknowledged.
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from tract.errors import FormatVersionError, ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.storage import files
 
 MAGIC = b"tract journal 1\n"

@@ -33,11 +33,11 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from itertools import takewhile
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from tract.errors import StorageError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.storage import files
 

@@ -29,7 +29,7 @@ A folded payload has the ids in it replaced by how far back they are: commits an
 Beside it, under the same name, ending in ``.idx``, is its index (see pack_index.py).
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 import struct
 import zlib
@@ -38,11 +38,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from tract.errors import ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.codec import MAX_SIZE
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.objects.ids import Ids, join_ids

@@ -9,11 +9,11 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from itertools import islice
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from tract.errors import StorageError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ID_SIZE, KINDS, Kind, ObjectId
 from tract.storage import files
 from tract.storage.folding import ID_HEAD, Folded

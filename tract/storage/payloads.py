@@ -7,12 +7,13 @@ Most of a context is only sent.
 Who sends it goes over the pieces once, and has one frame after the other unpacked in the processor's cache; all of them are never in memory at once.
 """
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise
-from typing import NamedTuple, TypeAlias, final, overload
+from typing import TypeAlias, final, overload
 
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids
 from tract.objects.model import Node

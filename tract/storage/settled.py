@@ -20,11 +20,11 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from itertools import takewhile
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from tract.errors import DurabilityError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
 from tract.storage import files
 from tract.storage.database import Database

@@ -15,11 +15,12 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Literal, NamedTuple, cast
+from typing import Literal, cast
 
 from blake3 import blake3
 
 from tract.errors import ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit
 from tract.storage import files

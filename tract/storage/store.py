@@ -1,12 +1,13 @@
 """What an object store is: write-once bytes found by their id."""
 
-# Without ``annotations`` of ``__future__``: typing compiles each field of a NamedTuple that is given as text, in every process.
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, NamedTuple, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from tract.errors import ObjectCorruptError
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import NewObject, Node, Object, Outline
 from tract.storage.payloads import Chunks, Payloads

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from tract.messages.fit_responses import STAND_ONCE
 from tract.messages.message import Message, message_from_raw
 from tract.messages.pairing import TEXT_KINDS, Pairing, Ref, Tool, chat_calls, is_answer, is_reasoning, tools_in
 from tract.messages.tool_edits import made_result, only_results
 from tract.messages.values import items_of
+from tract.named_tuple import NamedTuple
 
 _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 

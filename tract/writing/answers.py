@@ -16,11 +16,12 @@ No SDK is imported: an object is read by what its ``model_dump`` gives. Fields t
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft
+from tract.named_tuple import NamedTuple
 from tract.objects.content import BUILTIN, ContentTypes, MessageContent
 from tract.objects.kept import dumped, without_nulls
 from tract.objects.message_format import detect_format

@@ -6,7 +6,7 @@ import os
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 from tract.adapters.exporting.claude_code import write_claude_code
 from tract.adapters.exporting.codex import write_codex
@@ -16,6 +16,7 @@ from tract.adapters.exporting.session import Session
 from tract.compile.compiled import CompiledContext
 from tract.dataclass import dataclass, replace
 from tract.errors import ContentValidationError, ExportError
+from tract.named_tuple import NamedTuple
 from tract.storage import files
 
 ExportFormat: TypeAlias = Literal[

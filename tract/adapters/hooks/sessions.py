@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from tract.adapters.hooks.following import End, Mark, Reading, follow, load_mark, save_mark
 from tract.adapters.hooks.kinds import kind_of
@@ -16,6 +15,7 @@ from tract.errors import ContentValidationError, ImportFormatError, LockTimeoutE
 from tract.history.branch import cleaned_name, switch_branch
 from tract.history.keys import commits_said, keep_index
 from tract.history.tracts import in_tract
+from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
 from tract.refs.names import HEAD, HEADS, tract_prefix
 from tract.repo import Repository

@@ -17,9 +17,10 @@ import json
 import os
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.errors import ConfigError
+from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
 from tract.objects.message_format import JSON
 

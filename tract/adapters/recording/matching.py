@@ -12,12 +12,12 @@ What is left between the prefix and the suffix is matched by the most messages t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from tract.adapters.recording.given import Given, alike, sense_of, word_of
 from tract.adapters.recording.pieces import Piece
 from tract.dataclass import dataclass, field
 from tract.messages.message import Message, item_role
+from tract.named_tuple import NamedTuple
 
 MOST = 500
 """How many messages, and items, that are neither of the common prefix nor of the suffix are compared with each other."""

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.messages.anthropic_body import may_stay
 from tract.messages.fit_anthropic import Said
 from tract.messages.sent_history import Sending, Unit
 from tract.messages.tool_names import Target
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 

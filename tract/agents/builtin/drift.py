@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from itertools import chain
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from tract.agents.actions import Action
 from tract.agents.builtin.wording import LEAST_WORDS, likeness, novelty, words_of
@@ -23,6 +23,7 @@ from tract.errors import PolicyConfigError
 from tract.history.context import context_at, count_entries
 from tract.history.walk import is_ancestor
 from tract.messages.kinds import KINDS
+from tract.named_tuple import NamedTuple
 from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted
@@ -18,6 +18,7 @@ from tract.compile.workspace import Workspace
 from tract.errors import TractError
 from tract.history.times import moment
 from tract.messages import message_text
+from tract.named_tuple import NamedTuple
 from tract.objects.id import HEX_SIZE, ObjectId
 from tract.objects.model import Commit, CommitOperation
 from tract.repo import Repository

@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from typing import NamedTuple
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.report import Problem
+from tract.named_tuple import NamedTuple
 from tract.objects.id import KINDS
 
 _DESCRIPTION = """Check packs: the seal of the pack and of its index, the tables, every frame, and every object against its id. The index must be, byte for byte, the one its pack makes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
@@ -13,6 +13,7 @@ from tract.cli.user_settings import is_user_setting, read_value, user_file, user
 from tract.config import REMOTE, BudgetAction, TractConfig, from_table, to_table
 from tract.dataclass import fields
 from tract.errors import ConfigError, NotARepositoryError, TractError
+from tract.named_tuple import NamedTuple
 from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
 from tract.settings import read_config, write_config
 from tract.tokens.counter import counter_named

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence, Set
-from typing import NamedTuple
 
 from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console, Painted, one_line
@@ -25,6 +24,7 @@ from tract.cli.rendering import (
 from tract.compile.workspace import Workspace
 from tract.errors import CommitNotFoundError, ContentValidationError
 from tract.history.walk import at_most
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.json import parse_json
 from tract.refs.names import HEADS

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
@@ -28,6 +28,7 @@ from tract.compile.workspace import Workspace
 from tract.config import TokenBudgetConfig
 from tract.errors import ObjectCorruptError
 from tract.history.walk import first_parents
+from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation
 from tract.refs.names import HEADS, ROOT

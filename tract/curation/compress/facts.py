@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator
 from itertools import islice
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, TypeAlias
+
+from tract.named_tuple import NamedTuple
 
 FactKind: TypeAlias = Literal["decision", "path", "id", "number", "name"]
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
 
 from tract.errors import ObjectCorruptError
 from tract.history.context import context_of
 from tract.maintenance.fsck.examination import FoundObjects
 from tract.maintenance.fsck.report import Problem, Severity
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, Node, borrows_context, named_by
 from tract.objects.strict_reader import read_commit, read_node

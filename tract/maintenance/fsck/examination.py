@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import NamedTuple
 
 from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import BlobNotFoundError
@@ -14,6 +13,7 @@ from tract.maintenance.fsck.layout import Layout
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.refs import RefRecord
 from tract.maintenance.fsck.report import FsckReport, Problem, Severity, in_order
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Object, RefValue
 from tract.storage.counts import BlobCount

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from tract.dataclass import KW_ONLY, dataclass, field, replace
 from tract.errors import ContentValidationError, FormatVersionError, ObjectCorruptError
 from tract.maintenance.fsck.report import Problem
+from tract.named_tuple import NamedTuple
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import Object
 from tract.objects.strict_reader import check_payload

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
 
 from tract.errors import DurabilityError, GCError, ReadOnlyError
 from tract.events import began, emit
@@ -14,6 +13,7 @@ from tract.maintenance.gc.mark import ARCHIVED
 from tract.maintenance.gc.options import GCOptions, GCResult, read_options
 from tract.maintenance.gc.plan import GCPlan, collected, database, plan_gc
 from tract.maintenance.gc.run import Run, run_gc
+from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId
 from tract.repo import Repository
 from tract.storage import files

@@ -13,11 +13,11 @@ Every object is read once, when it is written; memory holds ids.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
 
 from blake3 import blake3
 
 from tract.errors import BlobNotFoundError
+from tract.named_tuple import NamedTuple
 from tract.objects.document import document_of
 from tract.objects.id import Kind, ObjectId
 from tract.objects.json import ascii_json

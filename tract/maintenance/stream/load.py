@@ -7,12 +7,13 @@ Nothing is seen of a stream before all of it was read and found good: its object
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO
 
 from tract.errors import RefNameError, StorageError, TractError
 from tract.history.moves import check_beside, check_is_for
 from tract.maintenance.stream.arrivals import Arrivals, StreamReader, is_new
 from tract.maintenance.stream.dump import STREAM
+from tract.named_tuple import NamedTuple
 from tract.objects.document import ref_value
 from tract.objects.id import ObjectId, parse_id
 from tract.objects.model import (

@@ -10,10 +10,11 @@ The call that began an agent is the one whose result says its id (``toolUseResul
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from tract.adapters.transcripts.model import Branch, Child, Conversation, Found, Report
 from tract.adapters.transcripts.strictjson import Parser
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 if TYPE_CHECKING:

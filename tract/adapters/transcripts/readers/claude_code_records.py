@@ -6,12 +6,11 @@ At the head of a file, where no message comes before, it is the start of a segme
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from tract.adapters.transcripts.formats import among, message_flaw
 from tract.adapters.transcripts.model import Found, Report
 from tract.adapters.transcripts.readers.claude_code_queue import Queue
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
+from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 KEPT = (
