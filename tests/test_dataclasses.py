@@ -132,6 +132,40 @@ def test_a_value_is_made_compared_and_shown():
     assert "Dot(x=3, y=7, names=[], color='red')" == repr(Dot(x=3, color="red"))
 
 
+def test_the_first_values_of_a_class_are_as_the_later_ones():
+    @values.dataclass(frozen=True, slots=True)
+    class Fresh(Point):
+        parts: tuple[int, ...] = values.field(init=False)
+        more: dict[str, int] = values.field(default_factory=dict)
+        last: int = 9
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "parts", (self.x, self.y))
+
+    made = [Fresh(1, more={"a": number}, hidden="no") for number in range(3 * values._FILLED)]
+
+    assert [((1, 0), {"a": number}, "no", [], 9) for number in range(len(made))] == [
+        (one.parts, one.more, one.hidden, one.names, one.last) for one in made
+    ]
+    assert made[0].names is not made[1].names
+
+
+@pytest.mark.parametrize("arguments", [((), {}), ((1, 2, 3), {}), ((1,), {"x": 1}), ((1,), {"z": 1})])
+def test_the_first_value_of_a_class_is_refused_as_a_later_one(arguments):
+    given, named = arguments
+    fresh = [values.dataclass(slots=True)(type("Fresh", (), {"__annotations__": {"x": int, "y": int}, "y": 0})) for _ in range(2)]  # fmt: skip
+    for _ in range(2 * values._FILLED):
+        fresh[1](1)
+
+    said = set()
+    for cls in fresh:
+        with pytest.raises(TypeError) as caught:
+            cls(*given, **named)
+        said.add(str(caught.value))
+
+    assert 1 == len(said)
+
+
 def test_a_default_that_is_made_is_made_for_each_value():
     one, other = Point(1), Point(1)
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+import textwrap
 import tracemalloc
 
 import pytest
@@ -85,3 +89,23 @@ def test_a_record_that_claims_too_much_is_refused() -> None:
         header = HEADER.pack(1, 1, 0, len(CLAIM), size, id)
         with pytest.raises(ObjectCorruptError):
             unpack_record(id, header, CLAIM, "file", 0)
+
+
+@pytest.mark.parametrize("policy", [None, "cffi_fallback"])
+def test_the_library_is_loaded_without_its_package_and_is_the_same_to_who_imports_that(policy: str | None) -> None:
+    program = """
+        import sys
+        from tract.storage.zstd import compress_record, decompress
+        assert b"a" * 900 == decompress(compress_record(b"a" * 900), 900)
+        print("zstandard" in sys.modules, "platform" in sys.modules)
+        import zstandard
+        from zstandard import backend_c
+        from tract.storage.zstd import _zstd
+        assert b"b" * 900 == decompress(zstandard.compress(b"b" * 900), 900)
+        print(zstandard.ZstdError is backend_c.ZstdError is _zstd().ZstdError)
+    """
+    environment = os.environ | ({} if policy is None else {"PYTHON_ZSTANDARD_IMPORT_POLICY": policy})
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+
+    assert [f"{policy is not None}", f"{policy is not None}", "True"] == done.stdout.split()
