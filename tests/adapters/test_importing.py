@@ -380,6 +380,18 @@ def test_what_a_compaction_keeps_stays_behind_the_summary(tmp_path):
         assert ["sum", "b", "c"] == shown(t)
 
 
+def test_what_a_compaction_keeps_stays_where_gc_cut_the_history_behind_it(tmp_path):
+    line = (*keyed("a", "b"), turn("sum", summarises=True, keeps=frozenset({"k-b"})), *talk("c"))
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", line[:2])), place="here")
+        t.compress(content="short", keep_recent=1, force=True)
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+    with Tract.open(tmp_path) as t:
+        import_conversation(t.repository, conversation(Branch("main", line)), place="here")
+    with Tract.open(tmp_path) as t:
+        assert ["sum", "b", "c"] == shown(t)
+
+
 def test_a_compaction_with_nothing_before_it_is_a_message():
     repo = memory_repository()
 

@@ -443,6 +443,33 @@ def test_a_budget_has_to_have_room_for_what_is_new_alone():
         t.extend([*said, {"role": "user", "content": "many words " * 20}], keys=["a", "b", "d"])
 
 
+@pytest.mark.parametrize("collects", [1, 2])
+def test_a_key_of_a_message_that_is_in_the_context_still_means_that_message_after_gc(tmp_path, collects):
+    t = make_tract(path=tmp_path)
+    (c,) = keyed(t, "a", "b", "c")[2:]
+    for at in range(collects):
+        t.annotate(c, "pinned")
+        t.user(f"more {at}")
+        t.compress(content="messages before", keep_recent=0, force=True)
+        t.gc(orphan_retention_days=0, archive_retention_days=0, keep_pinned=False)
+
+    assert [c, c] == [t.commit_for_key("c").commit_hash, *keyed(t, "c")]
+    with pytest.raises(KeyConflictError, match=c[:16]):
+        t.user("something else", key="c")
+    assert "says c" in texts(t)
+
+
+def test_a_message_that_was_edited_and_cut_from_history_keeps_its_key(tmp_path):
+    t = make_tract(path=tmp_path)
+    _, b = keyed(t, "a", "b")
+    t.edit(b, "said otherwise")
+    t.compress(content="a message", keep_recent=1, force=True)
+    t.gc(orphan_retention_days=0, archive_retention_days=0)
+    keyed(t, "a", "b")
+
+    assert ["a message", "said otherwise"] == texts(t)
+
+
 def test_what_stands_for_a_message_that_gc_took_is_told_as_what_it_is(tmp_path):
     t = make_tract(path=tmp_path)
     keyed(t, "a", "b", "c")

@@ -28,7 +28,7 @@ CLEARED = "[Old tool result content cleared]"
 def summarise(repo: Repository, turn: Turn) -> bool:
     """Put *turn* in the place of what it stands for; False where there is nothing before it."""
     branch, tip = repo.head()
-    kept = {found.commit for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
+    kept = {found.best for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
     sources = tuple(entry for entry in entries(repo, context_at(repo, tip)) if entry[0] not in kept)
     if not sources or branch is None:
         return False

@@ -157,7 +157,7 @@ class Committing(Handle):
 
         with self._access() as space:
             known = find_key(space.repo, check_key(key), space.repo.head()[1])
-            return None if known is None else describe(space, known.commit)
+            return None if known is None else describe(space, known.best)
 
     def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
         """Commit an instruction, which is pinned; *options* are those of :meth:`commit`."""

@@ -46,10 +46,15 @@ _T = TypeVar("_T")
 
 
 class Known(NamedTuple):
-    """A commit that a branch has under a key; *content* is not to be compared where gc took the message itself."""
+    """The commit in a branch's history that has a key, or stands for the one that had it, and the *message* itself, None where gc took it: what is cut from the history may be in the context still."""
 
     commit: ObjectId
-    is_whole: bool
+    message: ObjectId | None
+
+    @property
+    def best(self) -> ObjectId:
+        """The message, or what stands for it."""
+        return self.commit if self.message is None else self.message
 
 
 def find_key(repo: Repository, key: str, tip: ObjectId | None) -> Known | None:
@@ -73,10 +78,10 @@ def commit_instead(repo: Repository, key: str, value: Any, tip: ObjectId | None)
 
 
 def _checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
-    content = repo.commit(known.commit).content
-    if known.is_whole and content is not None and not same_json(repo.blob(content), value):
-        raise KeyConflictError(key, known.commit.hex())
-    return known.commit
+    content = None if known.message is None else repo.commit(known.message).content
+    if content is not None and not same_json(repo.blob(content), value):
+        raise KeyConflictError(key, known.best.hex())
+    return known.best
 
 
 def commits_said(repo: Repository, key: str) -> frozenset[ObjectId]:
@@ -283,11 +288,17 @@ def _find(
             gone.add(target)
     if here:
         first = min(here, key=lambda id: (repo.commit(id).generation, repo.commit(id).time, id))
-        return Known(first, True)
+        return Known(first, first)
     for end, was in stands_for.items():
         if repo.objects.contains(end) and (was in gone or _is_end_behind(repo, index, end, tip)):
-            return Known(end, False)
+            return Known(end, was if _is_there(repo, was) else None)
     return None
+
+
+def _is_there(repo: Repository, message: ObjectId) -> bool:
+    """Whether a message that is in no history any more can be read as it was committed: gc keeps those of contexts."""
+    content = repo.commit(message).content if repo.objects.contains(message) else None
+    return content is not None and repo.objects.contains(content)
 
 
 def _said(repo: Repository, index: KeyIndex, key: str) -> Iterator[tuple[ObjectId, ObjectId | None]]:
