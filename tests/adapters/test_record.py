@@ -679,3 +679,69 @@ def test_a_rendering_of_as_many_items_as_messages_is_not_taken_for_their_content
     t.record(messages)
 
     check_is(t, messages)
+
+
+def sdk_turns(provider: str, start: int, stop: int) -> list[Any]:
+    """Turns as a program appends them: of each answer the SDK's own object, or its parts."""
+    sdk: Any = pytest.importorskip("openai.types.chat" if provider == "openai" else "anthropic.types")
+    found: list[Any] = []
+    for at in range(start, stop):
+        if provider == "openai":
+            found += [sdk.ChatCompletionMessage.model_validate(call(f"{at}")), result(f"{at}")]
+            continue
+        uses = sdk.ToolUseBlock(type="tool_use", id=f"{at}", name="look", input={"at": 1})
+        said = {"role": "assistant", "content": [sdk.TextBlock(type="text", text=f"look {at}"), uses]}
+        found += [said, used(f"{at}")]
+    return found
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_an_sdks_own_objects_are_known_again_without_a_look_at_what_they_say(provider):
+    t = make_tract()
+    messages: list[Any] = [user("look"), *sdk_turns(provider, 0, 100)]
+    t.record(messages, format=provider)
+    assert "unchanged" == t.record(messages, format=provider).kind
+
+    dumps = 0
+
+    def count(frame: Any, event: str, _: object) -> None:
+        nonlocal dumps
+        dumps += event == "call" and frame.f_code.co_name == "model_dump"
+
+    sys.setprofile(count)
+    for at in range(100, 105):
+        messages += sdk_turns(provider, at, at + 1)
+        assert 2 == len(t.record(messages, format=provider).commits)
+    sys.setprofile(None)
+
+    assert 0 < dumps < 50  # 500 and more, if all say again what they are
+
+
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_what_is_changed_in_an_sdks_own_object_is_seen(provider):
+    t = make_tract()
+    messages: list[Any] = [user("look"), *sdk_turns(provider, 0, 3)]
+    t.record(messages, format=provider)
+    assert "unchanged" == t.record(messages, format=provider).kind
+
+    if provider == "openai":
+        messages[3].tool_calls[0].function.arguments = '{"at": 2}'
+    else:
+        messages[3]["content"][1].input["at"] = True
+    changed = t.record(messages, format=provider)
+    again = t.record(messages, format=provider)
+
+    assert ("edited", "unchanged") == (changed.kind, again.kind)
+    where = raws(t)[3]["tool_calls"][0]["function"]["arguments"] if provider == "openai" else raws(t)[3]["content"][1]["input"]  # fmt: skip
+    assert where == ('{"at": 2}' if provider == "openai" else {"at": True})
+    assert "unchanged" == t.record(json.loads(json.dumps(raws(t))), format=provider).kind
+
+
+def test_what_is_no_message_behind_a_list_that_is_known_is_named():
+    t = make_tract()
+    t.record({"system": "be brief", "messages": [user("a"), answer("b")]}, format="anthropic")
+
+    for _ in range(2):
+        with pytest.raises(ContentValidationError, match="message 3 must be a dict, not int"):
+            t.record({"system": "be brief", "messages": [user("a"), answer("b"), 7]}, format="anthropic")
+        assert "unchanged" == t.record({"system": "be brief", "messages": [user("a"), answer("b")]}, format="anthropic").kind  # fmt: skip

@@ -22,11 +22,13 @@ from tract.messages.message import message_from_raw
 from tract.messages.parts import Unknown
 from tract.messages.turns import turn_of
 from tract.objects.json import compact_json
-from tract.objects.kept import dumped, without_nulls
+from tract.objects.kept import dumped, with_plain_parts, without_nulls
 from tract.objects.message_format import JSON, MessageFormat
 from tract.writing.drafts import check_keys
 
 RecordFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]
+
+_UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 PLACES = {"openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents"}
 """Where the bodies of the formats have their messages."""
@@ -37,6 +39,7 @@ class Given:
     """The items to record, the first *instructions* of which stand apart from the messages.
 
     Where *instructions* is 0 and the format has them apart, the list says nothing of them. *keys* are None where no item has one.
+    The first *beside* items were not in the list that was given.
     *calls* are Gemini's in the first *before* items, where these are known: their messages need not be.
     """
 
@@ -44,6 +47,7 @@ class Given:
     items: Sequence[JSON]
     keys: Sequence[str | None] | None
     instructions: int = 0
+    beside: int = 0
     before: int = 0
     calls: Calls | None = None
 
@@ -60,6 +64,15 @@ class Given:
             tuple(system_messages(item) if item.get("role") == "system" else content_messages(item, calls))
             for item in self.items[0 if self.calls is None else self.before :]
         ]
+
+    def dicts(self, items: Sequence[Any], start: int = 0) -> list[dict[str, JSON]]:
+        """The *items*, or copies of them, from *start* on, as dicts: SDKs' own objects and parts as their APIs take them. ContentValidationError for what can be none."""
+        found = [*map(as_dict, items)]
+        for number, one in enumerate(found, start + 1 - self.beside):
+            if one is None:
+                kind = type(self.items[number - 1 + self.beside]).__name__
+                raise ContentValidationError(f"message {number} must be a dict, not {kind}")
+        return found  # type: ignore[return-value]  # none is None
 
     def messages(self, at: int) -> tuple[dict[str, JSON], ...]:
         """The messages that item *at* is committed as."""
@@ -83,22 +96,21 @@ def given_items(
     if isinstance(messages, (str, bytes)) or not isinstance(messages, Iterable):
         raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
     body = messages if type(messages) is tuple else tuple(messages)
-    if [*map(type, body)].count(dict) != len(body):  # at once, for lists are long and mostly of dicts
-        body = tuple([one if type(one) is dict else _plain(one, number) for number, one in enumerate(body, 1)])
     if keys is not None:
         check_keys(keys, len(body))
     if format == "gemini":
+        body = tuple([one if type(one) is dict else as_dict(one) for one in body])
         for number, one in enumerate(body, 1):
             if not is_gemini_content(one):
                 raise ContentValidationError(f"message {number} is no content of Gemini's: it has a role and parts")
     leading = 0
     if format in ("anthropic", "gemini") and not system:
-        leading = next((at for at, one in enumerate(body) if one.get("role") != "system"), len(body))
+        leading = next((at for at, one in enumerate(body) if role_of(one) != "system"), len(body))
     instructions = len(system) + leading if format in ("anthropic", "gemini") else 0
     if system:
         body = (*system, *body)
         keys = None if keys is None else [*[None] * len(system), *keys]
-    return Given(format, body, keys, instructions)  # type: ignore[arg-type]  # it is one of them
+    return Given(format, body, keys, instructions, len(system))  # type: ignore[arg-type]  # it is one of them
 
 
 def _missing(format: str) -> JSON:
@@ -120,13 +132,32 @@ def _instructions(body: Mapping[str, Any], format: str) -> list[JSON]:
     return []
 
 
-def _plain(one: Any, number: int) -> dict[str, JSON]:
-    """An SDK's own object as the dict that its API takes."""
-    if isinstance(one, Mapping):
-        return dict(one)
-    if hasattr(one, "model_dump"):
-        return without_nulls(dumped(one))  # type: ignore[no-any-return]  # a dict stays one
-    raise ContentValidationError(f"message {number} must be a dict, not {type(one).__name__}")
+def role_of(item: Any) -> Any:
+    """The role of an item, a dict or an SDK's own object; None where it has none."""
+    return item.get("role") if isinstance(item, Mapping) else getattr(item, "role", None)
+
+
+def copied(value: Any) -> Any:
+    """*value* with dicts, lists and SDKs' objects of its own."""
+    kind = type(value)
+    if kind is dict:
+        return {key: one if type(one) is str else copied(one) for key, one in value.items()}
+    if kind is list:
+        return [copied(one) for one in value]
+    if kind in _UNCHANGING:
+        return value
+    if isinstance(value, Mapping):
+        return {key: copied(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [copied(one) for one in value]
+    return value.model_copy(deep=True) if hasattr(value, "model_copy") else value
+
+
+def as_dict(item: Any) -> dict[str, JSON] | None:
+    """An item as its API takes it; None where it can be no dict."""
+    if isinstance(item, Mapping):
+        return with_plain_parts(item)
+    return without_nulls(dumped(item)) if hasattr(item, "model_dump") else None
 
 
 def alike(one: JSON, other: JSON) -> bool:

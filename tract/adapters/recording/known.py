@@ -6,15 +6,18 @@
 
 What is not known of a row is looked up in its content. So neither the context is rendered nor each message looked at, to see one that was changed.
 A copy shares its texts with the list, which nobody can change, and nothing else: what is changed in place differs from it.
+Of an SDK's own object the copy is its fields, for to have it say what its API takes is slow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from copy import copy
+from itertools import compress, count
+from operator import ne
 from typing import Any
 
-from tract.adapters.recording.given import Given, alike, word_of
+from tract.adapters.recording.given import Given, alike, as_dict, copied, word_of
 from tract.adapters.recording.matching import MOST, Script
 from tract.adapters.recording.plan import Plan
 from tract.adapters.transcripts.readers.gemini import Calls, content_messages
@@ -23,7 +26,6 @@ from tract.dataclass import replace
 from tract.messages.tool_edits import INTERRUPTED
 from tract.objects.message_format import JSON
 
-_STEP = 256
 _MOST_UNKNOWN = 512
 _UNKNOWN: Any = object()
 _WORDS = frozenset({"content", "text", "output"})
@@ -35,6 +37,7 @@ class Known:
     def __init__(self, given: Given, columns: Columns, copies: list[Any], apart: int) -> None:
         self._columns = columns
         self._copies = copies
+        self._unknown = _unknown(copies)
         self._apart = apart
         self._instructions = given.instructions
         self._calls = Calls()
@@ -54,7 +57,7 @@ class Known:
         script = Script(silent=list(range(self._apart)))
         length = len(self._copies)
         if start == length:
-            body[start:] = map(copied, body[start:])
+            body[start:] = given.dicts([*map(copied, body[start:])], start)
             calls = copy(self._calls) if self._called == start else None
             if (given.format == "gemini" and calls is None) or INTERRUPTED in repr(body[start:]):
                 return None  # a rendering ends with a result that nobody recorded
@@ -65,7 +68,7 @@ class Known:
             return None
         stop = len(body) - self._same_from_end(body, start, given, snapshot)
         rows = range(start + self._apart, snapshot.length - (len(body) - stop))
-        body[start:stop] = map(copied, body[start:stop])
+        body[start:stop] = given.dicts([*map(copied, body[start:stop])], start)
         given = replace(given, items=body)
         if not _find_edits(given, snapshot, rows, range(start, stop), script):
             return None
@@ -75,24 +78,28 @@ class Known:
     def _follow(self, snapshot: Snapshot) -> bool:
         """Take the copies over to the rows of *snapshot*; False where too many of these are unknown."""
         columns, apart = snapshot.columns, self._apart
-        before = self._columns
-        count = len(self._copies)
-        if columns is not before:
-            old = [*zip(before.commits, before.blobs, strict=True)][: count + apart]
-            new = [*zip(columns.commits, columns.blobs, strict=True)][: snapshot.length]
-            first = _same_at_start(old, new)
+        before, length = len(self._copies) + apart, snapshot.length
+        if columns is not self._columns:
+            old = [ids[:before] for ids in (self._columns.commits, self._columns.blobs)]
+            new = [ids[:length] for ids in (columns.commits, columns.blobs)]
+            first = min(map(_same_at_start, old, new))
             if first < apart:
                 return False
-            last = _same_at_start(old[:first:-1], new[:first:-1]) if first < min(len(old), len(new)) else 0
-            between = [_UNKNOWN] * (len(new) - first - last)
-            self._copies = [*self._copies[: first - apart], *between, *self._copies[count - last :]]
+            rest = min(before, length) - first
+            last = min(rest, *(_same_at_start(one[::-1], other[::-1]) for one, other in zip(old, new, strict=True)))
+            between = [_UNKNOWN] * (length - first - last)
+            self._copies = [*self._copies[: first - apart], *between, *self._copies[before - apart - last :]]
             self._columns = columns
             self._forget_calls(first - apart)
-        elif count + apart > snapshot.length:
-            del self._copies[snapshot.length - apart :]
-            self._forget_calls(snapshot.length - apart)
-        self._copies += [_UNKNOWN] * (snapshot.length - apart - len(self._copies))
-        return self._copies.count(_UNKNOWN) <= _MOST_UNKNOWN
+            self._unknown = _unknown(self._copies)
+        elif before > length:
+            del self._copies[length - apart :]
+            self._forget_calls(length - apart)
+            self._unknown = _unknown(self._copies)
+        elif before < length:
+            self._copies += [_UNKNOWN] * (length - before)
+            self._unknown += range(before - apart, length - apart)
+        return len(self._unknown) <= _MOST_UNKNOWN
 
     def _forget_calls(self, at: int) -> None:
         if self._called > at:
@@ -102,41 +109,33 @@ class Known:
         """How many items at the beginning are the rows."""
         copies = self._copies
         most = min(len(copies), len(body))
-        at = 0
-        while at < most:
-            until = min(at + _STEP, most)
-            if copies[at:until] != body[at:until]:
-                while at < until and (copies[at] == body[at] or self._is_content(at, body[at], given, snapshot)):
-                    at += 1
-                if at < until:
-                    return at
-            at = until
-        return at
+        for at in self._unknown:
+            if at < most and copies[at] is _UNKNOWN:
+                self._is_content(at, body[at], given, snapshot)
+        self._unknown = [at for at in self._unknown if copies[at] is _UNKNOWN]
+        if (copies if most == len(copies) else copies[:most]) == body[:most]:
+            return most  # at once, which takes less than to look for a difference
+        for at in compress(count(), map(ne, copies, body)):
+            if not self._is_content(at, body[at], given, snapshot):
+                return at
+        return most
 
     def _same_from_end(self, body: Sequence[JSON], start: int, given: Given, snapshot: Snapshot) -> int:
         """How many items at the end are the rows, of those behind the first *start* of either."""
         copies = self._copies
         most = min(len(copies), len(body)) - start
-        count = 0
-        while count < most:
-            step = min(_STEP, most - count)
-            here, there = len(copies) - count, len(body) - count
-            if copies[here - step : here] == body[there - step : there]:
-                count += step
-                continue
-            for _ in range(step):
-                here, there = len(copies) - count - 1, len(body) - count - 1
-                if copies[here] != body[there] and not self._is_content(here, body[there], given, snapshot):
-                    return count
-                count += 1
-        return count
+        for at in compress(range(most), map(ne, reversed(copies), reversed(body))):
+            if not self._is_content(len(copies) - 1 - at, body[-1 - at], given, snapshot):
+                return at
+        return most
 
     def _is_content(self, at: int, item: JSON, given: Given, snapshot: Snapshot) -> bool:
         """Whether *item* is the content of the row with copy *at*, which it is known as from now on."""
         message = snapshot.columns.messages[at + self._apart]
         if message.format != given.own_format:
             return False
-        item = copied(item)
+        copy_of = copied(item)
+        item = as_dict(copy_of)
         if given.format == "gemini":
             if at != self._called:
                 return False
@@ -145,14 +144,14 @@ class Known:
             if len(made) != 1 or not alike(message.raw, made[0]):
                 return False
             self._calls, self._called = calls, at + 1
-        elif not alike(message.raw, item):
+        elif item is None or not alike(message.raw, item):
             return False
-        self._copies[at] = _marked(item)
+        self._copies[at] = _marked(copy_of)
         return True
 
 
-def known_by(plan: Plan) -> Known | None:
-    """What is known where *plan* was found otherwise; None where an item is more than a row, or less."""
+def known_by(plan: Plan, own: Sequence[Any]) -> Known | None:
+    """What is known where *plan* was found otherwise, for items with copies of our *own*; None where an item is more than a row, or less."""
     given, snapshot, script = plan.given, plan.snapshot, plan.script
     apart = len(script.silent)
     if snapshot.columns.made or sorted(script.silent) != [*range(apart)]:
@@ -161,10 +160,10 @@ def known_by(plan: Plan) -> Known | None:
         return None
     copies: list[Any] = [_UNKNOWN] * (snapshot.length - apart)
     messages = snapshot.columns.messages.afresh()  # as many items as messages need not be one for each
-    for row, item in zip(range(apart, plan.rows), given.items[: plan.items], strict=False):
+    for row, item, one in zip(range(apart, plan.rows), given.items[: plan.items], own, strict=False):
         message = messages[row]
         if message.format == given.own_format and alike(message.raw, item):
-            copies[row - apart] = _marked(item)
+            copies[row - apart] = _marked(one)
     for item, rows in script.kept.items():
         of = [*zip(range(item, len(given.items)), rows, strict=False)]
         if len(of) != len(rows) or any(script.kept.get(at) != () for at, _ in of[1:]):
@@ -172,7 +171,7 @@ def known_by(plan: Plan) -> Known | None:
         if len(rows) > 1 and not all(_is_committed(given, snapshot, at, row) for at, row in of):
             return None  # of a step it is known only where each of its messages is an item
         for at, row in of:
-            copies[row - apart] = _marked(given.items[at])
+            copies[row - apart] = _marked(own[at])
     return Known(given, snapshot.columns, copies, apart)
 
 
@@ -216,19 +215,12 @@ def _is_reworded(one: JSON, other: JSON, key: str = "") -> bool:
     return alike(one, other)
 
 
+def _unknown(copies: Sequence[Any]) -> list[int]:
+    return [at for at, one in enumerate(copies) if one is _UNKNOWN]
+
+
 def _same_at_start(one: Sequence[Any], other: Sequence[Any]) -> int:
-    most = min(len(one), len(other))
-    if one[:most] == other[:most]:
-        return most
-    return next(at for at in range(most) if one[at] != other[at])
-
-
-def copied(value: JSON) -> JSON:
-    """*value* with dicts and lists of its own."""
-    kind = type(value)
-    if kind is dict:
-        return {key: one if type(one) is str else copied(one) for key, one in value.items()}
-    return [copied(one) for one in value] if kind is list else value
+    return next(compress(count(), map(ne, one, other)), min(len(one), len(other)))
 
 
 class _Exactly:
@@ -245,7 +237,26 @@ class _Exactly:
     __hash__ = None  # type: ignore[assignment]  # it is compared and nothing else
 
 
-def _marked(value: JSON) -> Any:
+class _Fields:
+    """An SDK's own object, as it was."""
+
+    __slots__ = ("_kind", "_state")
+
+    def __init__(self, value: Any) -> None:
+        self._kind = type(value)
+        self._state = [_marked(one) for one in _state_of(value)]
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is self._kind and self._state == _state_of(other)
+
+    __hash__ = None  # type: ignore[assignment]  # as above
+
+
+def _state_of(value: Any) -> list[Any]:
+    return [value.__dict__, value.__pydantic_extra__, value.__pydantic_private__]
+
+
+def _marked(value: Any) -> Any:
     """A copy that equals what is the same JSON, and nothing that may be changed beside it."""
     kind = type(value)
     if kind is str or value is None:
@@ -256,4 +267,4 @@ def _marked(value: JSON) -> Any:
         return [_marked(one) for one in value]
     if kind is bool or kind is int or kind is float:
         return _Exactly(value) if value in (0, 1) else value
-    return _UNKNOWN
+    return _Fields(value) if hasattr(value, "__pydantic_private__") else _UNKNOWN

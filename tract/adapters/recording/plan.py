@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tract.adapters.recording.given import PLACES, Given
+from tract.adapters.recording.given import PLACES, Given, as_dict
 from tract.adapters.recording.matching import Script
 from tract.compile.snapshot import Snapshot
 from tract.dataclass import dataclass, replace
@@ -101,7 +101,7 @@ def answer_start(plan: Plan, about: About) -> int | None:
 def _said_last(items: Sequence[JSON]) -> int:
     """How many of *items*, at their end, a model said."""
     count = 0
-    while count < len(items) and isinstance(one := items[-count - 1], Mapping) and item_role(one) == "assistant":
+    while count < len(items) and (one := as_dict(items[-count - 1])) is not None and item_role(one) == "assistant":
         count += 1
     return count
 

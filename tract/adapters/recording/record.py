@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
-from tract.adapters.recording.given import Given, RecordFormat, alike, given_items
-from tract.adapters.recording.known import Known, copied, known_by
+from tract.adapters.recording.given import Given, RecordFormat, alike, copied, given_items
+from tract.adapters.recording.known import Known, known_by
 from tract.adapters.recording.landing import OnDivergence, RecordResult, land
 from tract.adapters.recording.matching import Script, match
 from tract.adapters.recording.pieces import Piece, pieces_of
@@ -20,7 +20,7 @@ from tract.errors import ContentValidationError
 from tract.messages.form import checked_form
 from tract.messages.sent_history import Sending
 from tract.objects.codec import MAX_DEPTH
-from tract.objects.kept import plain_json, with_plain_parts
+from tract.objects.kept import plain_json
 from tract.objects.message_format import JSON
 from tract.tokens.usage import TokenUsage
 from tract.transaction import Asked
@@ -73,7 +73,7 @@ def record(
     if scan is not None:
         from tract.adapters.scanning import scanned  # few ask for it
 
-        items, told = scanned(given.items, scan)
+        items, told = scanned(given.dicts(given.items), scan)
         if about.request is not None:
             (sent,), more = scanned([about.request], scan, "the request, part")
             about, told = replace(about, request=sent), [*told, *more]
@@ -86,14 +86,12 @@ def _made(space: Workspace, given: Given, about: About, on_divergence: OnDiverge
     try:
         return land(space, _planned(space, given), about, on_divergence, expected)
     except (ContentValidationError, TypeError, RecursionError) as exc:
-        plain = list(map(with_plain_parts, given.items))
-        if plain != list(given.items):  # an SDK's own blocks, which nothing can compare or keep; most lists have none
-            return _made(space, replace(given, items=plain), about, on_divergence, expected)
+        items = given.dicts(given.items)
         if isinstance(exc, TypeError):
-            plain_json("messages", plain)  # says what is no JSON, and where
+            plain_json("messages", items)  # says what is no JSON, and where
             raise
         told: list[str] = []
-        items = mended(list(given.items), lambda place, what: told.append(f"message {place}: {what}"), levels=MAX_DEPTH)
+        items = mended(items, lambda place, what: told.append(f"message {place}: {what}"), levels=MAX_DEPTH)
         if not told:
             raise
         # What no payload can keep costs itself only; the next list has it again, and is the same.
@@ -109,10 +107,10 @@ def _planned(space: Workspace, given: Given) -> Plan:
         known: Known | None = space.lists.get(place)
         plan = None if known is None else known.plan(given, snapshot)
         if plan is None:
-            # Copies, which nobody changes while they are compared.
-            plan = _planned_anew(space, replace(given, items=tuple(map(copied, given.items))), snapshot)
+            copies = [*map(copied, given.items)]  # which nobody changes while they are compared
+            plan = _planned_anew(space, replace(given, items=given.dicts(copies)), snapshot)
             space.lists.pop(place, None)
-            if (known := known_by(plan)) is not None:
+            if (known := known_by(plan, copies)) is not None:
                 space.lists[place] = known
                 for old in list(space.lists)[:-_LISTS_KEPT]:
                     del space.lists[old]
