@@ -52,6 +52,14 @@ def test_the_architecture_names_files_and_rooms_that_are_there() -> None:
     assert [] == [name for name in named if not any((folder / name).exists() for folder in (ROOT / "tract", ROOT))]
 
 
+@pytest.mark.parametrize("room", ["agents", "history", "messages", "remote"])
+def test_the_architecture_has_every_file_of_a_large_room_in_one_line(room: str) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = text.partition(f"| `{room}` | in order |\n")[2].partition("\n\n")[0]
+    listed = [name for line in table.splitlines()[1:] for name in line.split("|")[2].strip().split(", ")]
+    assert sorted(listed) == sorted(p.stem for p in (ROOT / "tract" / room).glob("*.py") if p.stem != "__init__")
+
+
 @pytest.mark.parametrize(
     "page", sorted(["README.md", *(str(p.relative_to(ROOT)) for p in (ROOT / "docs").rglob("*.md"))])
 )

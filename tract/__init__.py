@@ -73,7 +73,8 @@ _HOMES = {
         "PrefixCost",
     ),
     "tract.curation.expand": ("ExpandResult",),
-    "tract.curation.collapse": ("CollapseResult", "PendingCollapse"),
+    "tract.curation.collapse": ("CollapseResult",),
+    "tract.curation.waiting_collapses": ("PendingCollapse",),
     "tract.curation.spawn": ("SpawnInfo",),
     "tract.curation.under_way": ("CommandUnderWay",),
     "tract.curation.merge.result": ("MergeConflict", "MergeResolution", "MergeResult"),
@@ -251,7 +252,6 @@ if TYPE_CHECKING:
     from tract.config import TokenBudgetConfig as TokenBudgetConfig
     from tract.config import TractConfig as TractConfig
     from tract.curation.collapse import CollapseResult as CollapseResult
-    from tract.curation.collapse import PendingCollapse as PendingCollapse
     from tract.curation.compress.result import CachePrices as CachePrices
     from tract.curation.compress.result import CompressedPart as CompressedPart
     from tract.curation.compress.result import CompressResult as CompressResult
@@ -273,6 +273,7 @@ if TYPE_CHECKING:
     from tract.curation.replay.result import RevertResult as RevertResult
     from tract.curation.spawn import SpawnInfo as SpawnInfo
     from tract.curation.under_way import CommandUnderWay as CommandUnderWay
+    from tract.curation.waiting_collapses import PendingCollapse as PendingCollapse
     from tract.errors import *  # noqa: F403
     from tract.events.event import Event as Event
     from tract.history.branch import BranchInfo as BranchInfo

@@ -21,7 +21,7 @@ from typing import Any, Literal, TypeAlias, get_args
 from tract.agents.actions import Action
 from tract.agents.ledger import Entry, Ledger, write_entry
 from tract.dataclass import dataclass, field, replace
-from tract.errors import ProposalError
+from tract.errors import PolicyExecutionError, ProposalError
 from tract.history.notes import PROPOSALS, note_tip
 from tract.history.times import moment
 from tract.history.walk import is_ancestor
@@ -103,6 +103,15 @@ class Decision:
     action: Literal["approve", "reject", "modify"]
     arguments: Mapping[str, Any] | None = None
     reason: str = ""
+
+
+def check_decision(decision: object) -> None:
+    """PolicyExecutionError for what is no decision, and where its arguments do not go with it."""
+    if not isinstance(decision, Decision) or decision.action not in ("approve", "reject", "modify"):
+        raise PolicyExecutionError(f"a decision is a Decision or None, not {decision!r:.60}")
+    if (decision.action == "modify") != (decision.arguments is not None):
+        what = "takes no arguments" if decision.arguments is not None else "names the arguments that change"
+        raise PolicyExecutionError(f"a decision to {decision.action} {what}")
 
 
 OnProposal: TypeAlias = Callable[[Proposal], Decision | None]

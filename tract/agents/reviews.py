@@ -9,19 +9,13 @@ from typing import Any, Protocol
 from tract.agents.actions import Action
 from tract.agents.proposals import Concerned, Proposal, ProposalTable, Status
 from tract.compile.workspace import Workspace
-from tract.curation.collapse import (
-    CollapseResult,
-    PendingCollapse,
-    forget_collapse,
-    kept_collapse,
-    kept_collapses,
-    why_stale,
-)
+from tract.curation.collapse import CollapseResult
 from tract.curation.compress.result import CompressResult, PendingCompression
 from tract.curation.compress.store import kept_compression, kept_compressions, reject
 from tract.curation.merge.store import STATE as MERGE
 from tract.curation.merge.store import merge_state
 from tract.curation.under_way import abort_command
+from tract.curation.waiting_collapses import PendingCollapse, forget_collapse, kept_collapse, kept_collapses, why_stale
 from tract.dataclass import replace
 from tract.errors import ActionError, ObjectCorruptError, ProposalError
 from tract.history.state import states

@@ -12,7 +12,7 @@ from operator import attrgetter
 
 from blake3 import blake3
 
-from tract.agents.policies import TRIGGERS, Calm, Policy, build_policy, is_builtin, said_by
+from tract.agents.policies import TRIGGERS, Calm, Policy, PolicyInfo, build_policy, is_builtin, said_by
 from tract.agents.settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
 from tract.errors import PolicyConfigError, TractError
 from tract.history.notes import POLICIES, note_tip
@@ -97,6 +97,24 @@ class Roster:
         """*members* in the order in which they are asked."""
         names = {one.name for one in members}
         return tuple(one for one in self.members if one.name in names)
+
+    def described(self, settings: AgentSettings, *, foreign: bool) -> list[PolicyInfo]:
+        """The policies of *settings*, those that work here first, in the order in which they are asked; where they came from another store, or are paused, none does."""
+        made = {one.name: one for one in self.members}
+        kept = {one.name: one for one in settings.policies}
+        why = "it came from another store, and is not trusted here" if foreign else None
+        why = why or ("policies are paused" if settings.is_paused else None)
+        return [
+            PolicyInfo(
+                name=name,
+                kind=kept[name].kind,
+                priority=None if (member := made.get(name)) is None else member.priority,
+                trigger=None if member is None else member.trigger,
+                parameters=kept[name].parameters,
+                problem=self.problems.get(name) or why,
+            )
+            for name in [*made, *(name for name in kept if name not in made)]
+        ]
 
     def give(self, setting: PolicySetting, policy: Policy) -> None:
         """Let *policy* be what *setting* means in this handle."""

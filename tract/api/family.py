@@ -15,9 +15,10 @@ from tract.repo import Repository
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.compile.workspace import Workspace
-    from tract.curation.collapse import CollapseOptions, CollapseResult, PendingCollapse, Plan, Said
+    from tract.curation.collapse import CollapseOptions, CollapseResult, Plan, Said
     from tract.curation.compress.summariser import Summariser
     from tract.curation.spawn import SpawnInfo, SpawnOptions
+    from tract.curation.waiting_collapses import PendingCollapse
 
 Autonomy = Literal["manual", "collaborative", "autonomous"]
 
@@ -104,7 +105,7 @@ class Family(Committing):
 
     def pending_collapses(self) -> list[PendingCollapse]:
         """The collapses into this tract that wait to be approved, the oldest first."""
-        from tract.curation.collapse import kept_collapses
+        from tract.curation.waiting_collapses import kept_collapses
 
         with self._looking() as space:
             return kept_collapses(space.repo)
@@ -116,14 +117,8 @@ class Family(Committing):
 
         It stands for what the child had done when it was asked for. SessionError where it waits no longer, and where the child was collapsed since.
         """
-        from tract.curation.collapse import (
-            Said,
-            check_options,
-            forget_collapse,
-            kept_collapse,
-            link_of_pending,
-            plan_collapse,
-        )
+        from tract.curation.collapse import Said, check_options, plan_collapse
+        from tract.curation.waiting_collapses import forget_collapse, kept_collapse, link_of_pending
 
         check_options({"content": content})
         with self._outside_batch("collapse") as space:
@@ -141,7 +136,7 @@ class Family(Committing):
 
     def reject_collapse(self, pending: PendingCollapse | str | None = None) -> PendingCollapse:
         """Forget a collapse that waits, and give it back; nothing was changed by it."""
-        from tract.curation.collapse import forget_collapse, kept_collapse
+        from tract.curation.waiting_collapses import forget_collapse, kept_collapse
 
         with self._access() as space:
             one = kept_collapse(space.repo, pending)
@@ -160,7 +155,7 @@ class Family(Committing):
         return result
 
     def _keep_collapse(self, plan: Plan, said: Said, *, force: bool, warnings: tuple[str, ...]) -> CollapseResult:
-        from tract.curation.collapse import keep_collapse
+        from tract.curation.waiting_collapses import keep_collapse
 
         with self._access() as space:
             return keep_collapse(space, plan, said, force=force, warnings=warnings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from tract.api.acting import Acting
 from tract.api.handle import _Access
 from tract.dataclass import replace
-from tract.errors import PolicyConfigError, PolicyExecutionError, PolicyWarning
+from tract.errors import PolicyConfigError, PolicyWarning
 from tract.history.branch import on_branch
 from tract.opening import open_repository
 from tract.refs.names import HEADS
@@ -121,7 +121,6 @@ class Policing(Acting):
 
     def policies(self) -> list[PolicyInfo]:
         """The policies of the tract, in the order in which they are asked, and why one does nothing, where that is so."""
-        from tract.agents.policies import PolicyInfo
         from tract.agents.settings import is_foreign
 
         with self._access() as space:
@@ -129,24 +128,7 @@ class Policing(Acting):
             settings = engine.load(space.repo)
             foreign = is_foreign(space.repo, settings)
         engine.take_warnings()
-        made = {one.name: one for one in engine.roster.members}
-        kept = {one.name: one for one in settings.policies}
-        why = "it came from another store, and is not trusted here" if foreign else None
-        why = why or ("policies are paused" if settings.is_paused else None)
-        found = []
-        for name in [*made, *(name for name in kept if name not in made)]:
-            member, one = made.get(name), kept[name]
-            found.append(
-                PolicyInfo(
-                    name=name,
-                    kind=one.kind,
-                    priority=None if member is None else member.priority,
-                    trigger=None if member is None else member.trigger,
-                    parameters=one.parameters,
-                    problem=engine.roster.problems.get(name) or why,
-                )
-            )
-        return found
+        return engine.roster.described(settings, foreign=foreign)
 
     def pause_policies(self) -> None:
         """Let no policy do anything, in any process, until :meth:`resume_policies`."""
@@ -235,16 +217,12 @@ class Policing(Acting):
 
     def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> Proposal:
         """Ask *callback* about a proposal, and do what it decides; with None it stays pending."""
-        from tract.agents.proposals import Decision
+        from tract.agents.proposals import check_decision
 
         decision = callback(proposal)
         if decision is None:
             return proposal
-        if not isinstance(decision, Decision) or decision.action not in ("approve", "reject", "modify"):
-            raise PolicyExecutionError(f"a decision is a Decision or None, not {decision!r:.60}")
-        if (decision.action == "modify") != (decision.arguments is not None):
-            what = "takes no arguments" if decision.arguments is not None else "names the arguments that change"
-            raise PolicyExecutionError(f"a decision to {decision.action} {what}")
+        check_decision(decision)
         if decision.action == "reject":
             return self.reject_proposal(proposal.id, decision.reason)
         arguments = decision.arguments if decision.action == "modify" else None

@@ -18,7 +18,7 @@ from tract.escape import escaped
 from tract.history.context import context_at, entries
 from tract.history.times import microseconds
 from tract.history.walk import first_parents
-from tract.messages import CacheMode, Rendered, copy_json, message_from_raw, render_text
+from tract.messages import CacheMode, Rendered, copy_json, render_text
 from tract.messages.message import CompileWarning, Message
 from tract.objects.id import ObjectId
 from tract.objects.message_format import JSON
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from tract.compile.prefix import PrefixChange
     from tract.compile.sent_request import SentRequest
     from tract.messages.form import Extras, Form
-
-EDITED = " [edited]"
-"""What ``include_edit_annotations`` puts behind the text of an edited message."""
 
 
 class RenderOptions(TypedDict, total=False):
@@ -367,7 +364,9 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
 
         snapshot = reordered(space.repo, snapshot, order)
     if options.get("include_edit_annotations"):
-        snapshot = _with_marks(space.repo, snapshot)
+        from tract.compile.edit_marks import with_marks  # nor to see what was edited
+
+        snapshot = with_marks(space.repo, snapshot)
     strict = options.get("strict", False)
     context = compiled(space, snapshot, strict=strict)
     if at_commit is None and at_time is None and order is None and notes == "now":
@@ -398,35 +397,3 @@ def _commit_at(repo: Repository, at_commit: Revision | None, at_time: datetime |
 def _commit_at_time(repo: Repository, time: int) -> ObjectId | None:
     """The newest commit of HEAD's first-parent line that is not later than *time*."""
     return next((id for id, commit in first_parents(repo, repo.head()[1]) if commit.time <= time), None)
-
-
-def _with_marks(repo: Repository, snapshot: Snapshot) -> Snapshot:
-    """*snapshot* with a mark behind the texts of those messages that are not as they were committed."""
-    columns = snapshot.columns.copy(snapshot.length)
-    for at in range(snapshot.length):
-        if repo.commit(columns.commits[at]).content != columns.blobs[at]:
-            marked = _marked(columns.messages[at])
-            if marked is not None:
-                columns.replace(at, columns.blobs[at], marked, made=True)
-    return snapshot._replace(columns=columns)
-
-
-def _marked(message: Message) -> Message | None:
-    """*message* with the mark behind its text; None where it has none."""
-    key = "output" if "output" in message.raw and "content" not in message.raw else "content"
-    content = message.raw.get(key)
-    if isinstance(content, str):
-        return _with(message, key, content + EDITED)
-    if not isinstance(content, (list, tuple)):
-        return None
-    for at in range(len(content) - 1, -1, -1):
-        part = content[at]
-        if isinstance(part, dict) and isinstance(part.get("text"), str):
-            parts = [*content[:at], {**part, "text": part["text"] + EDITED}, *content[at + 1 :]]
-            return _with(message, key, parts)
-    return None
-
-
-def _with(message: Message, key: str, value: JSON) -> Message:
-    made = message_from_raw({**message.raw, key: value}, message.format)
-    return replace(made, is_error=True) if message.is_error else made

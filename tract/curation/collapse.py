@@ -7,9 +7,7 @@ land     one transaction                                          or it waits: s
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Literal, TypedDict, cast
 
@@ -18,17 +16,14 @@ from tract.compile.workspace import Workspace
 from tract.curation.compress.ask import SummaryRun
 from tract.curation.compress.facts import doubt_about
 from tract.curation.compress.result import UNFIT, Requirements
-from tract.curation.compress.store import choose_waiting, read_waiting
 from tract.curation.compress.summariser import Summariser, blocks_of
 from tract.curation.spawn import open_calls
-from tract.dataclass import dataclass, field, replace
+from tract.dataclass import dataclass, replace
 from tract.errors import CompressionError, ContentValidationError, SessionError
 from tract.history.collapse import Work, work_between, write_collapse
 from tract.history.context import context_at, entries, find_entry
 from tract.history.notes import PRIORITY, note_tip
-from tract.history.spawn import Link, child_named, name_now, parent_of
-from tract.history.state import clear_state, write_state
-from tract.history.times import moment
+from tract.history.spawn import Link, child_named, parent_of
 from tract.history.tracts import in_tract
 from tract.llm.callables import saying
 from tract.llm.types import Summary, SummaryRequest
@@ -47,7 +42,6 @@ from tract.writing.credentials import checked_config
 from tract.writing.drafts import draft, tool_message
 
 CollapseRole = Literal["user", "assistant", "system"]
-_PREFIX = "collapse-"
 _SHORT = 64
 """Tokens that a summary may have however little the child did."""
 
@@ -86,36 +80,6 @@ class CollapseResult:
     def commit_hash(self) -> str | None:
         """The commit in the parent: so the result itself names it, as in ``expand(result)``."""
         return self.parent_commit_hash
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PendingCollapse:
-    """A collapse that waits to be approved: nothing has moved, and nothing is lost if it is never approved.
-
-    *text* is what is said of the work of the tract *child*, whose first commit is *spawn*, up to its commit *head*; *last* is the commit of the collapse before it.
-    ``approve_collapse`` commits it, with another text where one is given; ``reject_collapse`` forgets it.
-    """
-
-    id: str
-    child: str
-    purpose: str
-    spawn: str
-    head: str
-    last: str | None
-    text: str
-    call_id: str | None
-    role: CollapseRole | None
-    force: bool
-    summary_tokens: int
-    source_tokens: int
-    created: int
-    generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    summarised_by: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-    @property
-    def created_at(self) -> datetime:
-        """When the summary was made."""
-        return moment(self.created)
 
 
 class Plan(NamedTuple):
@@ -255,32 +219,10 @@ def land_collapse(space: Workspace, plan: Plan, said: Said, *, expected: Asked) 
         expected=expected,
     )
     tokens = checked_count(space.blobs.counter, said.text)
-    return _result(plan, said.text, tokens, commit=id.hex(), warnings=tuple(warnings)), content
+    return collapse_result(plan, said.text, tokens, commit=id.hex(), warnings=tuple(warnings)), content
 
 
-def keep_collapse(
-    space: Workspace, plan: Plan, said: Said, *, force: bool, warnings: tuple[str, ...] = ()
-) -> CollapseResult:
-    """Keep a collapse for its review, in the store: any process can read, approve or reject it."""
-    link = plan.link
-    pending = PendingCollapse(
-        id=os.urandom(5).hex(),
-        child=link.child,
-        purpose=link.purpose,
-        spawn=link.spawn.hex(),
-        head=plan.work.head.hex(),
-        last=link.last,
-        force=force,
-        summary_tokens=checked_count(space.blobs.counter, said.text),
-        source_tokens=plan.tokens,
-        created=space.repo.clock(),
-        **said._asdict(),
-    )
-    write_state(space.repo, _PREFIX + pending.id, pending, (link.spawn, plan.work.head))
-    return _result(plan, said.text, pending.summary_tokens, proposal=pending.id, warnings=warnings)
-
-
-def _result(
+def collapse_result(
     plan: Plan,
     text: str,
     tokens: int,
@@ -289,6 +231,7 @@ def _result(
     proposal: str | None = None,
     warnings: tuple[str, ...] = (),
 ) -> CollapseResult:
+    """What became of *plan*: a *commit*, or a *proposal* that waits."""
     return CollapseResult(
         parent_commit_hash=commit,
         proposal_id=proposal,
@@ -350,47 +293,3 @@ def _state_of_call(space: Workspace, call: str) -> Literal["open", "answered", "
             return "answered" if is_answered else "open"
         is_answered = is_answered or call in results
     return "absent"
-
-
-# Those that wait
-
-
-def kept_collapses(repo: Repository) -> list[PendingCollapse]:
-    """The collapses that wait, the oldest first; one that cannot be read is left out."""
-    return sorted(read_waiting(repo, _PREFIX, PendingCollapse), key=lambda one: (one.created, one.id))
-
-
-def kept_collapse(repo: Repository, named: PendingCollapse | str | None) -> PendingCollapse:
-    """The collapse that waits under an id, or a beginning of it; for None the only one. SessionError where there is none, or several."""
-    id = named.id if isinstance(named, PendingCollapse) else named
-    return choose_waiting(kept_collapses(repo), id, "collapse", SessionError)
-
-
-def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:
-    """Take a collapse off the list of those that wait."""
-    clear_state(repo, _PREFIX + pending.id)
-
-
-def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
-    """The link of the child as it was when the summary was made, whatever it is called now; SessionError where the child was collapsed since."""
-    link = _link_of(repo, pending)
-    problem = _difference(pending, link)
-    if problem is not None:
-        raise SessionError(f"collapse '{pending.id}' is stale: {problem}")
-    return link
-
-
-def why_stale(repo: Repository, pending: PendingCollapse) -> str | None:
-    """What changed since the summary was made, so that it can land no more; None where nothing did."""
-    return _difference(pending, _link_of(repo, pending))
-
-
-def _link_of(repo: Repository, pending: PendingCollapse) -> Link:
-    name = name_now(repo, bytes.fromhex(pending.spawn))
-    return find_link(repo, pending.child if name is None else name, force=pending.force)
-
-
-def _difference(pending: PendingCollapse, link: Link) -> str | None:
-    if link.spawn.hex() != pending.spawn:
-        return f"tract '{pending.child}' is another one by now"
-    return f"tract '{pending.child}' was collapsed since" if link.last != pending.last else None

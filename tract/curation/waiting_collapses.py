@@ -1,0 +1,117 @@
+"""Collapses that wait for their review: kept in the store, so that any process can read, approve or reject them.
+
+state/collapse-<id>     a PendingCollapse, field by field
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from tract.compile.workspace import Workspace
+from tract.curation.collapse import CollapseResult, CollapseRole, Plan, Said, collapse_result, find_link
+from tract.curation.compress.store import choose_waiting, read_waiting
+from tract.dataclass import dataclass, field
+from tract.errors import SessionError
+from tract.history.spawn import Link, name_now
+from tract.history.state import clear_state, write_state
+from tract.history.times import moment
+from tract.repo import Repository
+from tract.tokens.counter import checked_count
+
+_PREFIX = "collapse-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PendingCollapse:
+    """A collapse that waits to be approved: nothing has moved, and nothing is lost if it is never approved.
+
+    *text* is what is said of the work of the tract *child*, whose first commit is *spawn*, up to its commit *head*; *last* is the commit of the collapse before it.
+    ``approve_collapse`` commits it, with another text where one is given; ``reject_collapse`` forgets it.
+    """
+
+    id: str
+    child: str
+    purpose: str
+    spawn: str
+    head: str
+    last: str | None
+    text: str
+    call_id: str | None
+    role: CollapseRole | None
+    force: bool
+    summary_tokens: int
+    source_tokens: int
+    created: int
+    generation_config: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    summarised_by: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def created_at(self) -> datetime:
+        """When the summary was made."""
+        return moment(self.created)
+
+
+def keep_collapse(
+    space: Workspace, plan: Plan, said: Said, *, force: bool, warnings: tuple[str, ...] = ()
+) -> CollapseResult:
+    """Keep a collapse for its review, in the store: any process can read, approve or reject it."""
+    link = plan.link
+    pending = PendingCollapse(
+        id=os.urandom(5).hex(),
+        child=link.child,
+        purpose=link.purpose,
+        spawn=link.spawn.hex(),
+        head=plan.work.head.hex(),
+        last=link.last,
+        force=force,
+        summary_tokens=checked_count(space.blobs.counter, said.text),
+        source_tokens=plan.tokens,
+        created=space.repo.clock(),
+        **said._asdict(),
+    )
+    write_state(space.repo, _PREFIX + pending.id, pending, (link.spawn, plan.work.head))
+    return collapse_result(plan, said.text, pending.summary_tokens, proposal=pending.id, warnings=warnings)
+
+
+def kept_collapses(repo: Repository) -> list[PendingCollapse]:
+    """The collapses that wait, the oldest first; one that cannot be read is left out."""
+    return sorted(read_waiting(repo, _PREFIX, PendingCollapse), key=lambda one: (one.created, one.id))
+
+
+def kept_collapse(repo: Repository, named: PendingCollapse | str | None) -> PendingCollapse:
+    """The collapse that waits under an id, or a beginning of it; for None the only one. SessionError where there is none, or several."""
+    id = named.id if isinstance(named, PendingCollapse) else named
+    return choose_waiting(kept_collapses(repo), id, "collapse", SessionError)
+
+
+def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:
+    """Take a collapse off the list of those that wait."""
+    clear_state(repo, _PREFIX + pending.id)
+
+
+def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
+    """The link of the child as it was when the summary was made, whatever it is called now; SessionError where the child was collapsed since."""
+    link = _link_of(repo, pending)
+    problem = _difference(pending, link)
+    if problem is not None:
+        raise SessionError(f"collapse '{pending.id}' is stale: {problem}")
+    return link
+
+
+def why_stale(repo: Repository, pending: PendingCollapse) -> str | None:
+    """What changed since the summary was made, so that it can land no more; None where nothing did."""
+    return _difference(pending, _link_of(repo, pending))
+
+
+def _link_of(repo: Repository, pending: PendingCollapse) -> Link:
+    name = name_now(repo, bytes.fromhex(pending.spawn))
+    return find_link(repo, pending.child if name is None else name, force=pending.force)
+
+
+def _difference(pending: PendingCollapse, link: Link) -> str | None:
+    if link.spawn.hex() != pending.spawn:
+        return f"tract '{pending.child}' is another one by now"
+    return f"tract '{pending.child}' was collapsed since" if link.last != pending.last else None
