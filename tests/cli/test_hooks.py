@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import random
 import subprocess
 import sys
@@ -17,7 +18,7 @@ import pytest
 
 from tract import Tract
 from tract.adapters.hooks.parting import is_hook
-from tract.adapters.hooks.settings import PROGRAMS
+from tract.adapters.hooks.programs import PROGRAMS
 
 SAMPLE = (Path(__file__).resolve().parents[2] / "docs" / "samples" / "claude-code.jsonl").read_text().splitlines(True)
 
@@ -355,3 +356,86 @@ def test_a_turn_is_recorded_with_what_it_needs_and_nothing_else(tmp_path):
     assert count(tmp_path) > 6
     assert [] == [name for name in loaded if name.startswith(kept_out)]
     assert 95 >= len([name for name in loaded if name.startswith("tract")])
+
+
+def test_what_hooks_keep_is_the_stores_own_and_nobody_elses(run, tmp_path):
+    path = tmp_path / "session.jsonl"
+    path.write_text("".join(SAMPLE))
+    run("hooks", "run", "claude-code", "--now", stdin="{")
+    run("hooks", "run", "claude-code", "--now", stdin=event(path))
+    run("policy", "set", "compress", "threshold=0.8", "--yes")
+    run("status")
+
+    assert {"hooks", "hooks.log"} <= {one.name for one in (tmp_path / ".tract" / "cache").iterdir()}
+    assert "no problems" in run("fsck").out
+
+
+def test_a_transcript_that_is_a_pipe_is_not_waited_for(run, tmp_path):
+    path = tmp_path / "session.jsonl"
+    os.mkfifo(path)
+
+    outcome = run("hooks", "run", "claude-code", "--now", stdin=event(path))
+
+    assert (0, "", "") == (outcome.status, outcome.out, outcome.err)
+    assert "it is no regular file" in run("hooks", "status").err
+
+
+def test_status_says_that_a_line_could_not_be_read(run, tmp_path):
+    path = tmp_path / "session.jsonl"
+    path.write_bytes("".join(SAMPLE).encode().replace(b"role", b"ro\xffle", 1) + b'{"type": "user"\n')
+
+    run("hooks", "run", "claude-code", "--now", stdin=event(path))
+
+    assert 0 < count(tmp_path)
+    assert "lines were not read as they are" in run("hooks", "status").err
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{\n\t"model": "m",\n\t"allow": ["a", "b"]\n}\n',
+        '{\n    "a": 1.50,\n    "big": 123456789012345678901234567890,\n    "e": 1e3\n}',
+        '{\r\n  "a": 1\r\n}\r\n',
+        '{"b":1,"a":{"c":[1,2]}}',
+        '{"a": "\\ud800 \\u00e9", "b": 1e999}\n',
+        '{"a": 1, "a": 2}',
+        '{\n  "hooks": {\n    "Other": []\n  },\n  "z": [1]\n}\n',
+        '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "echo tract hooks run x; other"}]}]}}',
+    ],
+)
+@pytest.mark.parametrize("program", sorted(PROGRAMS))
+def test_settings_of_any_layout_are_restored_to_the_byte(run, tmp_path, program, text):
+    home = tmp_path / "home ünï 🎉"
+    path = (home if program == "codex" else tmp_path) / PROGRAMS[program].file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(text.encode())
+
+    installed = run("hooks", "install", program, "--yes", HOME=str(home))
+    known = list(json.loads(path.read_bytes()))
+    removed = run("hooks", "remove", program, "--yes", HOME=str(home))
+
+    assert (0, 0) == (installed.status, removed.status)
+    assert "hooks" in known
+    assert text.encode() == path.read_bytes()
+
+
+def test_only_the_hooks_are_written_anew(run, tmp_path):
+    path = tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.write_text('{\n\t"a": [1, 2.50],\n\t"hooks": {"Stop": []},\n\t"z": {"y": 1}\n}\n')
+
+    run("hooks", "install", "claude-code", "--yes")
+
+    lines = path.read_text().splitlines()
+    assert ["{", '\t"a": [1, 2.50],', '\t"hooks": {', '\t\t"Stop": ['] == lines[:4]
+    assert ["\t},", '\t"z": {"y": 1}', "}"] == lines[-3:]
+
+
+def test_a_hook_that_was_changed_by_hand_is_taken_out(run, tmp_path):
+    path = tmp_path / ".claude" / "settings.json"
+    run("hooks", "install", "claude-code", "--yes")
+    path.write_text(path.read_text().replace('"command": "', '"timeout": 9, "command": "nice '))
+
+    run("hooks", "remove", "claude-code", "--yes")
+
+    assert not path.exists()

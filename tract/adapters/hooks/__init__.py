@@ -5,7 +5,8 @@ the program ──event on standard input──▸ tract hooks run ──▸ a p
                                                                 ▼
                                                           a tract named by the session
 
-settings      the programs' settings: a hook put in, taken out, looked for
+programs      which programs there are, and at which events they call
+settings      their settings: a hook put in, taken out, looked for; splicing leaves every other byte of them alone
 parting       the program is let go before anything is loaded
 sessions      a transcript's messages become commits; what was recorded before is known by its keys
 following     reading on from where the last reading ended, which a mark in the store says

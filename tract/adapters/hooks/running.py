@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 
+from tract.adapters.hooks.programs import PROGRAMS
 from tract.adapters.hooks.sessions import Recorded, read_event, record_session
-from tract.adapters.hooks.settings import PROGRAMS
 from tract.errors import TractError
 from tract.opening import find_repository, open_repository, store_path
+from tract.storage import files
 
 _LOG = os.path.join("cache", "hooks.log")
 _MOST_LOGGED = 64 << 10
@@ -48,8 +50,13 @@ def record_event(
         try:
             event = read_event(text)
             done = record_session(repo, event, PROGRAMS[program].format, scan="replace" if scan else None)
-            for told in done.secrets:
-                _remember(store, f"{done.tract}: {told}")
+            told = [*done.secrets]
+            if done.messages and done.problems:
+                told.append(
+                    f"{done.problems} of the transcript's lines were not read as they are: 'tract import' says which"
+                )
+            for one in told:
+                _remember(store, f"{done.tract}: {one}")
             return done
         finally:
             repo.close()
@@ -62,13 +69,14 @@ def record_event(
 
 def _remember(store: str, text: str) -> None:
     """Note what failed or was found, for ``tract hooks status``: nobody sees what a hook prints."""
-    try:
-        with open(os.path.join(store, _LOG), "a", encoding="utf-8") as file:
-            if file.tell() > _MOST_LOGGED:
-                file.truncate(0)
-            file.write(text.replace("\n", " ")[:500] + "\n")
-    except OSError:
-        pass  # there is no place to say it in
+    with suppress(OSError, TractError):  # there is no place to say it in
+        log = files.open_append(os.path.join(store, _LOG))
+        try:
+            if files.size_of(log) > _MOST_LOGGED:
+                files.truncate(log, 0)
+            files.append(log, (text.replace("\n", " ")[:500] + "\n").encode("utf-8", "replace"))
+        finally:
+            files.close(log)
 
 
 def last_failure(store: str) -> str | None:

@@ -80,7 +80,8 @@ def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Sca
     if repo.path is None:
         return _record(repo, event, format, name, None, scan=scan)
     folder = os.path.join(repo.path, _FOLDER)
-    files.make_directories(folder)
+    files.make_directory(os.path.dirname(folder))
+    files.make_directory(folder)
     with _turn(os.path.join(folder, name), leaves=not event.end.is_over) as is_mine:
         if not is_mine:
             return Recorded(name, 0, 0)
@@ -137,6 +138,10 @@ def _record(
 
 def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | None) -> Reading:
     """What is to be recorded: what stands behind *mark*, where the tract *at* has what that follows; else all that the transcript says."""
+    if os.path.exists(event.transcript) and not os.path.isfile(
+        event.transcript
+    ):  # a pipe would be waited for, for ever
+        raise ImportFormatError(f"cannot read '{event.transcript}': it is no regular file")
     kind = kind_of(format)
     if at is not None and mark is not None:
         reading = _followed(at, event, format, mark)

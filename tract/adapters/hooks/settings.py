@@ -1,48 +1,25 @@
-"""The settings of the programs that have hooks, as values: ours put in or taken out, all else as it was.
+"""The settings of the programs that have hooks: ours put in or taken out, all else as it was, to the byte.
 
     {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "tract -C … hooks run claude-code"}]}]}}
 
-    claude-code   .claude/settings.json in the project           Stop SubagentStop PreCompact SessionEnd
-    codex         hooks.json in ~/.codex                          Stop
-    gemini        .gemini/settings.json in the project            AfterAgent PreCompress
-
-Before a compaction is the moment to record what it hides.
-Gemini's program ends before a hook of its end has run, and calls that a failure; what is said was recorded when the turn ended.
-Tried with Claude Code 2.1.197, codex-cli 0.171.0 and gemini-cli 0.61.0.
+Only the value of "hooks" is written anew, and it is laid out as the rest is.
 """
 
 from __future__ import annotations
 
-import json
 import os
+import re
 from collections.abc import Mapping
-from copy import deepcopy
 from typing import Any
 
+from tract.adapters.hooks.programs import PROGRAMS
+from tract.adapters.hooks.splicing import with_member, without_member
 from tract.errors import ConfigError
 from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
 from tract.objects.message_format import JSON
 
-
-class Program(NamedTuple):
-    """A program with hooks: the *format* of its transcripts, its settings' *file*, in the user's home where *is_users*, and the *events* that are hooked."""
-
-    format: str
-    file: str
-    events: tuple[str, ...]
-    is_users: bool = False
-
-
-PROGRAMS: dict[str, Program] = {
-    "claude-code": Program(
-        "claude-code", ".claude/settings.json", ("Stop", "SubagentStop", "PreCompact", "SessionEnd")
-    ),
-    "codex": Program("codex", ".codex/hooks.json", ("Stop",), is_users=True),
-    "gemini": Program("gemini-cli", ".gemini/settings.json", ("AfterAgent", "PreCompress")),
-}
-
-_MARK = " hooks run "
+_OURS = re.compile(rf"\btract\b.* hooks run ({'|'.join(PROGRAMS)})( --scan)?\s*$")
 
 
 class Change(NamedTuple):
@@ -63,39 +40,35 @@ def settings_path(program: str, folder: str, home: str, environment: Mapping[str
 
 def with_hooks(program: str, path: str, text: str, command: str) -> Change:
     """The settings *text* with ours; ConfigError where it is none that can be changed."""
-    settings = _parsed(path, text)
-    after: dict[str, JSON] = deepcopy(settings)
-    hooks = after.setdefault("hooks", {})
+    hooks = _parsed(path, text).get("hooks", {})
     if not isinstance(hooks, dict):
         raise ConfigError(f"'{path}': 'hooks' is no object, and is left alone")
+    after: dict[str, JSON] = {**hooks}
     for event in PROGRAMS[program].events:
-        groups = hooks.setdefault(event, [])
+        groups = hooks.get(event, [])
         if not isinstance(groups, list):
             raise ConfigError(f"'{path}': 'hooks.{event}' is no list, and is left alone")
-        groups[:] = [group for group in map(_without_ours, groups) if group is not None]
-        groups.append({"hooks": [{"type": "command", "command": command}]})
-    return Change(path, text, text if after == settings else _written(after))
+        kept = [group for group in map(_without_ours, groups) if group is not None]
+        after[event] = [*kept, {"hooks": [{"type": "command", "command": command}]}]
+    return Change(path, text, text if after == hooks else _written(path, text, after))
 
 
 def without_hooks(path: str, text: str) -> Change:
     """The settings *text* without ours."""
     settings = _parsed(path, text)
-    after: dict[str, JSON] = deepcopy(settings)
-    hooks = after.get("hooks")
+    hooks = settings.get("hooks")
     if not isinstance(hooks, dict):
         return Change(path, text, text)
-    for event, groups in list(hooks.items()):
-        if isinstance(groups, list):
-            kept = [group for group in map(_without_ours, groups) if group is not None]
-            if kept != groups:
-                hooks[event] = kept
-                if not kept:
-                    del hooks[event]
-    if not hooks and settings["hooks"]:
-        del after["hooks"]
-    if after == settings:
+    after: dict[str, JSON] = {}
+    for event, groups in hooks.items():
+        kept = [one for one in map(_without_ours, groups) if one is not None] if isinstance(groups, list) else groups
+        if kept or kept == groups:
+            after[event] = kept
+    if after == hooks:
         return Change(path, text, text)
-    return Change(path, text, _written(after) if after else "")
+    if not after and len(settings) == 1:
+        return Change(path, text, "")
+    return Change(path, text, _written(path, text, after or None))
 
 
 def installed(program: str, path: str, text: str) -> tuple[str, ...]:
@@ -115,8 +88,18 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
     return value
 
 
-def _written(settings: dict[str, JSON]) -> str:
-    return json.dumps(settings, indent=2, ensure_ascii=False) + "\n"
+def _written(path: str, text: str, hooks: dict[str, JSON] | None) -> str:
+    """*text* with *hooks* for its own, or without; ConfigError where it would say something else than is meant, as where they are in it twice."""
+    wanted = _parsed(path, text)
+    wanted.pop("hooks", None)
+    if hooks is None:
+        written = without_member(text, "hooks")
+    else:
+        wanted["hooks"] = hooks
+        written = with_member(text if text.strip() else "{}\n", "hooks", hooks)
+    if _parsed(path, written) != wanted:
+        raise ConfigError(f"'{path}' has 'hooks' twice, and is left alone")
+    return written
 
 
 def _commands(groups: JSON) -> list[str]:
@@ -129,7 +112,7 @@ def _commands(groups: JSON) -> list[str]:
 
 
 def _is_ours(command: str) -> bool:
-    return "tract" in command and _MARK in command
+    return _OURS.search(command) is not None
 
 
 def _without_ours(group: JSON) -> JSON:

@@ -7,7 +7,8 @@ import stat
 import sys
 
 from tract.adapters.hooks.parting import part_from_caller
-from tract.adapters.hooks.settings import PROGRAMS, Change, installed, settings_path, with_hooks, without_hooks
+from tract.adapters.hooks.programs import PROGRAMS
+from tract.adapters.hooks.settings import Change, installed, settings_path, with_hooks, without_hooks
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, is_terminal
 from tract.errors import ConfigError, NotARepositoryError, TractError
@@ -156,7 +157,7 @@ def _path(console: Console, program: str) -> str:
 
 def _text(path: str) -> str:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return ""

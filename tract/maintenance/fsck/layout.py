@@ -16,7 +16,7 @@ ASIDE = "aside"
 
 _REFS = r"(tracts/[^/]+/)?(HEAD|ORIG_HEAD|refs/(heads|tags|notes|archive|remotes|remote-notes)/.+)"
 _KNOWN = re.compile(
-    rf"format|config\.toml|tracts/[^/]+/(config\.toml|name)|shallow|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc|(run|watch)-[0-9a-f]{{8}})|cache/(counts-.+|totals|settled|keys-.+|remote-.+)|aside/.+"
+    rf"format|config\.toml|tracts/[^/]+/(config\.toml|name)|shallow|(tracts/[^/]+/)?state/[^/]+|{_REFS}|locks/(journal|gc|(run|watch)-[0-9a-f]{{8}})|cache/(counts-.+|totals|settled|keys-.+|policies-.+|remote-.+|hooks\.log|hooks/.+)|aside/.+"
     r"|objects/(journal|journal\.torn-\d+|pack/pack-[0-9a-f]{40}\.(pack|idx)|[0-9a-f]{2}/[0-9a-f]{62})"
 )
 _TEMPORARY = re.compile(r"(.*/)?\.tmp-[^/]*|objects/import-[0-9a-f]+/.+")
