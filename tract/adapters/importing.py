@@ -93,6 +93,19 @@ def import_file(
     Without *place* a single conversation goes to the current branch where that is empty, else each gets a branch of its own.
     ImportFormatError for a file in which there is none.
     """
+    with without_collections():  # its end looks at all that is left
+        return _import_file(repo, path, format=format, key=key, place=place, name=name)
+
+
+def _import_file(
+    repo: Repository,
+    path: str | os.PathLike[str],
+    *,
+    format: str | None,
+    key: str | None,
+    place: Place | None,
+    name: str | None,
+) -> ImportResult:
     from tract.adapters.transcripts.reader import read_transcript  # what is under way is read by one format's reader
 
     reading = read_transcript(path, format=format, key=key)

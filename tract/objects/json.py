@@ -120,6 +120,8 @@ def _strict_decoder(refuse: Refuse) -> json.JSONDecoder:
         return refuse(f"the key {twice[:40]!a} twice in one object", value)
 
     def integer(text: str) -> JSON:
+        if len(text) < 19:
+            return int(text)
         # The length first: Python refuses to convert very long numbers, and slows down before that.
         if len(text) > 20 or not _INT_MIN <= (number := int(text)) <= _INT_MAX:
             return refuse("an integer of more than 64 bits", text)

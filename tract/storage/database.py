@@ -231,7 +231,9 @@ class Database(ObjectReader):
         """Write a pack of *objects*, apart by kind, each kind in the order given: like compresses best beside like. A *quick* one is larger."""
         from tract.storage.pack_writer import QUICK_LEVEL, SEAL_LEVEL, Group, write_pack  # once in many commands
 
-        by_kind = {kind: [new for new in objects if new.kind == kind] for kind in KINDS}
+        by_kind: dict[Kind, list[NewObject]] = {kind: [] for kind in KINDS}
+        for new in objects:
+            by_kind[new.kind].append(new)
         groups = [Group(kind, [new.id for new in found]) for kind, found in by_kind.items() if found]
         payloads = [new.payload for found in by_kind.values() for new in found]
         write_pack(self._pack_path, groups, payloads, level=QUICK_LEVEL if quick else SEAL_LEVEL, folds=not quick)

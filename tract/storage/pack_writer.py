@@ -155,11 +155,11 @@ class _PackWriter:
     def _write_group(self, kind: Kind, payloads: Iterable[bytes | Folded]) -> None:
         parts: list[bytes] = []
         size = 0
+        folds = self._ordinal_of if kind != "blob" else None
         for payload in payloads:
             if isinstance(payload, Folded):
                 part, length = payload
             else:
-                folds = self._ordinal_of if kind != "blob" else None
                 part = payload if folds is None else fold(payload, self.count, folds)
                 length = len(payload)
             if parts and size + length > FRAME_SIZE:

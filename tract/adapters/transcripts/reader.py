@@ -95,8 +95,8 @@ class _Reader:
         first, more = _next_line(file), bool(_next_line(file))
         file.seek(0)
         looks_like_json = first.startswith((b"{", b"["))
-        is_line = looks_like_json and not isinstance(parse(first), Refused)
         may_be_lines = bool(self._records) and self.format is not None and not first.startswith(b"[")
+        is_line = looks_like_json and (more or may_be_lines) and not isinstance(parse(first), Refused)
         forced_lines = may_be_lines and (is_line or self._mostly_json_lines(file))
         if not first:
             self.report(None, "the file is empty")

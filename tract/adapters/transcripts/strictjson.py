@@ -38,9 +38,11 @@ class Refused:
 
 def parse(data: bytes, refuse: Refuse | None = None) -> JSON:
     """The value that *data* is the text of; ``Refused`` where it is none, and in it where a part of it is none. What is no UTF-8 becomes U+FFFD."""
-    refuse = refuse or _refuse
+    return _parse_text(data.removeprefix(_BOM).decode("utf-8", "replace"), refuse or _refuse)
+
+
+def _parse_text(text: str, refuse: Refuse) -> JSON:
     try:
-        text = data.removeprefix(_BOM).decode("utf-8", "replace")
         try:
             return parse_kept_json(text, refuse)
         except TooDeepError:
@@ -62,10 +64,14 @@ class Parser:
     def parse(self, data: bytes, report: Callable[[str, str], None]) -> JSON:
         """As :func:`parse`, but mended; *report* is given the place of each value that was, and what was wrong with it."""
         before = self._refused
-        value = parse(data, self._refuse)
-        if not data.isascii() and (at := first_bad_byte(data)) is not None and not isinstance(value, Refused):
-            report("", f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
-        is_bad = self._refused > before or _SURROGATE.search(data) is not None
+        try:
+            value = _parse_text(data.removeprefix(_BOM).decode(), self._refuse)
+        except UnicodeDecodeError:
+            value = parse(data, self._refuse)
+            if not isinstance(value, Refused):
+                at = first_bad_byte(data) or 0
+                report("", f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
+        is_bad = self._refused > before or (b"\\" in data and _SURROGATE.search(data) is not None)
         return mended(value, report) if is_bad else value
 
     def _refuse(self, reason: str, kept: JSON) -> Refused:

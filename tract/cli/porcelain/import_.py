@@ -13,6 +13,7 @@ from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.config import SCANS
 from tract.errors import ImportFormatError, TractError
+from tract.objects.collector import without_collections
 from tract.refs.names import HEADS, branch_ref, tract_prefix
 from tract.repo import Repository
 
@@ -29,8 +30,9 @@ def run(console: Console, args: Args) -> int:
         importer = Importer(repo, count=False)  # tokens are counted when somebody asks
         try:
             for file in args.files:
-                reading = _read(console, args, file, problems)
-                _import_all(console, repo, importer, reading, file, args, results, problems)
+                with without_collections():
+                    reading = _read(console, args, file, problems)
+                    _import_all(console, repo, importer, reading, file, args, results, problems)
         finally:
             importer.finish()
             # An interrupt leaves what landed before it: say what that is.
