@@ -69,11 +69,9 @@ def reorder(
     first = next((at for at, was in enumerate(order) if at != was), None)
     if first is None:
         raise ContentValidationError("the messages stand there already")
-    warnings = (*_kept_together(view, asked, moved), *_concerns(view, order))
-    if strict and warnings:
-        raise SemanticSafetyError(f"the order changes the meaning: {warnings[0].detail}")
-    text = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
-    id = None if dry_run else _land(repo, [view.items[at] for at in order], text, head)
+    warnings = _warnings(view, asked, moved, order, strict=strict)
+    told = message or f"{len(moved)} message{'' if len(moved) == 1 else 's'} moved"
+    id = None if dry_run else _land(repo, [view.items[at] for at in order], told, head)
     return ReorderResult(
         None if id is None else id.hex(),
         branch.removeprefix(HEADS),
@@ -82,6 +80,16 @@ def reorder(
         warnings,
         sum(view.tokens(at) for at in range(first, len(view)) if not view.is_hidden(at)),
     )
+
+
+def _warnings(
+    view: ContextView, asked: Sequence[int], moved: Sequence[int], order: Sequence[int], *, strict: bool
+) -> tuple[CompileWarning, ...]:
+    """What the order does to the meaning; where *strict*, the first of it is an error."""
+    found = (*_kept_together(view, asked, moved), *_concerns(view, order))
+    if strict and found:
+        raise SemanticSafetyError(f"the order changes the meaning: {found[0].detail}")
+    return found
 
 
 def _land(repo: Repository, entries: Sequence[Entry], message: str, head: ObjectId) -> ObjectId:

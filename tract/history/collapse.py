@@ -86,10 +86,7 @@ def write_collapse(
     if summarised_by:
         about["summarised_by"] = dict(summarised_by)
     with transaction(repo, f"collapse: {link.child}", expected=expected) as tx:
-        if link_now(repo, link) != (link.collapse, link.last):
-            raise SessionError(f"tract '{link.child}' was collapsed meanwhile; nothing was changed")
-        if target is not None and find_entry(repo, context_at(repo, tx.tip), target[0]) != target[1]:
-            raise SessionError(f"message {target[0].hex()[:16]} was changed meanwhile; nothing was changed")
+        _check_planned(repo, link, tx.tip, target)
         tx.objects.append(blob)
         change = Change(
             draft.operation,
@@ -106,6 +103,14 @@ def write_collapse(
         if draft.config is not None:
             tx.note(CONFIG, id, draft.config)
     return id
+
+
+def _check_planned(repo: Repository, link: Link, tip: ObjectId | None, target: Entry | None) -> None:
+    """SessionError where the child, or the message, is not as it was when the collapse was planned."""
+    if link_now(repo, link) != (link.collapse, link.last):
+        raise SessionError(f"tract '{link.child}' was collapsed meanwhile; nothing was changed")
+    if target is not None and find_entry(repo, context_at(repo, tip), target[0]) != target[1]:
+        raise SessionError(f"message {target[0].hex()[:16]} was changed meanwhile; nothing was changed")
 
 
 def _note(tx: Transaction, link: Link, first: ObjectId, last: ObjectId) -> None:

@@ -30,37 +30,15 @@ def _change(console: Console, args: Args) -> int:
     if args.action == "install":
         with console.open_repository() as repo:
             folder = os.path.dirname(repo.path or console.path("."))
-        import shlex  # as below
-
-        command = shlex.join(
-            [
-                sys.executable,
-                "-m",
-                "tract",
-                "-C",
-                folder,
-                "hooks",
-                "run",
-                args.program,
-                *(["--scan"] if args.scan else []),
-            ]
-        )
-        change = with_hooks(args.program, path, text, command)
+        change = with_hooks(args.program, path, text, _command(folder, args))
     else:
         change = without_hooks(path, text)
     if change.before == change.after:
         console.line(f"Nothing to do: {path} is so already")
         return DONE
     _show(console, change)
-    if not args.yes:
-        if not is_terminal(console.stdin):
-            console.error("nothing was changed")
-            console.hint("'--yes' makes the change that is shown")
-            return NEGATIVE
-        console.note("Make this change? [y/N]")
-        if next(console.stdin_lines(), "").strip().lower() not in ("y", "yes"):
-            console.note("nothing was changed")
-            return NEGATIVE
+    if not (args.yes or _is_agreed(console)):
+        return NEGATIVE
     _write(change)
     console.line(f"{'Installed' if args.action == 'install' else 'Removed'} in {path}")
     if args.action == "install":
@@ -69,6 +47,27 @@ def _change(console: Console, args: Args) -> int:
             console.hint(f"Codex's hooks are the user's: its sessions in every folder are recorded in {folder}")
             console.hint("Codex runs a hook only after it was trusted once in its own window")
     return DONE
+
+
+def _command(folder: str, args: Args) -> str:
+    """What the program calls."""
+    import shlex  # as below
+
+    scan = ["--scan"] if args.scan else []
+    return shlex.join([sys.executable, "-m", "tract", "-C", folder, "hooks", "run", args.program, *scan])
+
+
+def _is_agreed(console: Console) -> bool:
+    """Whether the user wants the change that is shown."""
+    if not is_terminal(console.stdin):
+        console.error("nothing was changed")
+        console.hint("'--yes' makes the change that is shown")
+        return False
+    console.note("Make this change? [y/N]")
+    if next(console.stdin_lines(), "").strip().lower() in ("y", "yes"):
+        return True
+    console.note("nothing was changed")
+    return False
 
 
 def _show(console: Console, change: Change) -> None:

@@ -183,15 +183,9 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
     calls = objects_in(message.get("toolCalls"))
     if message.get("toolCalls") and not calls:
         report(line, f"message {str(id)[:40]!a}: 'toolCalls' is {describe_kind(message['toolCalls'])} without a call")
-    thought = "\n".join(filter(None, map(_thought, message.get("thoughts") or ())))
     usage = message["tokens"] if isinstance(message.get("tokens"), dict) else None
     config = model_config(message.get("model"))
-    made: list[dict[str, JSON]] = []
-    if calls:
-        made.append(answer(None, [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in calls], thought))  # fmt: skip
-        made += [result(call.get("id"), _result(call), call.get("name")) for call in calls]
-    if text or not calls:
-        made.append(answer(text, (), "" if calls else thought))
+    made = _answers(message, calls, text)
     return [
         Turn(
             one,
@@ -205,6 +199,18 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
         )
         for at, one in enumerate(made)
     ]
+
+
+def _answers(message: dict[str, JSON], calls: list[dict[str, JSON]], text: str) -> list[dict[str, JSON]]:
+    """The model's message as several: its calls, their results, and what it says."""
+    thought = "\n".join(filter(None, map(_thought, message.get("thoughts") or ())))
+    made: list[dict[str, JSON]] = []
+    if calls:
+        made.append(answer(None, [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in calls], thought))  # fmt: skip
+        made += [result(call.get("id"), _result(call), call.get("name")) for call in calls]
+    if text or not calls:
+        made.append(answer(text, (), "" if calls else thought))
+    return made
 
 
 def _parts(content: JSON) -> tuple[JSON, bool]:
