@@ -50,7 +50,7 @@ from tract.objects.model import (
     new_note_commit,
     shown,
 )
-from tract.objects.note import left_standing, new_event, new_events, read_event
+from tract.objects.note import event_value, left_standing, new_event, random_numbers, read_event
 from tract.objects.strict_reader import decode_blob, read_blob, read_commit, read_node
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES, ORIG_HEAD, STATES, ref_path
@@ -251,17 +251,17 @@ class Transaction:
         repo, objects, author = self.repo, self.objects, self.repo.author
         first, tip, notes, generation = self._note_list(namespace)
         made: list[tuple[ObjectId, ObjectId]] = []
-        for (target, _, time), value in zip(bodies, new_events(namespace, author, bodies), strict=True):
-            event = new_blob(value, "body")
-            blob = event.id
+        for (target, body, time), number in zip(bodies, random_numbers(len(bodies)), strict=True):
+            event = new_blob(event_value(namespace, target, time, author, number, [], body), "body")
+            blob = event[0]
             notes = append_entry(repo, notes, (target, blob), objects, "notes")
             generation += 1
             parents = () if tip is None else (tip,)
             new = new_note_commit(tip, blob, target, *notes, generation, time, author)
             objects += (event, new)
-            tip = new.id
+            tip = new[0]
             made.append((tip, blob))
-        self._noted.update((namespace, target) for target, _, _ in bodies)
+            self._noted.add((namespace, target))
         if made and tip is not None:  # of the others nobody asks soon
             last = Commit(CommitOperation.NOTE, parents, blob, target, *notes, generation, time, author)
             self.take_in(tip, last)
@@ -279,11 +279,12 @@ class Transaction:
         found = self._notes.get(namespace)
         if found is not None:
             return found
-        tip = self.ref(NOTES + namespace)
+        repo = self.repo
+        tip = repo.refs.read(f"{repo.prefix}{NOTES}{namespace}")
         assert not isinstance(tip, str)
         if tip is None:
             return _NoteList(None, None, EMPTY, 0)
-        commit = self.repo.commit(tip)
+        commit = repo.commit(tip)
         return _NoteList(tip, tip, Context(commit.tree, commit.open), commit.generation)
 
     def _append_note(

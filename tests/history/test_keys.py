@@ -347,6 +347,44 @@ def test_many_keys_are_found_by_another_process(tmp_path, monkeypatch):
     assert [*ids[::7], "None"] == done.stdout.split()
 
 
+def test_a_new_key_is_looked_for_in_no_file_by_who_wrote_the_index(tmp_path):
+    opened: list[str] = []
+    is_watched = False
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if is_watched and event == "open" and "keys-" in str(arguments[0]):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)
+    with Tract.open(tmp_path, durability="process") as t:
+        keyed(t, *(f"k{at}" for at in range(100)))  # of which 96 are written
+
+        is_watched = True
+        keyed(t, *(f"k{at}" for at in range(100, 190)))
+        known = [t.commit_for_key(f"k{at}") for at in (0, 95, 96, 189)]
+        is_watched = False
+
+    assert None not in known
+    assert [] == opened
+
+
+def test_two_handles_that_write_and_merge_the_index_in_turn_know_all_keys(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_index, "_MOST_IN_MEMORY", 8)
+    with Tract.open(tmp_path, durability="process") as one, Tract.open(tmp_path, on_moved="append") as other:
+        for at in range(12):
+            for t, name in ((one, "one"), (other, "other")):
+                t.log(1)
+                keyed(t, *(f"{name} {at} {number}" for number in range(1 + at % 5)))
+        made = [
+            f"{name} {at} {number}" for at in range(12) for name in ("one", "other") for number in range(1 + at % 5)
+        ]
+
+        assert all(t.commit_for_key(key) is not None for t in (one, other) for key in made)
+        assert len(made) == len(one.compile().messages)
+        assert keyed(one, *made) == keyed(other, *made)
+        assert len(made) == len(other.compile().messages)
+
+
 def test_what_a_process_that_ends_leaves_to_be_read_again_is_little(tmp_path):
     for at in range(58):
         with make_tract(path=tmp_path) as t:

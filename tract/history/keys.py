@@ -166,10 +166,14 @@ class KeysOfCommits:
         keys = [draft.key for draft in drafts if draft.key is not None]
         if len(keys) > 1 and len(set(keys)) < len(keys):
             return False
+        has = self._index.has  # which nobody's notes can have left behind: the lock is held
         try:
-            return not any(map(self._index.has, keys))  # which nobody's notes can have left behind: the lock is held
+            for key in keys:  # every commit with a key comes by
+                if has(key):
+                    return False
         except IndexReplacedError:
             return _asking(self._tx.repo, lambda index: not any(map(index.has, keys)))
+        return True
 
     def picked(self, draft: Draft, change: Change) -> Change:
         """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
@@ -212,15 +216,15 @@ class KeysOfCommits:
         repo, index = self._tx.repo, self._index
         if index.tip != self._begun_at:
             return
-        for key, (id, commit, _, said) in self._made.items():
-            if said is None:
-                continue
-            note, blob = said
-            try:
-                index.add_made(key, blob, id, partial(_link, repo, index, commit))
-            except IndexReplacedError:
-                return  # the next question brings the index up to the notes
-            index.advanced(note)
+        last = self._begun_at
+        try:
+            for key, (id, commit, _, said) in self._made.items():
+                if said is not None:
+                    last, blob = said
+                    index.add_made(key, blob, id, partial(_link, repo, index, commit))
+        except IndexReplacedError:
+            return  # the next question brings the index up to the notes
+        index.advanced(last)
         if index.is_long():
             _save_locked(repo)
 

@@ -39,23 +39,18 @@ def new_event(
     namespace: str, target: ObjectId, time: int, author: str, replaces: Iterable[ObjectId], body: Mapping[str, Any]
 ) -> dict[str, Any]:
     """What the blob of a new event says."""
-    number = int.from_bytes(os.urandom(6), "big")  # every reader of JSON can say as much
-    return _event(namespace, target, time, author, number, [id.hex() for id in replaces], body)
+    replaced = [id.hex() for id in replaces]
+    return event_value(namespace, target, time, author, random_numbers(1)[0], replaced, body)
 
 
-def new_events(
-    namespace: str, author: str, notes: Iterable[tuple[ObjectId, Mapping[str, Any], int]]
-) -> list[dict[str, Any]]:
-    """The same of many notes, each with its target, body and time, that replace none."""
-    notes = list(notes)
-    numbers = struct.iter_unpack(">HI", os.urandom(6 * len(notes)))
-    return [
-        _event(namespace, target, time, author, high << 32 | low, [], body)
-        for (target, body, time), (high, low) in zip(notes, numbers, strict=True)
-    ]
+def random_numbers(count: int) -> list[int]:
+    """So many numbers for new events, each of which every reader of JSON can say."""
+    if count == 1:
+        return [int.from_bytes(os.urandom(6), "big")]
+    return [high << 32 | low for high, low in struct.iter_unpack(">HI", os.urandom(6 * count))]
 
 
-def _event(
+def event_value(
     namespace: str,
     target: ObjectId,
     time: int,
@@ -64,7 +59,7 @@ def _event(
     replaces: list[str],
     body: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """An event's fields, in the order of ``_FIELDS``."""
+    """What the blob of an event says: its fields, in the order of ``_FIELDS``; *replaces* are ids in hexadecimal."""
     return {
         "namespace": namespace,
         "target": target.hex(),
