@@ -164,6 +164,21 @@ def test_a_transcript_that_is_another_is_read_whole(tmp_path, change):
         assert [one["message"]["content"] for one in records[-4:]] == [m.raw["content"] for m in t.compile().messages[-4:]]  # fmt: skip
 
 
+def test_where_the_branch_was_reset_the_whole_line_is_recorded_beside_it(tmp_path):
+    path = tmp_path / "s.jsonl"
+    write(path, talk(8))
+    record(tmp_path, path)
+    with Tract.open(tmp_path, tract_id="live") as t:
+        t.reset("HEAD~4", mode="hard")
+    write(path, talk(10))
+
+    record(tmp_path, path)
+
+    with Tract.open(tmp_path, tract_id="live") as t:
+        assert [one["message"]["content"] for one in talk(10)] == [m.raw["content"] for m in t.compile().messages]
+        assert 4 == len(t.log(limit=None, start="main"))
+
+
 def test_half_a_line_is_left_for_the_next_time(tmp_path):
     path = tmp_path / "s.jsonl"
     write(path, talk(10))

@@ -13,7 +13,7 @@ from tract.adapters.transcripts.model import Conversation
 from tract.config import Scan
 from tract.errors import ContentValidationError, ImportFormatError, LockTimeoutError, RefMovedError
 from tract.history.branch import cleaned_name, switch_branch
-from tract.history.keys import commits_said, keep_index
+from tract.history.keys import commits_said, find_key, keep_index
 from tract.history.tracts import in_tract
 from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
@@ -171,8 +171,13 @@ def _goes_on(at: Repository, conversation: Conversation) -> bool:
     if any(child.call_id is None and not _has_child(at, child.conversation.name) for child in conversation.children):
         return False  # its call stands further up
     keys = [turn.key for turn in conversation.branches[0].turns if turn.key is not None]
-    known = [bool(commits_said(at, key)) for key in keys]
-    return any(known) and known == sorted(known, reverse=True)
+    known = [key for key in keys if commits_said(at, key)]
+    return bool(known) and known == keys[: len(known)] and _is_on_a_branch(at, known[-1])
+
+
+def _is_on_a_branch(at: Repository, key: str) -> bool:
+    """Whether a branch has the message of *key*: one that was reset has not, and what is new hangs off nothing there."""
+    return any(find_key(at, key, tip) for _, tip in at.local_refs(HEADS) if isinstance(tip, bytes))
 
 
 def _has_child(at: Repository, name: str) -> bool:
