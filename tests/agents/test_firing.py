@@ -593,3 +593,58 @@ def test_whatever_a_policy_gives_or_raises_is_told_in_the_log_in_time(wanted: An
     (entry,) = t.policy_log()
     assert told in (entry.error or entry.reason)
     assert texts(t, policies=False) == ["a"]
+
+
+@dataclass
+class Collects:
+    """Wants a gc where something is new to it."""
+
+    name: str = "collects"
+    priority: int = 10
+    trigger: str = "commit"
+
+    def evaluate(self, tract: Tract) -> Action | None:
+        return Action("gc", {}) if tract.new_messages() else None
+
+
+def test_what_finds_another_at_work_apart_is_wanted_again(tmp_path: Path) -> None:
+    at_work = threading.Event()
+    with Tract.open(tmp_path / "s") as t:
+        t.configure_policies([Collects()], autonomy="autonomous")
+        assert t.run_apart(lambda _: at_work.wait(20))
+        t.user("a")
+        at_work.set()
+        assert t._apart is not None
+        t._apart.join(20)
+        assert t.policy_log() == []
+
+        t.compile()
+        t._apart.join(20)
+
+        assert [(one.policy, one.outcome) for one in t.policy_log()] == [("collects", "executed")]
+
+
+@dataclass
+class Shortens:
+    """Wants the first two messages summed up, wherever it is asked."""
+
+    name: str = "shortens"
+    priority: int = 10
+    trigger: str = "compile"
+
+    def evaluate(self, tract: Tract) -> Action | None:
+        return compresses(1, 2) if len(tract.messages()) == 3 else None
+
+
+@pytest.mark.parametrize("decided", ["pending", "rejected"])
+def test_what_was_wanted_on_one_branch_may_be_wanted_on_another_at_the_same_commit(decided: str) -> None:
+    t = make_tract("a", "b", "c")
+    t.configure_policies([Shortens()])
+    t.compile()
+    if decided == "rejected":
+        t.reject_proposal()
+    t.branch("other", switch=True)
+    t.compile()
+    t.compile()
+
+    assert [(one.branch, one.status) for one in t.proposals("all")] == [("other", "pending"), ("main", decided)]

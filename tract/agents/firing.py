@@ -55,7 +55,7 @@ class Target(TractLike, Protocol):
     def has_model(self) -> bool: ...
     def autonomy_in_force(self) -> Autonomy: ...
     def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> object: ...
-    def run_apart(self, job: Callable[[Target], None]) -> None: ...
+    def run_apart(self, job: Callable[[Target], None]) -> bool: ...
     def only_looking(self, watch: Callable[[Transaction], None]) -> TractLike: ...
 
 
@@ -170,8 +170,7 @@ class PolicyEngine:
 
     def _failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
         """Tell that a policy could not do what it is for; what was new to it stays new, until it can."""
-        self._ask_again(want.policy)
-        self._handled.pop(want.policy, None)
+        self._put_off(want.policy)
         self.telling.failed(repo, want, error)
 
     def _due(self, repo: Repository, trigger: Trigger, settings: AgentSettings, tip: ObjectId) -> tuple[Member, ...]:
@@ -239,15 +238,20 @@ class PolicyEngine:
         self._handled[want.policy] = wish
         is_free = tract.autonomy_in_force() == "autonomous" and action.autonomy in (None, "autonomous")
         if is_free and runs_apart(action, settings):
-            tract.run_apart(lambda other: _act_apart(other, want))
+            if not tract.run_apart(lambda other: _act_apart(other, want)):
+                self._put_off(want.policy)
             return False
         if is_free and needs_model(action) and want.trigger == "commit":
-            self._ask_again(want.policy)  # a model is never waited for inside a commit: the next compile asks
-            self._handled.pop(want.policy)
+            self._put_off(want.policy)  # a model is never waited for inside a commit: the next compile asks
             return False
         if is_standing(tract, self.proposals, want.policy, action):
             return False
         return self._act(tract, want, settings)
+
+    def _put_off(self, name: str) -> None:
+        """Ask the policy *name* again at the next firing, even where nothing changes."""
+        self._ask_again(name)
+        self._handled.pop(name, None)
 
     def _ask_again(self, name: str) -> None:
         """Take the policy *name* for one that was not asked this time."""

@@ -39,14 +39,14 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
     except TractError:
         return False  # what is wrong with it is told when it is tried
     for one in known:
-        if not _is_same(one, settled, about):
+        if not _is_same(one, settled, about, tract.current_branch):
             continue
         if one.status == "pending" and (problem := first_difference(repo, one)) is not None:
             with suppress(ProposalError):  # somebody else has decided meanwhile
                 decide_stale(repo, one, problem, policy)
             continue
         return True
-    return any(_is_same(one, settled, about) and _is_as_it_was(repo, one) for one in kept)
+    return any(_is_same(one, settled, about, one.branch) and _is_as_it_was(repo, one) for one in kept)
 
 
 def _is_as_it_was(repo: Repository, review: Proposal) -> bool:
@@ -56,9 +56,9 @@ def _is_as_it_was(repo: Repository, review: Proposal) -> bool:
     return all((subject.commit, subject.blob, subject.priority) in there for subject in review.about)
 
 
-def _is_same(one: Proposal, action: Action, about: set[str]) -> bool:
-    """Whether *one* is about most of what *action* is about."""
+def _is_same(one: Proposal, action: Action, about: set[str], branch: str | None) -> bool:
+    """Whether *one* is about most of what *action* is about, on the same *branch*."""
     was = {subject.commit for subject in one.about}
     if not was or not about:
         return action.arguments == one.action.arguments
-    return len(was & about) * 2 > len(about)
+    return one.branch == branch and len(was & about) * 2 > len(about)

@@ -32,9 +32,9 @@ def state_of(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
 
 
 def state_wanted(repo: Repository, want: Want) -> tuple[Any, ...]:
-    """What is wanted of the state that *repo* is in."""
+    """What is wanted of the state that *repo* is in, and on which branch."""
     assert want.action is not None
-    return (*state_of(repo), want.action.name, repr(sorted(want.action.arguments.items(), key=str)))
+    return (repo.head()[0], *state_of(repo), want.action.name, repr(sorted(want.action.arguments.items(), key=str)))
 
 
 class Telling:

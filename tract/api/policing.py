@@ -240,15 +240,16 @@ class Policing(Acting):
         known._seen, known._client = self._seen.copy(), self._client
         return known
 
-    def run_apart(self, job: Callable[[Any], None]) -> None:
-        """Run *job* in a thread, with a handle of its own on this branch; one at a time, and where one is under way not at all.
+    def run_apart(self, job: Callable[[Any], None]) -> bool:
+        """Run *job* in a thread, with a handle of its own on this branch; one at a time: false, and nothing is run, where one is under way.
 
         Nobody waits for it: what it raises is in the log ``tract.policies``.
         """
         if self._apart is not None and self._apart.is_alive():
-            return
+            return False
         self._apart = threading.Thread(target=self._work_apart, args=(job,), name="tract apart", daemon=True)
         self._apart.start()
+        return True
 
     def _work_apart(self, job: Callable[[Any], None]) -> None:
         token = _FIRING.set(True)
