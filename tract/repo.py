@@ -230,7 +230,7 @@ class Repository:
         return read_blob(id, self.objects.read(id))
 
     def map_in(self, commit: Commit) -> ObjectId | None:
-        """The blob that a commit brought; None where it brought none, and where an operation that nobody knows here brought bytes."""
+        """The content of a commit, as its blob; None if it has none, or if an operation that this version does not know brought raw bytes."""
         blob = commit.content
         if blob is None or commit.operation.is_known:
             return blob

@@ -83,15 +83,15 @@ class Gate(Protocol):
         ...
 
     def begin(self, tx: Transaction) -> bool:
-        """Let *tx* see what waits before the gate, and goes before it; whether there is anything. Only for the holder of the lock, who calls ``end`` too."""
+        """Show *tx* the transactions that wait before the gate and land before it; whether any do. Only the holder of the lock calls this, and then ``end``."""
         ...
 
     def end(self, tx: Transaction, *, lands: bool) -> Callable[[], None] | None:
-        """Show the store as it is again. Where *tx* *lands*, it waits before the gate now: what is given brings it through and lands it, and is called without the lock."""
+        """Hide those transactions again. If *tx* *lands*, it waits before the gate now; the function given back brings it through and lands it, and is called without the lock."""
         ...
 
     def leave(self, tx: Transaction) -> None:
-        """Let *tx* not wait before the gate any more, where it still does: nobody is there to bring it through after an error, or Ctrl-C."""
+        """Take *tx* out of the transactions that wait: after an error, or Ctrl-C, no thread would bring it through."""
         ...
 
     def wait(self, tx: Transaction) -> None:

@@ -80,7 +80,7 @@ class Branching(Handle):
             return describe_branches(space.repo)
 
     def switch(self, name: str, *, create: bool | Literal["orphan"] = False) -> CommitInfo | None:
-        """Go to branch *name*, with *create* a new one at HEAD, or with ``-`` to where HEAD was before; what is there, None where it has no commit yet.
+        """Put HEAD on branch *name*, with *create* on a new one at the same commit, or with ``-`` back where it was before; the commit there, None if the branch has none yet.
 
         With *create* ``"orphan"`` the new branch has no commit: the context is empty there, and its history begins anew.
         """
@@ -153,7 +153,7 @@ class Branching(Handle):
             return undo(space.repo, steps, dry_run=dry_run, expected=expected)
 
     def redo(self, steps: int = 1) -> UndoPlan:
-        """Do again what was undone last, until something else is done."""
+        """Redo the operations that were undone last; that is possible until another operation is made."""
         from tract.history.undo import redo
 
         with self._moving("redo") as (space, expected):

@@ -226,7 +226,7 @@ class Committing(Handle):
             return partial_answers(space.repo)
 
     def commit_partial(self, answer: PartialAnswer) -> CommitInfo:
-        """Commit what came of a streamed message, with ``{"partial": true}`` in its metadata, as the stream would have where an exception cut it short.
+        """Commit the part of a streamed message that had arrived, with ``{"partial": true}`` in its metadata, as the stream itself does when an exception ends it.
 
         RefMovedError where the branch has other messages since, and the handle was not opened with ``on_moved="append"``; ContentValidationError on another branch: it would be an answer to what it never saw.
         """
@@ -247,7 +247,7 @@ class Committing(Handle):
         return info
 
     def drop_partial(self, answer: PartialAnswer) -> None:
-        """Forget what came of a streamed message; no error where that was done before."""
+        """Forget the part of a streamed message that had arrived; no error if that was done before."""
         from tract.history.partial import drop_partial, id_of
 
         with self._access() as space:

@@ -86,7 +86,7 @@ class Compressing(Handle):
         return self._facts(compression)[0]
 
     def invented_facts(self, compression: PendingCompression | Revision) -> tuple[Fact, ...]:
-        """The numbers, names, paths and ids that the summaries of a compression state and no message of it did: of one that waits, or of a compress commit."""
+        """The numbers, names, paths and ids in the summaries of a compression that none of its messages has; of one that waits, or of a compress commit."""
         return self._facts(compression)[1]
 
     def _facts(self, compression: PendingCompression | Revision) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:

@@ -28,7 +28,7 @@ class Merging(Handle):
     def configure_llm(
         self, client: LLMClient | Callable[..., Any] | None, *, prompts: str | Path | None = None
     ) -> None:
-        """Ask *client* wherever a model is needed: one of tract's own, or any function of messages; None for nobody.
+        """Use *client* wherever a model is needed: one of tract's clients, or any function of messages; with None there is no model.
 
         *prompts* is a folder whose files take the place of tract's own prompts.
         """

@@ -29,7 +29,7 @@ class Observing(Handle):
         return end
 
     def close(self) -> None:
-        """Let go of the store; anything but another ``close`` is an error from then on. Nobody is told of events any more."""
+        """Let go of the store; anything but another ``close`` is an error from then on. No listener is told of events any more."""
         super().close()
         for end in self._endings:
             end()

@@ -104,6 +104,6 @@ def storage_errors() -> Iterator[None]:
 
 
 def check_is_opened(cls: type[object], given: tuple[object, ...]) -> None:
-    """TypeError, with what to call, where somebody makes a *cls* by its name."""
+    """Raise TypeError, with the call to use instead, if *cls* itself was called."""
     if not given or not isinstance(given[0], Repository):
         raise TypeError(f"{cls.__name__}.open(path) opens or makes a store; {cls.__name__}(…) itself takes no path")

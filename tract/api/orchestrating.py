@@ -111,7 +111,7 @@ class Orchestrating(Policing):
         self._set_state("paused")
 
     def resume_orchestrator(self, *, config: OrchestratorConfig | None = None) -> OrchestratorResult | None:
-        """Go on with the run that was paused, with what changed meanwhile in view, and what is left of its limits; None where none was under way."""
+        """Resume the run that was paused, on the context as it is now and within what is left of its limits; None if no run was under way."""
         from tract.agents.run import Run
         from tract.agents.underway import Used
 
@@ -170,7 +170,7 @@ class Orchestrating(Policing):
 
     @contextmanager
     def watching(self, triggers: TriggerConfig | None = None, schedule: Schedule | None = None) -> Iterator[None]:
-        """Inside, the triggers are this handle's alone, who calls :meth:`orchestrate_if_due`; LockTimeoutError where another process watches.
+        """Inside the block only this handle looks at the triggers, when it calls :meth:`orchestrate_if_due`; LockTimeoutError while another process watches.
 
         *triggers* are looked at in the place of those that are kept, and gone with this handle; *schedule* is looked at beside them.
         What was above the threshold when it begins counts as new: other limits may hold here.

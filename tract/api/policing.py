@@ -143,7 +143,7 @@ class Policing(Acting):
         self._change_settings()
 
     def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]:
-        """What policies did and what came of what they proposed, the newest first."""
+        """What policies did, and how their proposals were decided; the newest first."""
         from tract.agents.policy_log import PolicyLog
 
         with self._access() as space:
@@ -158,7 +158,7 @@ class Policing(Acting):
         return [] if self._engine is None else list(self._engine.telling.last)
 
     def new_messages(self) -> list[MessageInfo]:
-        """The messages that came, or were edited, since the policy that asks was last asked itself: for policies, which so cost what is new and not the length of the context."""
+        """The messages that were added or edited since the policy that calls this was last asked. A policy that looks at these alone costs what is new, not the length of the context."""
         since = None if self._engine is None else self._engine.before
         state = (since, *self._state())
         if self._new is None or self._new[0] != state:
@@ -229,7 +229,7 @@ class Policing(Acting):
         return self.approve_proposal(proposal.id, arguments=arguments, reason=decision.reason)
 
     def only_looking(self, watch: Callable[[Transaction], None]) -> Self:
-        """This handle as a policy is given it: with all that was read and counted, and changing nothing, in whatever thread, now or later; *watch* is told what is tried, and may say why it is refused."""
+        """A handle to give to a policy: it has all that this one has read and counted, changes nothing, and works in any thread, now or later. *watch* is told what the policy tries, and may say why that is refused."""
         known = self._watched
         if known is None or known.is_closed or known._repo.riders != [watch]:
             known = object.__new__(type(self))

@@ -142,7 +142,7 @@ class Session:
             return self._handle(name, config)
 
     def get_tract(self, name: str, *, branch: str | None = None) -> Tract:
-        """The tract *name*, open; the same handle as long as nobody closes it. SessionError where there is no such tract.
+        """The tract *name*, open; the same handle until it is closed. SessionError if there is no such tract.
 
         With *branch* it is a handle of its own on that branch, which neither reads nor moves HEAD.
         """
@@ -217,7 +217,7 @@ class Session:
         return commits if limit is None else commits[max(0, len(commits) - limit) :]
 
     def resume(self) -> Tract | None:
-        """The tract to go on with: of those that were not spawned and have a commit, the one whose last is the newest; None where there is none.
+        """The tract to go on with: of those that were not spawned, the one with the newest last commit; None if none has a commit.
 
         A tract is ended, and not among them, as long as its last commit is a ``SessionContent`` of the type ``end``.
         """

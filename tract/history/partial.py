@@ -37,7 +37,7 @@ _ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialAnswer:
-    """What came of a streamed message before its process died.
+    """The part of a streamed message that had arrived when its process died.
 
     It was to go on *branch*, behind the commit *head_hash*; the rest is as the stream was opened with.
     """
@@ -129,7 +129,7 @@ class PartialFile:
             files.remove_empty(os.path.dirname(lock.path))
 
     def leave(self) -> None:
-        """Leave the file where it is, for whoever looks after what was not committed."""
+        """Leave the file where it is: ``partial_answers`` lists what was not committed."""
         self._close()
 
     def _close(self) -> None:

@@ -1,4 +1,4 @@
-"""Notes about commits that gc takes: keys are said once more of what stays, and other notes are written anew without what is gone.
+"""Notes about commits that gc removes: their keys are noted again for the commits that stay, and the other notes are written anew without those about removed commits.
 
     a ── b ── c ── X ── d        X is a compression whose archive goes; b and c have keys
                    X ── d        the keys of b and c are notes about X now, each with the commit it stood at

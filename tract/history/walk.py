@@ -18,7 +18,7 @@ _T = TypeVar("_T")
 
 
 def at_most(items: Iterable[_T], limit: int | None, skip: int = 0) -> Iterator[_T]:
-    """The first *limit* of *items* behind the *skip* that come first; all of them where it is None, or a number that no machine can count to."""
+    """At most *limit* of *items* after the first *skip*; all of them if *limit* is None, or larger than a machine can count to."""
     skip = min(skip, sys.maxsize)
     return islice(items, skip, None if limit is None else min(skip + limit, sys.maxsize))
 

@@ -216,7 +216,7 @@ def diff(
 
 
 def diff_of_commit(space: Workspace, id: ObjectId) -> DiffResult:
-    """What commit *id* changed in the context of its first parent; nothing, where gc cut that and nobody can tell."""
+    """What commit *id* changed in the context of its first parent; nothing if gc cut that parent, for then it is unknown."""
     repo = space.repo
     if id in repo.shallow.cuts:
         return _result(None, id, iter(()))

@@ -28,7 +28,7 @@ Test = Callable[[ObjectId, Commit], bool]
 
 
 class LogOptions(TypedDict, total=False):
-    """The options of :func:`log`; each narrows what is shown, and None, or False, does not.
+    """The options of :func:`log`; each that is given narrows what is shown.
 
     *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
     *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in the text of its message.

@@ -168,7 +168,7 @@ def _recent(space: Workspace, tip: ObjectId | None) -> tuple[CommitInfo, ...]:
 
 
 def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
-    """The tool calls of the last answer in the context at *tip* that nobody answered yet; costs the same at any length."""
+    """The tool calls of the last answer in the context at *tip* that have no result yet; costs the same at any length."""
     repo = space.repo
     context = context_at(repo, tip)
     # Those after the last boundary are in the commit itself, and are enough nearly always.

@@ -1,4 +1,4 @@
-"""The object store on disk, as who writes it and who collects it sees it: every append goes to the journal, a full journal into a pack, what is large into a file of its own."""
+"""The object store on disk, for writers and gc: appends go to the journal, a full journal becomes a pack, and large objects are files of their own."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ class Database(ObjectReader):
 
     @property
     def durability(self) -> Durability:
-        """When what is written survives."""
+        """Whether a write survives a power cut (``full``), or only the death of the process."""
         return "full" if self._sync else "process"
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
@@ -242,7 +242,7 @@ class Database(ObjectReader):
 
     @contextmanager
     def maintenance(self, *, looks: bool = False) -> Iterator[None]:
-        """Be the only one that collects; GCError when another process does. Who only *looks* at a store that was opened to be read locks nobody out."""
+        """Hold the lock that only one gc can have; GCError while another process has it. To *look* at a store that was opened to be read takes no lock."""
         if looks and self.read_only:
             yield
             return
@@ -259,7 +259,7 @@ class Database(ObjectReader):
             lock.close()
 
     def mark_collected(self) -> None:
-        """Remember when gc was done last: what is older is none of ``count_new_packs``'s or ``count_new_loose``'s business."""
+        """Remember when gc ran last: ``count_new_packs`` and ``count_new_loose`` count only what is newer."""
         os.utime(self._gc_lock_path)
 
     def count_new_packs(self) -> int:
@@ -298,7 +298,7 @@ class Database(ObjectReader):
         return self._packs[name].folded_at(ordinal)
 
     def release(self) -> None:
-        """Let go of what was read from packs, to have it in memory no more."""
+        """Free the memory that holds what was read from packs."""
         for pack in self._packs.values():
             pack.release()
 
@@ -391,7 +391,7 @@ class Database(ObjectReader):
             files.unlink(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
 
     def drop_loose(self, written: Mapping[ObjectId, int]) -> None:
-        """Remove loose objects, but for those that were written again since the time that is given with them."""
+        """Remove loose objects, but for those that were written again after the time given with each."""
         for id, moment in written.items():
             path = self._loose.path_of(id)
             if files.time_of(path) == moment:

@@ -559,7 +559,7 @@ def remove_tree(path: str) -> None:
 
 
 def remove_abandoned(folder: str, prefix: str, seconds: float) -> None:
-    """Remove those folders of this user's in *folder* whose names begin with *prefix*, and in which nobody did anything for so long.
+    """Remove those folders of this user's in *folder* whose names begin with *prefix* and which did not change for so many *seconds*.
 
     Each gets another name first: who made it and only slept finds it gone, not half of it.
     """

@@ -243,7 +243,7 @@ class Journal:
         return KINDS[header[0] - 1]
 
     def objects(self) -> Iterator[NewObject]:
-        """Every object; the file is read at once, for who wants all of it."""
+        """All objects, by one read of the whole file."""
         data = files.read_at(self._fd, self._end, 0)
         for id, offset in self.index.items():
             start = offset + HEADER_SIZE

@@ -1,4 +1,4 @@
-"""Loose objects: one file each, for what is too large to be worth copying and what ``hash-object -w`` writes.
+"""Loose objects, one file each: those that are too large to be worth copying, and those that ``hash-object -w`` writes.
 
 ``objects/ab/cdef…`` is ``"tract object 1\\n"`` padded to 16 bytes, a record (see record.py), and the first 16 bytes of the BLAKE3 of all that.
 """

@@ -516,12 +516,12 @@ class Pack:
         return self._file.read_at(row.stored, row.offset)
 
     def forget(self) -> None:
-        """Let go of what was unpacked."""
+        """Free the frames that were unpacked."""
         self._frames.clear()
         self._hints.clear()
 
     def release(self) -> None:
-        """Let go of what was unpacked and of the ids that were read: for who reads all of a store."""
+        """Free the frames that were unpacked and the ids that were read, for a caller that reads all of a store."""
         self.forget()
         self._blocks.clear()
         self._index.release()

@@ -1,4 +1,4 @@
-"""The object store on disk, as who reads it sees it: journal, packs and loose objects behind one door.
+"""The object store on disk, for readers: journal, packs and loose objects behind one interface.
 
 Reading asks the journal, then the packs, then the loose objects; a reader that misses looks once for what other processes wrote since, and only then says "not found".
 """
