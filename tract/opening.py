@@ -157,7 +157,7 @@ def open_repository(
     create_tract: bool = True,
     read_only: bool = False,
 ) -> Repository:
-    """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is who commits instead of who the settings say.
+    """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is the author of commits instead of the one that the settings name.
 
     A *tract* that is not there is made, or without *create_tract* a SessionError.
     *settings*, as config.toml has them, hold as long as the store is open, and are not saved.
@@ -288,14 +288,14 @@ def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
 
 
 def checked_author(author: str) -> str:
-    """*author*; ConfigError where that is no name of one who commits."""
+    """*author*; ConfigError where that cannot be an author's name."""
     if not isinstance(author, str) or not author.strip() or not author.isprintable():
         raise ConfigError(f"author must be printable text, not {author!r}")
     return author
 
 
 def author_name(config: TractConfig) -> str:
-    """Who commits: what the settings say, else the login name of the user."""
+    """The author of commits: as the settings say, else the user's login name."""
     if config.author:
         return config.author
     import pwd  # absent outside Unix, and needed only here

@@ -142,7 +142,7 @@ class Repository:
         return with_context_of(commit, id, lender)
 
     def outline(self, id: ObjectId) -> Outline:
-        """What a walk needs of the commit *id*: for who is about to walk through all of them, as commits that lie together are read at once."""
+        """What a walk needs of the commit *id*: for a walk through all of them, because commits that lie together are read at once."""
         cache = self.decoded.outlines
         found = cache.get(id)
         if found is None:

@@ -184,7 +184,7 @@ class Transaction:
         """Make a commit and give back its id; no ref moves to it by that.
 
         *context* is what it keeps of its context: all of it, but for the entry of its own that an append adds.
-        *parents* are the tip where None, *time* is now, in microseconds, and *author* who this repository commits as.
+        *parents* are the tip where None, *time* is now, in microseconds, and *author* the one this repository commits as.
         """
         repo = self.repo
         if parents is None:

@@ -177,7 +177,7 @@ def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
 
 
 def node_of_level(repo: Repository, id: ObjectId, level: int) -> Node:
-    """The node *id*, which must be of *level*: ObjectCorruptError else, for who goes down must get to an end."""
+    """The node *id*, which must be of *level*: ObjectCorruptError else, so that a walk down ends."""
     return checked_node(id, repo.node(id), level)
 
 

@@ -30,7 +30,7 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 class Action:
     """One of tract's operations, by name, with its arguments as JSON.
 
-    *reason* is in the words of whoever wants it; *autonomy* may only lower the one that is in force.
+    *reason* is in the words of the person, policy or model that wants it; *autonomy* may only lower the one that is in force.
     *content_by* is ``rule`` where the argument ``content`` is a note that a rule wrote about the messages that the action names: of others it would say something else.
     """
 
@@ -68,7 +68,7 @@ class ActionResult:
 
 
 def without_name(action: Action, text: str) -> str:
-    """*text*, for who has named the *action* already, whose errors begin with its name."""
+    """*text* without the *action*'s name at its beginning, where the caller shows that name already."""
     return text.removeprefix(f"{action.name}: ")
 
 

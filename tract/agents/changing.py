@@ -89,7 +89,7 @@ def _touched_by_compress(tract: TractLike, arguments: Mapping[str, Any]) -> Sequ
 
 
 def doubt_of(tract: TractLike, action: Action) -> str | None:
-    """Why somebody should look at what a model wants, whatever it may do by itself: its summary has nothing of what it stands for, or mostly what nobody said. None where there is no doubt."""
+    """Why a person should review a model's summary, whatever the model may do by itself: it has nothing of the messages that it stands for, or is mostly invented. None where there is no doubt."""
     content = action.arguments.get("content")
     if action.name != "compress" or content is None:
         return None

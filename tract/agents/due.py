@@ -1,4 +1,4 @@
-"""When a run of the orchestrator is due: what its triggers say of the context as it is now, and the schedule of who watches."""
+"""When a run of the orchestrator is due: what its triggers say of the context as it is now, and the schedule of a process that watches."""
 
 from __future__ import annotations
 

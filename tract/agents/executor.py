@@ -92,7 +92,7 @@ class ToolExecutor:
     def execute(self, name: str, arguments: Mapping[str, Any] | str | None = None, *, reason: str = "") -> ToolResult:
         """Run the tool *name*; its *arguments* are a map, or its JSON text, as providers give them.
 
-        *reason* is why, in the model's words; who approves reads it.
+        *reason* is why, in the model's words; it is shown to the person who approves.
         An error of whatever the model did is in the result; a handle that was closed raises ClosedError.
         """
         shown = name if isinstance(name, str) else repr(name)[:40]

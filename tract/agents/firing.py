@@ -49,7 +49,7 @@ _MOST_ROUNDS = 3
 
 
 class Target(TractLike, Protocol):
-    """The tract that policies look at: beside what operations need, who answers for it."""
+    """The tract that policies look at: beside what operations need, it has what stands for its user: autonomy, callback, model."""
 
     @property
     def has_model(self) -> bool: ...

@@ -59,7 +59,7 @@ class Hands(ToolExecutor):
 
 
 def outcome_of(one: Proposal) -> ActionResult:
-    """What whoever proposed is told of a proposal."""
+    """What the model is told of a proposal that it made."""
     why = f": {one.decision_reason}" if one.decision_reason else ""
     match one.status:
         case "pending":

@@ -1,4 +1,4 @@
-"""The note that a rule writes in the place of messages which it leaves out: one form, whoever chose them.
+"""The note that a rule writes in the place of messages which it leaves out: one form for policies and advice.
 
 [40 messages left out here, summed up by rule; expand brings them back]
 files: src/app.py, docs/index.md                    in the order of how much is missed without them,

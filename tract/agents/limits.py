@@ -1,4 +1,4 @@
-"""Running somebody else's code with a limit on its time, in a thread that is left behind where it does not end."""
+"""Running a user's code with a time limit, in a thread that is abandoned if the code does not end."""
 
 from __future__ import annotations
 

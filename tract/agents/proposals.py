@@ -54,7 +54,7 @@ class Concerned(NamedTuple):
 class Proposal(Shown):
     """An action that waits for approval, or what became of it.
 
-    *origin* is who wants it: a policy by its name, ``orchestrator``, ``tool``. *reasoning* is in its words, *context_summary* what the action would do when it was proposed.
+    *origin* is what wants it: a policy by its name, ``orchestrator``, ``tool``. *reasoning* is in its words, *context_summary* what the action would do when it was proposed.
     *about* are the messages it concerns, on *branch*. *executed_action* is what was done, which may differ from *action*.
     """
 
@@ -268,7 +268,7 @@ def add_decision(tx: Transaction, id: str, verdict: Verdict) -> None:
 
 
 def already_decided(one: Proposal) -> ProposalError:
-    """The error of who decides again."""
+    """The error for a second decision about the same proposal."""
     when = "" if one.decided_at is None else f" at {one.decided_at:%Y-%m-%d %H:%M} UTC"
     return ProposalError(f"proposal '{one.id}' is decided: {one.status} by {one.decided_by}{when}")
 

@@ -20,7 +20,7 @@ class Schedule:
     at: time | None = None
 
     def why_due(self, last: datetime | None, began: datetime, now: datetime) -> str | None:
-        """Why a run is due *now* after one that ended at *last*, None for never, for who watches since *began*; None where none is."""
+        """Why a run is due *now* after one that ended at *last*, None for never, for a process that watches since *began*; None if no run is due."""
         if self.every is not None and (last is None or now - last >= self.every):
             return f"it runs every {self.every}"
         if self.at is not None:

@@ -52,7 +52,7 @@ def decide_stale(repo: Repository, one: Proposal, problem: str, by: str | None) 
 
 
 def tell_of(repo: Repository, one: Proposal, status: Status, since: float) -> None:
-    """Tell whoever listens what became of *one*, which began at *since*."""
+    """Tell the listeners what became of *one*, which began at *since*."""
     emit("proposal", repo.place, since, id=one.id, status=status, origin=one.origin, operation=one.action.name)
 
 

@@ -123,7 +123,7 @@ class Underway:
         return least_autonomy(self.tract.autonomy_in_force(), self.config.autonomy_ceiling)
 
     def add(self, step: StepResult) -> None:
-        """Remember what was done, and tell who wants to know."""
+        """Remember what was done, and call ``on_step``."""
         self.steps.append(step)
         if step.result.error is None:  # agents go on meanwhile: what counts is whether the run brought it down
             tokens = self.tract.status().token_count

@@ -321,7 +321,7 @@ class Handle:
 
     @property
     def _space(self) -> Workspace:
-        """The workspace of whoever runs: the open batch's, or this handle's own."""
+        """The workspace of the running thread and task: the open batch's, or this handle's own."""
         one = None if _OPEN.get() is None else self._open_batch()
         return self._own if one is None else one._space
 

@@ -315,7 +315,7 @@ class Orchestrating(Policing):
 
     @contextmanager
     def _one_at_a_time(self) -> Iterator[None]:
-        """The lock of who runs, one a tract in all processes; LockTimeoutError where another does."""
+        """The lock of the run: one run a tract in all processes; LockTimeoutError while another run has it."""
         from tract.agents.orchestrator import only_one
 
         with only_one(self._repo, "run"):

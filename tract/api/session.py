@@ -91,7 +91,7 @@ class Session:
     ) -> Session:
         """Open, or create, the store in folder *path*, as ``Tract.open`` does; the tracts of a ``":memory:"`` session share one store.
 
-        *autonomy* is what new tracts have, and the most that any has in this session; *config* the settings of the store's root tract. *author* is who commits, instead of who the settings of each tract say.
+        *autonomy* is what new tracts have, and the most that any has in this session; *config* the settings of the store's root tract. *author* is the author of commits, instead of the one that each tract's settings name.
         """
         if autonomy not in (None, "manual", "collaborative", "autonomous"):
             raise ConfigError(f"autonomy must be 'manual', 'collaborative' or 'autonomous', not {autonomy!r}")

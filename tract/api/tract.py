@@ -73,7 +73,7 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
         Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
         *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
         With *branch* the handle is on that branch whatever HEAD says, and neither reads nor moves HEAD: several programs can so work on branches of one tract. One that is not there is a BranchNotFoundError, or with *create* made at HEAD.
-        *author* is who commits through this handle, instead of who the settings say.
+        *author* is the author of commits through this handle, instead of the one that the settings name.
         With *read_only* nothing at all is written, no cache and no lock either, and what would change the store is a ReadOnlyError: it works on a read-only disk, and beside a writer.
         *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
         *remote* is the address, or the name, of a remote that the store lives in: where there is no store here yet, one is made with what is there.

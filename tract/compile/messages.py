@@ -1,4 +1,4 @@
-"""Messages: a column of them, each decoded when somebody looks at it.
+"""Messages: a column of them, each decoded when it is looked at.
 
 A context is read as its blobs' payloads, which is a fifth of the work of making messages of them; most are never looked at but only sent.
 A payload says all there is to know of a blob's message, so it stands for it here, and what was decoded is found again by it.
@@ -119,7 +119,7 @@ class Messages(Sequence[Message]):
         return type(item) is bytes and item.startswith(_CHAT)
 
     def sent(self, start: int, stop: int) -> Iterator[list[Message | dict[str, JSON]]]:
-        """Messages *start* to *stop*, some hundred at a time, for somebody who sends them: a dict is a chat completions message as it is, and the caller's own.
+        """Messages *start* to *stop*, some hundred at a time, for a caller that sends them: a dict is a chat completions message as it is, and the caller's own.
 
         Those come out of their payloads afresh, which costs less than to decode each, and while these are in the processor's cache.
         """
@@ -131,7 +131,7 @@ class Messages(Sequence[Message]):
         return map(self._sent, parts)
 
     def afresh(self) -> Messages:
-        """The same messages, decoded anew and shared with nobody."""
+        """The same messages, decoded anew for this caller alone."""
         return Messages(message_in_payload, self._items)
 
     def _sent(self, part: Sequence[Item]) -> list[Any]:

@@ -58,7 +58,7 @@ def all_warnings(sent: Sent, rules: int) -> tuple[CompileWarning, ...]:
 
 
 def common_warnings(sent: Sent, rules: int) -> tuple[CompileWarning, ...]:
-    """What is to be said whoever is sent it."""
+    """The warnings that hold for every provider."""
     if not sent(checked_form(TARGETS[0], rules=rules), None).warnings:
         return ()
     return tuple(warning for warning in all_warnings(sent, rules) if len(warning.formats) == len(TARGETS))

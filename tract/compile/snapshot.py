@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
 
 class Counts(Protocol):
-    """Who counts tokens: by blob what is a blob's content, by message what is not."""
+    """Counts tokens: of a blob's content by blob, of any other message by message."""
 
     def message_tokens(self, blob: ObjectId) -> int: ...
 
@@ -59,7 +59,7 @@ class Counts(Protocol):
 class Columns:
     """The rows of one or more snapshots, one list a column.
 
-    Rows that a snapshot shows are never changed, only more are added; who changes one does so in a copy of their own.
+    Rows that a snapshot shows are never changed, only more are added; a caller that changes one does so in a copy of its own.
     ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens, and are those of each message by itself.
 
     Where a commit's row is, a map says that is shared with the columns these were copied from.

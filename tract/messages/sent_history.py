@@ -281,7 +281,7 @@ class Sending:
 
 
 class Sendings:
-    """What every provider is sent of one history, each written when somebody first asks."""
+    """What every provider is sent of one history, each written at the first request for it."""
 
     def __init__(self, answers: Answers | None = None) -> None:
         self._history = History()

@@ -16,7 +16,7 @@ _MANY = struct.Struct(f"{ID_SIZE}s" * 256)
 
 @final
 class Ids(Sequence[ObjectId]):
-    """A list of ids, each made when somebody asks for it; *raw* has them back to back.
+    """A list of ids, each made when it is asked for; *raw* has them back to back.
 
     Who may have these or another list asks for the ``type``: of an abstract class's children ``isinstance`` takes five times as long, and appending a message asks.
     """

@@ -1,4 +1,4 @@
-"""Messages and JSON as they are kept, without the kinds of content: who takes in what a program wrote needs none of those."""
+"""Messages and JSON as they are kept, without the kinds of content: an import of what a program wrote needs none of those."""
 
 from __future__ import annotations
 

@@ -169,7 +169,7 @@ class OperationRefs:
             self._write(changes, reason, objects)
 
     def suppose(self, changes: Sequence[RefChange]) -> RefTable:
-        """Answer as if *changes* had been made, until ``go_back`` gets what is given; only for the holder of the lock, who writes nothing meanwhile."""
+        """Answer as if *changes* had been made, until ``go_back`` gets what is given; only for the holder of the lock, which writes nothing meanwhile."""
         before = self._refs
         self._refs = before.copy()
         self._refs.move(changes)

@@ -128,7 +128,7 @@ def head_key(tract: str, branch: str | None) -> str:
 
 
 def new_pack_key() -> str:
-    """A name for a pack that nobody had or will have."""
+    """A name for a pack that no other pack had or will have."""
     name = os.urandom(16).hex()
     return f"{PACKS}{name[:2]}/{name}"
 

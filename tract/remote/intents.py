@@ -1,4 +1,4 @@
-"""Many writers on one branch: who loses a swap leaves what it wants committed beside the head, and whoever swaps next carries all that waits.
+"""Many writers on one branch: a writer that loses a swap leaves what it wants committed beside the head, and the next writer that swaps carries all that waits.
 
     <tract>/intents/<branch>/<time>-<id>      an intent: messages to append, with their authors, times and notes; never changed
     head: "landed" [[id, commit, number], …]  the intents that became commits of this branch: how many, and the last one

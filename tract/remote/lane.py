@@ -1,7 +1,7 @@
 """Lanes: what the threads and handles of a process change in one tract of a store that lives in a remote.
 
     the lock of the store    a transaction makes its objects and moves, on top of what waits in the lane
-    no lock                  it waits in the lane; the first there pushes all that waits as one, and who comes meanwhile waits for the next push
+    no lock                  it waits in the lane; the first there pushes all that waits as one, and what comes meanwhile waits for the next push
     the lock of the store    each lands here, in the order of the lane, as an operation of its own
 
 What is refused there does not land here, nor does what was made on top of it: that is told as refused too.
@@ -300,7 +300,7 @@ def _join(tx: Transaction, namespace: str, entries: Sequence[tuple[bytes, bytes]
 
 
 def _told_to_another(exc: BaseException) -> BaseException:
-    """The error for those whose change went with that of who was told *exc*: each has one of its own."""
+    """The error for the other transactions of a push that failed with *exc*: each gets a copy of its own."""
     if not isinstance(exc, Exception):
         return RemoteError("the push was interrupted", landed=None)
     other = exc.__class__.__new__(exc.__class__)

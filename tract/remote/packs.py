@@ -10,7 +10,7 @@
 
 *kinds* has a byte an object, *ids* 32, both in the order of the frames; a frame's *length* is what it unpacks to and *number* how many objects it has.
 Heads say where the index begins, so that it can be read by itself.
-Every payload is hashed when it is read: what a store gives back is believed by nobody.
+Every payload is hashed when it is read: what a store gives back is never trusted.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the store of a remote can be relied on for, found out by trying, with writers that race.
 
 Servers answer 200 to a condition and overwrite all the same; some keep it until two ask at once; some take an ETag only without its quotes.
-So nobody is believed by name: what a documented protocol promises is asked for eight times at once.
+So no store is trusted by its name: what a documented protocol promises is tried eight times at once.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
                                    └─ refused: what is there is brought here, and the commit is a RefMovedError
 
 No lock is held while the bucket answers: a transaction waits in the lane of its tract (tract/remote/lane.py), and what waits at once goes in one push.
-Whoever dies before the head is put leaves nothing to be seen, anywhere; who dies after it finds the commit in the bucket at the next opening, which looks there before anything else.
+A process that dies before the head is put leaves nothing to be seen, anywhere; after that, the next opening finds the commit in the bucket, where it looks before anything else.
 Where no answer came nobody knows yet: RemoteError with ``landed`` None, and the next opening, or commit, finds out.
 """
 

@@ -1,4 +1,4 @@
-"""How often a head moves, for a writer that waits until it names something: how long to sleep between looks, and when whoever leads must be gone."""
+"""How often a head moves, for a writer that waits until it names something: how long to sleep between looks, and when the leading writer must be gone."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SHARE = 4
 
 
 class HeadWatch:
-    """A head as it is looked at again and again; all times in seconds. Who waits for it gives up after *gives_up*."""
+    """A head as it is looked at again and again; all times in seconds. A writer that waits for it gives up after *gives_up*."""
 
     def __init__(self, gives_up: float) -> None:
         self._longest = gives_up / _SHARE

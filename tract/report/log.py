@@ -1,4 +1,4 @@
-"""The log: which commits of a history somebody asks for."""
+"""The log: the commits of a history that are asked for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The objects of a store by number, for who goes over all of them: a few bytes for each of millions, and packs that stay are left as they are.
+"""The objects of a store by number, for gc, which goes over all of them: a few bytes for each of millions, and packs that stay are left as they are.
 
     number     0 … k-1                  k … k+n-1             …             then             after the last pack's
     object     journal and loose ones   the youngest pack's   older packs'  settled packs'   added later, or nowhere

@@ -119,7 +119,7 @@ class MemoryStore(PlainReads):
     # What a gc asks of any store: here every object lies by itself, and stays where it is.
 
     def maintenance(self, *, looks: bool = False) -> AbstractContextManager[None]:
-        """Be the only one that collects; here that is the only writer too, who waits for the others."""
+        """Hold the lock that only one gc can have; in memory it is the lock of writers too, and is waited for."""
         return self.lock()
 
     def packs(self) -> dict[str, int]:

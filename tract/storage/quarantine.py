@@ -26,14 +26,14 @@ _MOST_OBJECTS = 65536
 
 
 def remove_quarantines(path: str) -> None:
-    """Remove what imports that died left in the folder of objects *path*. Only for who keeps other imports away."""
+    """Remove what imports that died left in the folder of objects *path*. Only for a caller that keeps other imports away."""
     for name in files.list_directory(path):
         if name.startswith(PREFIX):
             files.remove_tree(os.path.join(path, name))
 
 
 class Quarantine:
-    """New objects beside the store under *path* (``…/objects``). Only for who keeps gc, and others of its kind, away."""
+    """New objects beside the store under *path* (``…/objects``). Only for a caller that keeps gc, and others of its kind, away."""
 
     def __init__(self, path: str) -> None:
         self._objects = path

@@ -75,7 +75,7 @@ def decode_shallow(data: bytes, name: str) -> dict[ObjectId, Cut]:
 
 
 def readable_cuts(data: bytes) -> dict[ObjectId, Cut]:
-    """The lines that can be read, for who repairs a file that is damaged."""
+    """The lines that can be read, for the repair of a damaged file."""
     found = (re.fullmatch(_LINE, line) for line in data.splitlines(keepends=True))
     return {
         bytes.fromhex(row[1].decode()): Cut(cast(Grade, row[2].decode()), row[3].decode())

@@ -41,7 +41,7 @@ def _zstd() -> Any:
 
 
 def _part_in_c() -> Any:
-    """The library without its package, which is the same for who imports that later; None where there is none, as without a CPython."""
+    """The library without its package, which is the same for a program that imports that later; None where there is none, as without a CPython."""
     package = PathFinder.find_spec("zstandard")
     spec = None if package is None else PathFinder.find_spec(_IN_C, package.submodule_search_locations)
     if spec is None or spec.loader is None:

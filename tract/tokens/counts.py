@@ -70,7 +70,7 @@ class BlobCache:
         return other
 
     def message(self, blob: ObjectId, content: dict[str, Any] | None = None) -> Message:
-        """The blob's content as a message; shared, not to be changed. Who has read the *content* already gives it."""
+        """The blob's content as a message; shared, not to be changed. A caller that has read the *content* already gives it."""
         message = self._messages.get(blob)
         if message is None:
             if len(self._messages) >= _MESSAGES_KEPT:
@@ -79,7 +79,7 @@ class BlobCache:
         return message
 
     def count(self, blob: ObjectId) -> BlobCount:
-        """The blob's tokens; counted now when nobody did before."""
+        """The blob's tokens; counted now if they were not before."""
         known = self.known(blob)
         return known if known is not None else self._add(blob, self._repo.blob(blob))
 

@@ -1,7 +1,7 @@
 """Which messages go when no model says: tool outputs first, then the oldest exchanges; and a note of what went.
 
 What stays: instructions and pins, sessions (they hold decisions), the user's last request, calls that wait, and the newest messages.
-It is for who acts at once and must come under the threshold; :mod:`tract.agents.rules` is for who advises (decision 42).
+It is for a policy, which acts at once and must come under the threshold; :mod:`tract.agents.rules` is for advice (decision 42).
 The note names the tools that were called, what the user asked, and the files that were named in the last turns.
 """
 
