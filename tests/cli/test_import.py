@@ -131,6 +131,17 @@ def test_a_refusal_names_the_file_once_and_says_what_would_help(run, tmp_path):
     assert 0 == run("import", "--key", "run.turns", "deep.json").status
 
 
+def test_a_wrong_format_or_key_is_told_with_what_would_help(run, tmp_path):
+    (tmp_path / "deep.json").write_text('{"run": {"turns": [{"role": "user", "content": "a"}]}}')
+    (tmp_path / "chat.json").write_text('[{"role": "user", "content": "a"}]')
+
+    key, format = run("import", "--key", "run.x", "deep.json"), run("import", "--format", "codex", "chat.json")
+
+    assert (128, 128) == (key.status, format.status)
+    assert "'--key run.turns' reads them" in key.err
+    assert "without '--format codex' its format is found out" in format.err
+
+
 def test_a_note_is_no_failure(run, tmp_path):
     (tmp_path / "a.json").write_text(json.dumps({"messages": [{"role": "user", "content": "a"}], "log": "x" * 30_000}))
 

@@ -63,8 +63,10 @@ def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> R
         console.note(f"{_place_of(file if note.file == read else note.file, note.line)}: {note.detail}")
     for problem in reading.problems:
         _report(console, problem if problem.file != read else problem._replace(file=file), problems)
-    if not reading.conversations and not reading.problems:
-        _report(console, Problem(file, None, "there is no conversation in it"), problems)
+    if not reading.conversations:
+        if not reading.problems:
+            _report(console, Problem(file, None, "there is no conversation in it"), problems)
+        _hint_without_format(console, args)
     return reading
 
 
@@ -163,11 +165,16 @@ def _hint_formats(console: Console, refusal: ImportFormatError, args: Args) -> N
     """What could be typed next after a file was refused."""
     if not refusal.formats:
         return
-    if refusal.likely_key is not None and args.key is None:
+    if refusal.likely_key not in (None, args.key):
         console.hint(f"there are messages in it: '--key {refusal.likely_key}' reads them")
-    elif args.format is not None:
-        console.hint(f"without '--format {args.format}' its format is found out")
+    else:
+        _hint_without_format(console, args)
     console.hint(f"the formats are {', '.join(refusal.formats)}; '--key' says where in an object the messages are")
+
+
+def _hint_without_format(console: Console, args: Args) -> None:
+    if args.format is not None:
+        console.hint(f"without '--format {args.format}' its format is found out")
 
 
 def _print_summary(
