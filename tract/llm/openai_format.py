@@ -81,9 +81,10 @@ def _text_of(message: Mapping[str, Any], reason: str | None) -> str:
 
 
 class OpenAIAssembler:
-    """The first choice of a streamed completion, put together as it comes."""
+    """The first choice of a streamed completion, put together as it comes; what others there are stands beside it."""
 
     def __init__(self) -> None:
+        self._others: dict[Any, dict[str, Any]] = {}
         self.is_done = False
         self._body: dict[str, Any] = {}
         self._message: dict[str, Any] | None = None
@@ -110,9 +111,10 @@ class OpenAIAssembler:
 
     def _take_choice(self, value: Any) -> str:
         choice = need_object(value, "an event's choice")
-        if choice.get("index") not in (None, 0):
-            return ""
         delta = need_object(choice.get("delta") or {}, "an event's 'delta'")
+        if (index := choice.get("index")) not in (None, 0):
+            add_delta(self._others.setdefault(str(index), {"role": "assistant"}), delta)
+            return ""
         self._message = self._message or {"role": "assistant"}
         add_delta(self._message, delta)
         self._reason = text_or_none(choice.get("finish_reason"), "an event's 'finish_reason'") or self._reason
@@ -122,9 +124,19 @@ class OpenAIAssembler:
     def answer(self) -> LLMResponse:
         if self._message is None:
             raise LLMResponseError("the stream has no choice in it")
-        message = joined(self._message)
-        calls = message.get("tool_calls")
-        for call in calls if isinstance(calls, list) else []:
-            if isinstance(call, dict):
-                call.pop("index", None)  # the stream's own; a message does not have it
+        message = _whole(self._message)
         return read_openai_answer(self._body | {"choices": [{"message": message, "finish_reason": self._reason}]})
+
+    @property
+    def others(self) -> list[dict[str, Any]]:
+        """The messages of the choices behind the first."""
+        return [*map(_whole, self._others.values())]
+
+
+def _whole(message: dict[str, Any]) -> dict[str, Any]:
+    whole: dict[str, Any] = joined(message)
+    calls = whole.get("tool_calls")
+    for call in calls if isinstance(calls, list) else []:
+        if isinstance(call, dict):
+            call.pop("index", None)  # the stream's own; a message does not have it
+    return whole

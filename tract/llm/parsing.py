@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tract.errors import LLMResponseError
+from tract.objects.json import whole_pairs
 
 
 class Refused(Exception):  # noqa: N818
@@ -149,7 +150,7 @@ def joined(value: Any) -> Any:
 
 def _joined(value: Any) -> Any:
     if isinstance(value, Pieces):
-        return "".join(value)
+        return whole_pairs("".join(value))
     if isinstance(value, dict):
         return {key: _joined(inner) for key, inner in value.items()}
     if isinstance(value, list):

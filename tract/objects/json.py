@@ -137,3 +137,12 @@ def _strict_decoder(refuse: Refuse) -> json.JSONDecoder:
         parse_float=real,
         parse_constant=lambda name: refuse(f"{name} is no JSON number", name),
     )
+
+
+def whole_pairs(text: str) -> str:
+    """*text* with halves of a surrogate pair that came in two pieces as the one sign that they are."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+    return text

@@ -15,7 +15,7 @@ No SDK is imported: an object is read by what its ``model_dump`` gives. Fields t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from tract.compile.workspace import Workspace
@@ -23,6 +23,7 @@ from tract.errors import ContentValidationError
 from tract.history.commit import Draft
 from tract.named_tuple import NamedTuple
 from tract.objects.content import BUILTIN, ContentTypes, MessageContent
+from tract.objects.json import whole_pairs
 from tract.objects.kept import dumped, without_nulls
 from tract.objects.message_format import detect_format
 from tract.objects.model import CommitOperation
@@ -33,11 +34,15 @@ _ANSWERS_ALONE = ("content", "tool_calls", "function_call", "refusal", "audio")
 
 
 class Answer(NamedTuple):
-    """What an answer is committed as: a message, or the items of a response; with its usage and its model's settings."""
+    """What an answer is committed as: a message, or the items of a response; with its usage and its model's settings.
+
+    *others* are the messages of the choices behind the first, where several were asked for.
+    """
 
     contents: tuple[MessageContent, ...]
     usage: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None
+    others: Sequence[Mapping[str, Any]] = ()
 
 
 def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
@@ -96,10 +101,11 @@ def _reader_of(value: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], Answer
 
 
 def _read_completion(value: Mapping[str, Any]) -> Answer:
-    message = next((choice.get("message") for choice in value["choices"] if isinstance(choice, Mapping)), None)
-    if not isinstance(message, Mapping):
+    messages = [choice.get("message") for choice in value["choices"] if isinstance(choice, Mapping)]
+    if not messages or not isinstance(messages[0], Mapping):
         raise ContentValidationError("the completion has no message in it")
-    return Answer((_message(message, "openai"),), value.get("usage"), _settings(value))
+    others = [without_nulls(other) for other in messages[1:] if isinstance(other, Mapping)]
+    return Answer((_message(messages[0], "openai"),), value.get("usage"), _settings(value), others)
 
 
 def _read_message(value: Mapping[str, Any]) -> Answer:
@@ -214,7 +220,8 @@ class _Assembled:
         if found is None:
             return None
         config = {"model": found.model} if found.model else None
-        return Answer((_message(found.message, found.format),), found.usage or None, config)
+        others = [*map(without_nulls, getattr(self._assembler, "others", ()))]
+        return Answer((_message(found.message, found.format),), found.usage or None, config, others)
 
 
 class _Responses:
@@ -247,7 +254,7 @@ class _Responses:
         items = []
         for place, one in sorted(self._items.items()):
             item = {key: value for key, value in one.items() if key != "is_done"}
-            words = self._words.get(place)
+            words = whole_pairs(self._words.get(place, ""))
             if one["is_done"]:
                 items.append(item)
             elif item.get("type") == "message" and words:

@@ -74,9 +74,10 @@ def record(
         from tract.adapters.scanning import scanned  # few ask for it
 
         items, told = scanned(given.dicts(given.items), scan)
-        if about.request is not None:
-            (sent,), more = scanned([about.request], scan, "the request, part")
-            about, told = replace(about, request=sent), [*told, *more]
+        for name in ("request", "metadata"):
+            if (value := getattr(about, name)) is not None:
+                (clean,), more = scanned([value], scan, f"the {name}, part")
+                about, told = replace(about, **{name: clean}), [*told, *more]
         result = _made(space, replace(given, items=items), about, on_divergence, expected)
         return replace(result, warnings=(*told, *result.warnings))
     return _made(space, given, about, on_divergence, expected)

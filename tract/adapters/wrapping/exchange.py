@@ -18,6 +18,7 @@ from tract.objects.kept import dumped, without_nulls
 from tract.writing.answers import Answer, given_answer, read_answer
 
 _MESSAGES = {"openai": "messages", "responses": "input", "anthropic": "messages"}
+_GOES_ON = ("previous_response_id", "conversation")
 _NO_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "idempotency_key"})
 _CONFIG = frozenset({
     "model", "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "max_output_tokens", "seed",
@@ -111,8 +112,15 @@ class Exchange:
         self.guarded(lambda: self.answered_with(answer))
 
     def answered_with(self, answer: Any) -> None:
-        """Record *answer*, an SDK's object or the JSON that it is made of."""
-        self._record(read_answer(answer) if isinstance(answer, Mapping) else given_answer(answer))
+        """Record *answer*, an SDK's object or the JSON that it is made of; the question alone where it is none."""
+        try:
+            read = read_answer(answer) if isinstance(answer, Mapping) else given_answer(answer)
+            why = "" if read is not None else f"an answer of type {type(answer).__name__}"
+        except ContentValidationError as exc:
+            read, why = None, str(exc)
+        self._record(read)
+        if read is None:
+            raise TractError(f"{why}; the question was recorded")
 
     def asked(self) -> None:
         """Record the question alone."""
@@ -168,7 +176,10 @@ class Exchange:
     def _record(self, answer: Answer | None, *, partial: bool = False) -> None:
         """Make the context what was sent and answered."""
         t = self._recorder.tract
-        goes_on = self._body.get("previous_response_id") or self._body.get("conversation")
+        has_list = _MESSAGES[self._format] in self._body
+        if answer is None and not has_list:
+            return
+        goes_on = not has_list or any(self._body.get(name) for name in _GOES_ON)
         sent = [*(self._before(t) if goes_on else ()), *self._items]
         keys: list[str | None] = [None] * len(sent)
         new = [content.message for content in answer.contents] if answer is not None else []
@@ -179,19 +190,21 @@ class Exchange:
             listed = {"system": self._body["system"], "messages": listed}
         if self._format == "responses" and self._body.get("instructions"):
             listed, about["keys"] = {"instructions": self._body["instructions"], "input": listed}, keys
+        part = {"partial": True} if partial else {}
         if answer is not None:
             settings = {name: value for name, value in self._body.items() if name in _CONFIG}
             about["usage"] = answer.usage or None
             about["generation_config"] = {**settings, **(answer.generation_config or {})} or None
             about["request"] = self._request
-            about["metadata"] = {"partial": True} if partial else None
+            others = {"other_choices": [*answer.others]} if answer.others else {}
+            about["metadata"] = {**part, **others} or None
         try:
             t.record(listed, **about)
         except ContentValidationError:
             if answer is None:
                 raise
             # Something in the request looks like a secret, or cannot be kept: the conversation can.
-            t.record(listed, format=self._format, keys=about["keys"], usage=about["usage"], metadata=about["metadata"])
+            t.record(listed, format=self._format, keys=about["keys"], usage=about["usage"], metadata=part or None)
             raise TractError("the request's settings were left out: they cannot be kept") from None
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
@@ -23,7 +23,8 @@ def noticed(notice: Callable[[bytes], None]) -> Iterator[None]:
     try:
         yield
     finally:
-        _under_way.reset(token)
+        with suppress(ValueError):  # whoever closes a task that nobody waits for does so in a context of its own
+            _under_way.reset(token)
 
 
 def watch(client: Any) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from copy import copy
 from functools import wraps
 from typing import Any
 
@@ -65,6 +66,10 @@ class _Proxy:
 
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_tract"][0], name, value)
+
+    def __copy__(self) -> Any:
+        target, path, provider, recorder = self.__dict__["_tract"]
+        return _Proxy(copy(target), path, provider, recorder)
 
     def __dir__(self) -> list[str]:
         return dir(self.__dict__["_tract"][0])

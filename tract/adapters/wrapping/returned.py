@@ -12,7 +12,7 @@ import inspect
 from typing import Any
 
 from tract.adapters.wrapping.exchange import Exchange
-from tract.adapters.wrapping.streams import Delegate, stream_proxy
+from tract.adapters.wrapping.streams import Delegate, Ending, stream_proxy
 from tract.errors import TractError
 from tract.objects.json import NotJsonError, parse_json
 
@@ -31,6 +31,7 @@ def given(made: Any, exchange: Exchange) -> Any:
         return _ResponseManager(made, exchange)
     if hasattr(made, "__next__") or hasattr(made, "__anext__"):
         return stream_proxy(made, exchange)
+    exchange.answered(made)
     return made
 
 
@@ -93,12 +94,11 @@ class _ResponseManager(_Manager):
             self._tract_inner._tract_end(error)
 
 
-class _Response(Delegate):
+class _Response(Ending):
     """A response of HTTP: it has a body, which was read or not, and ``parse`` gives what the method would."""
 
     def __init__(self, target: Any, exchange: Exchange) -> None:
         super().__init__(target, exchange)
-        self._tract_is_done = False
         if (body := _body_of(target)) is not None:
             self._tract_took(body)
 
@@ -128,8 +128,8 @@ class _Response(Delegate):
 
         self._tract_exchange.guarded(record)
 
-    def _tract_end(self, error: BaseException | None) -> None:
-        """The caller is done with it."""
+    def _tract_end(self, error: BaseException | None = None) -> None:
+        """The caller is done with it, and did not have it parsed."""
         if self._tract_is_done:
             return
         if error is not None:

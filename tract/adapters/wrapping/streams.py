@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
+import os
 import sys
 import threading
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakSet
 
 from tract.adapters.wrapping.exchange import Exchange
 from tract.writing.answers import Gathering
@@ -53,11 +56,42 @@ class Delegate:
         return repr(self.__dict__["_tract_target"])
 
 
-class _AnyStream(Delegate):
+class Ending(Delegate):
+    """What is recorded when it ends, or is let go of; at the latest when the program ends."""
+
+    def __init__(self, target: Any, exchange: Exchange) -> None:
+        super().__init__(target, exchange)
+        self._tract_is_done = False
+        self._tract_process = os.getpid()
+        _open.add(self)
+
+    def _tract_end(self, error: BaseException | None = None) -> None:
+        raise NotImplementedError
+
+    def _tract_is_left(self) -> bool:
+        """Whether it has not ended; in a process that was forked meanwhile it is the other one's."""
+        here = self.__dict__
+        return not here.get("_tract_is_done", True) and here.get("_tract_process") == os.getpid()
+
+    def __del__(self) -> None:
+        if self._tract_is_left():
+            _let_go(self._tract_end)  # the caller took what it wanted, and let go of the rest
+
+
+_open: WeakSet[Ending] = WeakSet()
+
+
+@atexit.register
+def _end_all() -> None:
+    for one in [*_open]:
+        if one._tract_is_left():
+            one._tract_end()
+
+
+class _AnyStream(Ending):
     def __init__(self, target: Any, exchange: Exchange) -> None:
         super().__init__(target, exchange)
         self._tract_gathering = Gathering()
-        self._tract_is_done = False
 
     def _tract_take(self, event: Any) -> None:
         if not self._tract_is_done:
@@ -69,10 +103,6 @@ class _AnyStream(Delegate):
         self._tract_is_done = True
         gathering = self._tract_gathering
         self._tract_exchange.streamed(gathering.so_far, error, is_cut=lambda: not whole or gathering.is_cut)
-
-    def __del__(self) -> None:
-        if not self.__dict__.get("_tract_is_done", True):
-            _let_go(self._tract_end)  # the caller took what it wanted, and let go of the rest
 
 
 class _Stream(_AnyStream):

@@ -1,0 +1,226 @@
+"""Wrapped clients where answers are odd: none, several, in halves, never looked at, or still under way when the program ends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.llm.asking import KEY
+from tests.llm.server import LLMServer, body, llm_process, llm_server, named, text  # noqa: F401  # fixtures
+from tests.making import make_tract
+from tract import RecordWarning, Tract, TractConfig, wrap
+
+openai = pytest.importorskip("openai")
+anthropic = pytest.importorskip("anthropic")
+
+QUESTION = [{"role": "user", "content": "How hot is tea?"}]
+ASKED = ("user", "How hot is tea?")
+
+
+def raws(t: Tract) -> list[Any]:
+    return [(m.role, m.content) for m in t.compile().messages]
+
+
+def client_of(server: LLMServer, t: Tract, **options: Any) -> Any:
+    return wrap(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0), t, **options)
+
+
+def ask(client: Any, **options: Any) -> Any:
+    return client.chat.completions.create(model="m", messages=QUESTION, **options)
+
+
+def completion(*said: str) -> dict[str, Any]:
+    choices = [{"index": n, "message": {"role": "assistant", "content": one}, "finish_reason": "stop"} for n, one in enumerate(said)]  # fmt: skip
+    return body({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": choices})
+
+
+def chunks(*pieces: tuple[int, dict[str, Any]]) -> dict[str, Any]:
+    """A stream of such pieces, each of a choice."""
+    common = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+    made = [{**common, "choices": [{"index": n, "delta": delta, "finish_reason": None}]} for n, delta in pieces]
+    made += [{**common, "choices": [{"index": n, "delta": {}, "finish_reason": "stop"}]} for n in dict(pieces)]
+    lines = "".join(f"data: {json.dumps(one)}\n\n" for one in made)
+    return {"status": 200, "headers": {"content-type": "text/event-stream"}, "body": f"{lines}data: [DONE]\n\n"}
+
+
+def response(**more: Any) -> dict[str, Any]:
+    usual = {"tools": [], "tool_choice": "auto", "parallel_tool_calls": True, "created_at": 1}
+    return body({"id": "r1", "object": "response", "model": "m", "status": "completed", **usual, **more})
+
+
+def item(id: str, words: str) -> dict[str, Any]:
+    part = {"type": "output_text", "text": words, "annotations": []}
+    return {"type": "message", "id": id, "role": "assistant", "status": "completed", "content": [part]}
+
+
+@pytest.mark.parametrize("reply", [completion(), named("html"), named("error-in-200")], ids=["none", "html", "error"])
+def test_what_is_no_answer_leaves_the_question_and_says_so(llm_server, reply):  # noqa: F811
+    llm_server.script(reply)
+    t = make_tract()
+
+    with pytest.warns(RecordWarning, match="the question was recorded"):
+        ask(client_of(llm_server, t))
+
+    assert [ASKED] == raws(t)
+
+
+@pytest.mark.parametrize("status", ["queued", "failed"])
+def test_a_response_without_output_leaves_the_question(llm_server, status):  # noqa: F811
+    llm_server.script(response(status=status, output=[]))
+    t = make_tract()
+
+    with pytest.warns(RecordWarning, match="no output; the question was recorded"):
+        made = client_of(llm_server, t).responses.create(model="m", input="How hot is tea?", background=True)
+
+    assert status == made.status
+    assert [ASKED] == raws(t)
+
+
+def test_a_call_that_has_no_messages_leaves_the_context_as_it_is(llm_server):  # noqa: F811
+    t = make_tract()
+    t.record([*QUESTION, {"role": "assistant", "content": "Hot."}])
+
+    with pytest.raises(TypeError):
+        client_of(llm_server, t).chat.completions.create(model="m")
+
+    assert [ASKED, ("assistant", "Hot.")] == raws(t)
+    assert "TypeError" == t.get_content(t.records("llm_error")[0]).payload["error"]
+
+
+def test_an_answer_to_a_prompt_that_the_provider_keeps_goes_behind_the_context(llm_server):  # noqa: F811
+    llm_server.script(response(output=[item("m1", "Hot.")]), response(output=[item("m2", "Very.")]))
+    t = make_tract()
+
+    with client_of(llm_server, t) as client:
+        client.responses.create(model="m", input="How hot is tea?")
+        client.responses.create(model="m", prompt={"id": "p"})
+
+    assert ["How hot is tea?", "Hot.", "Very."] == [
+        content if isinstance(content, str) else content[0]["text"] for _, content in raws(t)
+    ]
+
+
+def test_a_sign_of_which_halves_came_in_two_pieces_is_whole(llm_server):  # noqa: F811
+    llm_server.script(chunks((0, {"role": "assistant", "content": "hot \ud83d"}), (0, {"content": "\ude00!"})))
+    t = make_tract()
+
+    list(ask(client_of(llm_server, t), stream=True))
+
+    assert [ASKED, ("assistant", "hot \U0001f600!")] == raws(t)
+
+
+@pytest.mark.parametrize("way", ["create", "stream", "helper"])
+def test_other_choices_are_kept_beside_the_first(llm_server, way):  # noqa: F811
+    pieces = [(0, {"role": "assistant", "content": "Hot"}), (1, {"role": "assistant", "content": "Very"})]
+    streamed = chunks(*pieces, (0, {"content": "."}), (1, {"content": "!"}))
+    llm_server.script(completion("Hot.", "Very!") if way == "create" else streamed)
+    t = make_tract()
+    client = client_of(llm_server, t)
+
+    if way == "helper":
+        with client.chat.completions.stream(model="m", messages=QUESTION, n=2) as stream:
+            stream.until_done()
+    else:
+        made = ask(client, n=2, stream=way == "stream")
+        assert way == "create" or list(made)
+
+    assert [ASKED, ("assistant", "Hot.")] == raws(t)
+    (other,) = t.log(limit=1)[0].metadata["other_choices"]
+    assert {"role": "assistant", "content": "Very!"} == {key: one for key, one in other.items() if one is not None}
+
+
+def test_a_secret_in_another_choice_is_replaced_where_that_is_asked(llm_server):  # noqa: F811
+    llm_server.script(completion("Hot.", "My key is AKIAIOSFODNN7EXAMPL2."))
+    t = make_tract(config=TractConfig(record_scan="replace"))
+
+    ask(client_of(llm_server, t), n=2)
+
+    assert "My key is [secret: AWS access key id]." == t.log(limit=1)[0].metadata["other_choices"][0]["content"]
+
+
+def test_a_raw_stream_that_nobody_parses_keeps_the_question_and_says_so(llm_server):  # noqa: F811
+    llm_server.script("Hot.")
+    t = make_tract()
+
+    methods = client_of(llm_server, t).chat.completions
+    made = methods.with_raw_response.create(model="m", messages=QUESTION, stream=True)
+    assert b"Hot" in b"".join(made.http_response.iter_bytes())
+    with pytest.warns(RecordWarning, match="read as bytes"):
+        del made
+
+    assert [ASKED] == raws(t)
+
+
+ENDS = """
+import os, sys
+sys.path[:0] = [{root!r}]
+import openai
+from tract import Tract, wrap
+t = Tract.open({folder!r})
+client = wrap(openai.OpenAI(api_key="k", base_url={url!r}, max_retries=0), t)
+stream = client.chat.completions.create(model="m", messages=[{{"role": "user", "content": "How hot is tea?"}}], stream=True)
+next(stream), next(stream)
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        "sys.exit(3)",
+        "1 / 0",
+        "child = os.fork()\nif not child: sys.exit(0)\nos.waitpid(child, 0)\nassert t.head is None",
+    ],
+    ids=["ends", "exits", "fails", "forked"],
+)
+def test_a_stream_that_is_open_when_the_program_ends_is_kept_as_far_as_it_came(llm_server, tmp_path, end):  # noqa: F811
+    llm_server.script(text("one two three", pieces=["one ", "two ", "three"]))
+    program = ENDS.format(root=str(Path(__file__).parents[2]), folder=str(tmp_path), url=llm_server.url, end=end)
+
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60)
+
+    assert "RecordWarning" not in done.stderr
+    assert "AssertionError" not in done.stderr
+    with Tract.open(tmp_path) as t:
+        assert [ASKED, ("assistant", "one ")] == raws(t)
+        assert 2 == t.status().commit_count
+
+
+def test_a_call_that_is_closed_by_somebody_else_ends_quietly(llm_server):  # noqa: F811
+    llm_server.script(text("late", delay=5))
+    t = make_tract()
+    unraisable: list[Any] = []
+
+    async def begin() -> Any:
+        client = wrap(openai.AsyncOpenAI(api_key=KEY, base_url=llm_server.url, max_retries=0), t)
+        call = contextvars.copy_context().run(ask, client)
+        contextvars.copy_context().run(call.send, None)
+        call.close()
+
+    before, sys.unraisablehook = sys.unraisablehook, unraisable.append
+    try:
+        asyncio.run(begin())
+    finally:
+        sys.unraisablehook = before
+
+    assert [] == unraisable
+
+
+def test_a_copy_of_a_wrapped_client_records(llm_server):  # noqa: F811
+    llm_server.script("Hot.")
+    t = make_tract()
+
+    copied = copy.copy(client_of(llm_server, t))
+    ask(copied)
+
+    assert isinstance(copied, openai.OpenAI)
+    assert [ASKED, ("assistant", "Hot.")] == raws(t)
