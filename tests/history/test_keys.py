@@ -6,7 +6,8 @@ import os
 import random
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,23 @@ ROOT = Path(__file__).resolve().parents[2]
 def keyed(t: Tract, *keys: str) -> list[str]:
     """A message of the user with each key, which says it."""
     return [t.user(f"says {key}", key=key).commit_hash for key in keys]
+
+
+@contextmanager
+def index_files_opened() -> Iterator[list[str]]:
+    """The files of indexes that this process opens in the block."""
+    opened: list[str] = []
+    is_watched = True
+
+    def watch(event: str, arguments: tuple[Any, ...]) -> None:
+        if is_watched and event == "open" and "keys-" in str(arguments[0]):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)
+    try:
+        yield opened
+    finally:
+        is_watched = False
 
 
 def test_a_known_key_writes_nothing_and_gives_the_commit_back():
@@ -348,24 +366,30 @@ def test_many_keys_are_found_by_another_process(tmp_path, monkeypatch):
 
 
 def test_a_new_key_is_looked_for_in_no_file_by_who_wrote_the_index(tmp_path):
-    opened: list[str] = []
-    is_watched = False
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if is_watched and event == "open" and "keys-" in str(arguments[0]):
-            opened.append(str(arguments[0]))
-
-    sys.addaudithook(watch)
     with Tract.open(tmp_path, durability="process") as t:
         keyed(t, *(f"k{at}" for at in range(100)))  # of which 96 are written
 
-        is_watched = True
-        keyed(t, *(f"k{at}" for at in range(100, 190)))
-        known = [t.commit_for_key(f"k{at}") for at in (0, 95, 96, 189)]
-        is_watched = False
+        with index_files_opened() as opened:
+            keyed(t, *(f"k{at}" for at in range(100, 190)))
+            known = [t.commit_for_key(f"k{at}") for at in (0, 95, 96, 189)]
 
     assert None not in known
     assert [] == opened
+
+
+def test_finding_a_key_far_back_opens_each_file_of_the_index_a_few_times(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_index, "_MOST_IN_MEMORY", 20)
+    with make_tract(path=tmp_path) as t:
+        keyed(t, *(f"k{at}" for at in range(1500)))
+    runs = len(list((tmp_path / ".tract" / "cache").glob("keys-*")))
+
+    with Tract.open(tmp_path) as t, index_files_opened() as opened:
+        assert t.commit_for_key("k100") is not None
+    with Tract.open(tmp_path) as t:  # and none stays open
+        t.commit_for_key("k700")
+        assert not [one for one in os.listdir("/proc/self/fd") if "keys-" in os.path.realpath(f"/proc/self/fd/{one}")]
+
+    assert len(opened) <= 4 * runs
 
 
 def test_two_handles_that_write_and_merge_the_index_in_turn_know_all_keys(tmp_path, monkeypatch):

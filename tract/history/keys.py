@@ -337,18 +337,19 @@ def _is_end_behind(repo: Repository, index: KeyIndex, end: ObjectId, tip: Object
 
 def _is_linked(index: KeyIndex, repo: Repository, commit: ObjectId, tip: ObjectId) -> bool | None:
     """Whether the links lead from *tip* to *commit*; None where they cannot tell."""
-    goal = index.link(commit)
-    found = _nearest(repo, index, tip)
-    if goal is None or found is None:
-        return True if commit == tip else None
-    at, link, merges = found
-    merges += link.merges
-    while link.depth > goal.depth:
-        at = link.jump if jump_depth(link.depth) >= goal.depth else link.parent
-        behind = index.link(at)
-        if behind is None or behind.depth < goal.depth:
-            return None
-        link = behind
+    with index.reading():
+        goal = index.link(commit)
+        found = _nearest(repo, index, tip)
+        if goal is None or found is None:
+            return True if commit == tip else None
+        at, link, merges = found
+        merges += link.merges
+        while link.depth > goal.depth:
+            at = link.jump if jump_depth(link.depth) >= goal.depth else link.parent
+            behind = index.link(at)
+            if behind is None or behind.depth < goal.depth:
+                return None
+            link = behind
     if link.depth == goal.depth and at == commit[:_NAME]:
         return True
     return False if not merges else None

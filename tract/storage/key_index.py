@@ -31,6 +31,7 @@ import struct
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 from itertools import takewhile
 
@@ -144,6 +145,7 @@ class KeyIndex:
         self._waiting: dict[str, tuple[ObjectId, ObjectId, Callable[[], Link]]] = {}
         self._runs: list[_Run] | None = None
         self._ignored: set[str] = set()
+        self._open: dict[str, int] | None = None  # the descriptors of runs that are read again and again
         self._tip: ObjectId | None = None
         self.walked: dict[tuple[ObjectId, ObjectId], bool] = {}
         """Whether the first commit is in the history of the second, where only a walk could tell."""
@@ -245,6 +247,18 @@ class KeyIndex:
         self._forget()
         self._runs, self._tip = [], None
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """For a ``with`` block that asks for link after link: the files of the runs stay open until its end."""
+        opened: dict[str, int] = {}
+        self._open = opened
+        try:
+            yield
+        finally:
+            self._open = None
+            for fd in opened.values():
+                files.close(fd)
+
     def _rows(self, name: bytes, *, is_link: bool = False) -> list[bytes]:
         """All rows of *name*; a link has one, which the oldest run, the longest, is most likely to have."""
         if self._runs is None:
@@ -260,7 +274,7 @@ class KeyIndex:
                 if run.kept is not None:
                     found += run.kept.get(name, ())
                 elif run.may_have(place, is_expected=is_link):
-                    found += _rows_of(run, name, place)
+                    found += self._rows_of(run, name, place)
                 if is_link and found:
                     return found
             except (_DamagedRunError, FileNotFoundError) as exc:
@@ -269,6 +283,20 @@ class KeyIndex:
                 self._begin_again()
                 raise IndexReplacedError from exc
         return found + self._added.get(name, [])
+
+    def _rows_of(self, run: _Run, name: bytes, place: int) -> list[bytes]:
+        """The rows of *name*, which as a number begins with *place*, in a run."""
+        fd = None if self._open is None else self._open.get(run.path)
+        if fd is not None:
+            return _rows_of(fd, run, name, place)
+        fd = files.open_read(run.path)
+        if self._open is not None:
+            self._open[run.path] = fd
+            return _rows_of(fd, run, name, place)
+        try:
+            return _rows_of(fd, run, name, place)
+        finally:
+            files.close(fd)
 
     def _begin_again(self) -> None:
         """Have what is on disk, and nothing else."""
@@ -420,28 +448,24 @@ def _page(path: str, number: int) -> bytes:
     return data[:_PAGE]
 
 
-def _rows_of(run: _Run, name: bytes, place: int) -> list[bytes]:
+def _rows_of(fd: int, run: _Run, name: bytes, place: int) -> list[bytes]:
     """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that, and from where another near it lies."""
-    fd = files.open_read(run.path)
-    try:
-        at = min(run.blocks - 1, place * run.blocks >> 64)
+    at = min(run.blocks - 1, place * run.blocks >> 64)
+    rows = _block(fd, run, at)
+    (middle,) = _PLACE.unpack_from(rows, len(rows) // _ROW.size // 2 * _ROW.size)
+    nearer = at + ((place - middle) * run.blocks + (1 << 63) >> 64)
+    if nearer != at:
+        at = min(max(0, nearer), run.blocks - 1)
         rows = _block(fd, run, at)
-        (middle,) = _PLACE.unpack_from(rows, len(rows) // _ROW.size // 2 * _ROW.size)
-        nearer = at + ((place - middle) * run.blocks + (1 << 63) >> 64)
-        if nearer != at:
-            at = min(max(0, nearer), run.blocks - 1)
-            rows = _block(fd, run, at)
-        while at and rows[:_NAME] >= name:
-            at -= 1
-            rows = _block(fd, run, at)
-        found = _named(rows, name)
-        while rows[-_ROW.size :][:_NAME] <= name and at + 1 < run.blocks:
-            at += 1
-            rows = _block(fd, run, at)
-            found += _named(rows, name)
-        return found
-    finally:
-        files.close(fd)
+    while at and rows[:_NAME] >= name:
+        at -= 1
+        rows = _block(fd, run, at)
+    found = _named(rows, name)
+    while rows[-_ROW.size :][:_NAME] <= name and at + 1 < run.blocks:
+        at += 1
+        rows = _block(fd, run, at)
+        found += _named(rows, name)
+    return found
 
 
 def _named(rows: bytes, name: bytes) -> list[bytes]:

@@ -109,6 +109,7 @@ class PackScan(Pack):
     def _read_tables(self) -> None:
         try:
             super()._read_tables()
+            self._check_frames()
         except (ObjectCorruptError, FormatVersionError) as exc:
             offset = exc.offset if isinstance(exc, ObjectCorruptError) else 0
             self._error("pack-damaged", offset, exc.detail if isinstance(exc, ObjectCorruptError) else str(exc))
