@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import make_tract
+from tests.making import make_tract, texts
 from tract import (
     ContentValidationError,
     DivergedError,
@@ -745,3 +745,80 @@ def test_what_is_no_message_behind_a_list_that_is_known_is_named():
         with pytest.raises(ContentValidationError, match="message 3 must be a dict, not int"):
             t.record({"system": "be brief", "messages": [user("a"), answer("b"), 7]}, format="anthropic")
         assert "unchanged" == t.record({"system": "be brief", "messages": [user("a"), answer("b")]}, format="anthropic").kind  # fmt: skip
+
+
+# Lists with keys
+
+
+def numbered(*numbers):
+    return [user(f"m{n}") if n % 2 else answer(f"m{n}") for n in numbers]
+
+
+def record_numbered(t, *numbers, **options):
+    return t.record(numbered(*numbers), keys=[f"k{n}" for n in numbers], **options)
+
+
+def test_a_message_with_a_key_that_left_the_context_comes_back():
+    t = make_tract()
+    record_numbered(t, 1, 2, 3, 4)
+    record_numbered(t, 1, 4)
+
+    back, again = record_numbered(t, 1, 2, 3, 4), record_numbered(t, 1, 2, 3, 4)
+
+    assert ("edited", "unchanged") == (back.kind, again.kind)
+    assert ["m1", "m2", "m3", "m4"] == texts(t)
+
+
+@pytest.mark.parametrize("collects", [False, True])
+def test_messages_with_keys_that_a_summary_stands_for_come_back(tmp_path, collects):
+    t = make_tract(path=tmp_path)
+    record_numbered(t, 1, 2, 3, 4, 5)
+    t.compress(content="short", keep_recent=1, force=True)
+    if collects:
+        t.gc(orphan_retention_days=0, archive_retention_days=0)
+
+    record_numbered(t, 1, 2, 3, 4, 5)
+
+    assert ["m1", "m2", "m3", "m4", "m5"] == texts(t)
+    assert "unchanged" == record_numbered(t, 1, 2, 3, 4, 5).kind
+
+
+def test_a_key_for_another_content_is_a_conflict_in_a_list_too():
+    t = make_tract()
+    record_numbered(t, 1, 2, 3)
+    record_numbered(t, 1, 3)
+
+    with pytest.raises(KeyConflictError):
+        t.record(numbered(1, 2, 3), keys=["k1", "k3", "k3"])
+
+    assert ["m1", "m3"] == texts(t)
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_the_context_is_the_list_whatever_its_keys_were_given_before(seed):
+    chance, t = random.Random(seed), make_tract()
+    listed, highest = [1, 2, 3], 3
+    for _ in range(8):
+        if chance.random() < 0.4:
+            listed = [n for n in listed if chance.random() < 0.7]
+        gone = [n for n in range(1, highest + 1) if n not in listed]
+        if gone and chance.random() < 0.5:
+            listed = sorted([*listed, chance.choice(gone)])
+        if chance.random() < 0.2:
+            chance.shuffle(listed)
+        if chance.random() < 0.3 and t.messages():
+            target = chance.choice(t.messages()).commit_hash
+            if chance.random() < 0.5:
+                t.annotate(target, "skip")
+            else:
+                t.edit(target, "edited")
+        new = list(range(highest + 1, highest + 1 + chance.randint(0, 2)))
+        listed, highest = listed + new, highest + len(new)
+        about = {"request": {"model": "m"}, "generation_config": {"model": "m"}} if chance.random() < 0.3 else {}
+
+        result = record_numbered(t, *listed, on_divergence=chance.choice(["edit", "branch"]), **about)
+        if result.kind == "branched":
+            t.switch(result.branch)
+
+        assert [f"m{n}" for n in listed] == texts(t)
+        assert "unchanged" == record_numbered(t, *listed).kind

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from tract.adapters.recording.given import Given
 from tract.adapters.recording.matching import Script
@@ -15,6 +15,7 @@ from tract.history.batch import Batch
 from tract.history.branch import free_branch_name, taken_branch_names
 from tract.history.commit import Draft, commit_context, make_commits
 from tract.history.context import context_at, entries
+from tract.history.keys import commit_instead, commits_said
 from tract.messages.message import item_role
 from tract.objects.content import MessageContent
 from tract.objects.id import ObjectId
@@ -158,7 +159,7 @@ def _new_drafts(space: Workspace, given: Given, item: int, about: About | None) 
 def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About | None = None) -> Draft:
     messages = given.messages(item)
     about = about or About()
-    return draft(
+    one = draft(
         space,
         MessageContent(messages[nth], given.own_format),
         key=given.keys[item] if given.keys is not None and nth == len(messages) - 1 else None,
@@ -167,6 +168,18 @@ def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About
         request=about.request,
         metadata=about.metadata,
     )
+    return one if one.key is None or not _is_taken(space, one.key, one.value) else one._replace(key=None)
+
+
+def _is_taken(space: Workspace, key: str, value: Any) -> bool:
+    """Whether the branch has *key* for a message that left the context, or is another there by now, or a hidden message has it: what the list has is a new one then, for one key stands for one message.
+
+    KeyConflictError where the branch has it for another content than *value*.
+    """
+    repo, notes = space.repo, space.compiler.advance_notes()
+    if commit_instead(repo, key, value, repo.head()[1]) is not None:
+        return True
+    return any(notes.is_skipped(repo, commit) for commit in commits_said(repo, key))
 
 
 def _put_in_order(space: Workspace, plan: Plan, made: Sequence[ObjectId]) -> list[ObjectId]:

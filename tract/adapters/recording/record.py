@@ -33,7 +33,7 @@ class RecordOptions(TypedDict, total=False):
     """The options of ``Tract.record``.
 
     *format* is whose messages these are. *on_divergence* says what becomes of a list that is not the context with more at its end: ``edit`` makes the context the list, ``branch`` makes a branch that has it, ``error`` is a DivergedError.
-    *keys* has a key for each message, None for one without: what the branch has under its key is not committed again.
+    *keys* has a key for each message, None for one without. A key stands for one message: where the branch has it for one that left the context, what comes back in the list is a new one, without it.
     *usage*, *generation_config*, *request* and *metadata* are those of the last answer that is new, as ``commit`` takes them.
     """
 
