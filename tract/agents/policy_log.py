@@ -151,16 +151,7 @@ def _shortened(value: Any) -> Any:
     return [*value[:_MOST_LISTED], f"… {len(value) - _MOST_LISTED:,} more"]
 
 
-def write_log_entry(
-    repo: Repository,
-    want: Want,
-    outcome: Outcome,
-    reason: str = "",
-    *,
-    error: str | None = None,
-    commit: str | None = None,
-    proposal: str | None = None,
-) -> None:
-    """The same, in a transaction of its own."""
+def write_log_entry(repo: Repository, want: Want, outcome: Outcome, reason: str = "", **told: str | None) -> None:
+    """The same, in a transaction of its own; *told* are the ``error``, the ``commit`` and the ``proposal``, where there are any."""
     with transaction(repo, f"policy: {want.policy} {outcome}", moves="refs") as tx:
-        add_log_entry(tx, want, outcome, reason, error=error, commit=commit, proposal=proposal)
+        add_log_entry(tx, want, outcome, reason, **told)

@@ -108,18 +108,9 @@ class Telling:
         self._write(repo, want, "error", error=text)
         self.warnings.append(f"policy '{want.policy}': {text}")
 
-    def _write(
-        self,
-        repo: Repository,
-        want: Want,
-        outcome: Outcome,
-        reason: str = "",
-        *,
-        error: str | None = None,
-        proposal: str | None = None,
-    ) -> None:
+    def _write(self, repo: Repository, want: Want, outcome: Outcome, reason: str = "", **told: str | None) -> None:
         try:
-            write_log_entry(repo, want, outcome, reason, error=error, proposal=proposal)
+            write_log_entry(repo, want, outcome, reason, **told)
         except TractError as exc:
             self.warnings.append(f"the policy log cannot be written: {exc}")
             _log.warning("policy %s: the log cannot be written: %s", want.policy, exc)
