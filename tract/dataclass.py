@@ -4,7 +4,7 @@ A command declares ten to fifty of them, and makes values of few, of most of the
 The standard library writes and compiles six functions for each at once, 0.4 ms of processor time, and loads ``inspect`` before, 5 ms (decision 41).
 
 ``dataclass``, ``field``, ``fields``, ``replace``, ``is_dataclass`` and ``asdict`` are as those of ``dataclasses``, for classes with slots.
-A type checker sees those of the standard library, and so does whoever asks one of these classes for what a dataclass has: ``dataclasses.fields``, ``inspect.signature``.
+A type checker sees those of the standard library, and so does code that asks one of these classes for what a dataclass has: ``dataclasses.fields``, ``inspect.signature``.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _standard_field(make: Callable[..., Any], one: _Field) -> Any:
 
 
 class _Later:
-    """What the standard library says of a dataclass, worked out when somebody asks."""
+    """What the standard library says of a dataclass, worked out when it is asked for."""
 
     __slots__ = ("declaration", "name")
 

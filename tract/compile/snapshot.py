@@ -92,13 +92,13 @@ class Columns:
 
     @property
     def commits(self) -> list[ObjectId]:
-        """The commits that introduced the messages; made of packed ids when somebody first asks."""
+        """The commits that introduced the messages; made of packed ids at the first look."""
         # In one step, for of two threads that ask at once one may go on and add a row.
         return self._ids.get("commits") or self._ids.setdefault("commits", list(self._packed[0]))
 
     @property
     def blobs(self) -> list[ObjectId]:
-        """The blobs the messages are in; made of packed ids when somebody first asks."""
+        """The blobs the messages are in; made of packed ids at the first look."""
         return self._ids.get("blobs") or self._ids.setdefault("blobs", list(self._packed[1]))
 
     def place(self, commit: ObjectId) -> int | None:

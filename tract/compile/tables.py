@@ -1,4 +1,4 @@
-"""The notes that a compilation shows: who is skipped, and which configs belong to which words."""
+"""The notes that a compilation shows: which messages are skipped, and which configs belong to which words."""
 
 from __future__ import annotations
 

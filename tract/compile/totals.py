@@ -277,7 +277,7 @@ def count_commits(space: Workspace, tip: ObjectId | None) -> int:
 
 
 def follow_records(space: Workspace, tip: ObjectId | None) -> None:
-    """Count the records behind *tip* as far as commits are in memory, so that whoever asks for their number next need not read those commits again."""
+    """Count the records behind *tip* as far as commits are in memory, so that the next look at their number need not read those commits again."""
     if tip is not None:
         _count_records(space, tip, space.repo.decoded.commits.get)
 

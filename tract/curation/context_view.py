@@ -87,7 +87,7 @@ class ContextView:
         return commit in self._snapshot.hidden.blobs and not self.space.compiler.is_custom
 
     def priority(self, at: int, content: Mapping[str, Any] | None = None) -> Priority:
-        """The message's priority; who has read its *content* already gives it."""
+        """The message's priority; a caller that has read its *content* already gives it."""
         commit, blob = self.entry(at)
         note = self._notes.priorities.get(self.space.repo, commit)
         return priority_of(note, self.space.repo.blob(blob) if content is None else content)

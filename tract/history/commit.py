@@ -120,7 +120,7 @@ def make_commits(
 
     All of them or none: objects, notes and the branch's move are one operation, and a crash before it is whole leaves nothing.
     *expected*, where it is a function, is asked when what other processes did is known and they are locked out.
-    *blobs* are the drafts' values as blobs, from who has made them already.
+    *blobs* are the drafts' values as blobs, from a caller that has made them already.
     A draft with a key that the branch has already is not made: the commit there is stands in its place (KeyConflictError where that has another content).
     RefMovedError when the branch is not there; DetachedHeadError when HEAD is on no branch.
     """

@@ -42,7 +42,7 @@ def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> Non
 
 
 def check_moves(repo: Repository, moves: Sequence[RefMove]) -> None:
-    """Raise what :func:`move_refs` would, and move nothing; of use to who holds the lock until the moves are made."""
+    """Raise what :func:`move_refs` would, and move nothing; for a caller that holds the lock until the moves are made."""
     repo.refs.refresh()
     for name, _, expected in _edits(repo, moves):
         found = repo.refs.read(name)

@@ -135,7 +135,7 @@ def _child_ref(spawn: ObjectId) -> str:
 
 
 def _first_lender(repo: Repository, id: ObjectId) -> ObjectId:
-    """The commit whose context *id* has, where that is a spawn which borrowed it; else *id*: who borrows never waits for another."""
+    """The commit whose context *id* has, where *id* is a spawn that borrowed it; else *id*. So a spawn never borrows from one that borrowed."""
     commit = repo.commit(id)
     return commit.target if commit.operation is CommitOperation.SPAWN and commit.target is not None else id
 
@@ -244,7 +244,7 @@ def _holder(repo: Repository, link: Link) -> Repository | None:
 
 
 class Parents:
-    """The parents of tracts, for who asks about many: where they were renamed, all are looked through once."""
+    """The parents of tracts, for a caller that asks about many: where some were renamed, all are looked through once."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo

@@ -29,7 +29,7 @@ def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[Ob
 
 
 def first_outlines(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Outline]]:
-    """The same with no more of each commit than a walk needs: in a third of the time, for who goes far."""
+    """The same with no more of each commit than a walk needs: in a third of the time, for walks that go far."""
     return _line(repo.outline, start)
 
 
@@ -52,7 +52,7 @@ def ancestors(
 
 
 def outlines(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, Outline]]:
-    """The same with no more of each commit than the walk needs: in a third of the time, for who goes on to the end."""
+    """The same with no more of each commit than the walk needs: in a third of the time, for walks that go to the end."""
     return _walk(repo.outline, starts, False)
 
 

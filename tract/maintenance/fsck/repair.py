@@ -102,7 +102,7 @@ class _Repair:
         return self._seen
 
     def forget(self) -> None:
-        """Look at the store anew when somebody asks again: a step has changed it."""
+        """Look at the store anew the next time: a step has changed it."""
         if self._seen is not None:
             self._seen.close()
         self._seen = None

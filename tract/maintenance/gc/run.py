@@ -43,7 +43,7 @@ _MOST_ROUNDS = 8
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
     """Do what *plan* says. Killed at any point, it leaves a store that works.
 
-    Only for the holder of the store's ``maintenance``, who has held it since the plan was made; in memory that is the lock.
+    Only for the holder of the store's ``maintenance``, held since the plan was made; in memory that is the lock.
     """
     began = time.monotonic()
     run = Run(repo, plan, AGGRESSIVE_LEVEL if aggressive else LEVEL)
