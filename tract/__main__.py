@@ -24,9 +24,9 @@ def main() -> None:
 
 
 def _run_hook(arguments: list[str]) -> None:
-    """Record what the program says in a process that it does not wait for: the command line itself is not needed."""
+    """Record what the program says, with ``--now`` in this process, else in one that it does not wait for: the command line itself is not needed."""
     try:
-        event = take_event()
+        event = take_event(parts="--now" not in arguments)
         if event is not None:
             from tract.adapters.hooks.running import run_hook
 

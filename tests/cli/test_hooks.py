@@ -319,13 +319,18 @@ def test_a_hook_is_let_go_before_it_loads_what_it_needs():
 
 
 @pytest.mark.parametrize(
-    "words", [("hooks", "run", "claude-code"), ("-C", "run", "-C", "hooks", "hooks", "run", "codex", "--scan")]
+    "words",
+    [
+        ("hooks", "run", "claude-code"),
+        ("-C", "run", "-C", "hooks", "hooks", "run", "codex", "--scan"),
+        ("hooks", "run", "--now"),
+    ],
 )
 def test_a_hooks_command_line_is_known(words):
     assert is_hook(list(words))
 
 
-@pytest.mark.parametrize("words", [("hooks", "run", "--now"), ("hooks", "status"), ("commit", "hooks", "run"), ("hooks", "run", "--help"), ("--tract", "x", "hooks", "run")])  # fmt: skip
+@pytest.mark.parametrize("words", [("hooks", "run", "--now", "--json"), ("hooks", "status"), ("commit", "hooks", "run"), ("hooks", "run", "--help"), ("--tract", "x", "hooks", "run")])  # fmt: skip
 def test_another_command_line_is_none_of_a_hook(words):
     assert not is_hook(list(words))
 

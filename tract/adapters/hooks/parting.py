@@ -24,18 +24,18 @@ def part_from_caller() -> bool:
 
 
 def is_hook(arguments: list[str]) -> bool:
-    """Whether the command line is ``tract [-C folder] hooks run [program] [--scan]``, as the programs call it."""
+    """Whether the command line is ``tract [-C folder] hooks run [program] [--scan] [--now]``, as the programs call it."""
     at = 0
     while arguments[at : at + 1] == ["-C"]:
         at += 2
     words = arguments[at + 2 :]
     return arguments[at : at + 2] == ["hooks", "run"] and all(
-        not one.startswith("-") or one == "--scan" for one in words
+        not one.startswith("-") or one in ("--scan", "--now") for one in words
     )
 
 
-def take_event() -> str | None:
-    """What the program says, in a process of its own; None in the one that the program waits for, which has nothing more to do."""
+def take_event(*, parts: bool) -> str | None:
+    """What the program says, in a process of its own where it *parts*; None in the one that the program waits for, which has nothing more to do."""
     with open(0, "rb", closefd=False) as stream:
         text = stream.read(_MOST)
-    return text.decode("utf-8", "replace") if part_from_caller() else None
+    return text.decode("utf-8", "replace") if not parts or part_from_caller() else None
