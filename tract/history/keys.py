@@ -360,7 +360,7 @@ def _nearest(repo: Repository, index: KeyIndex, start: ObjectId) -> tuple[bytes,
     at = start
     merges = 0
     for _ in range(_MOST_WITHOUT):
-        link = index.link(at)
+        link = index.link(at, is_expected=False)
         if link is not None:
             return at[:_NAME], link, merges
         commit = repo.commit(at)

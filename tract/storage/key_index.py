@@ -220,15 +220,15 @@ class KeyIndex:
             self._begin_again()
         return not (self._runs or self._added) and (self._base is None or self._base._is_bare())
 
-    def link(self, name: bytes) -> Link | None:
-        """How the commit whose id begins with *name* stands to those behind it; None where it has no key."""
+    def link(self, name: bytes, *, is_expected: bool = True) -> Link | None:
+        """How the commit whose id begins with *name* stands to those behind it; None where it has no key. One that *is_expected* to have one is looked for among the rows at once."""
         name = name[:_NAME]
         if self._waiting or self._base is not None:
             self._settle()
         found = self._links.get(name)
         if found is not None:
             return found
-        rows = self._rows(name, is_link=True)
+        rows = self._rows(name, is_link=True, is_expected=is_expected)
         if not rows:
             return None
         _, parent, jump, depth, merges = _ROW.unpack(rows[-1])
@@ -259,12 +259,12 @@ class KeyIndex:
             for fd in opened.values():
                 files.close(fd)
 
-    def _rows(self, name: bytes, *, is_link: bool = False) -> list[bytes]:
+    def _rows(self, name: bytes, *, is_link: bool = False, is_expected: bool = False) -> list[bytes]:
         """All rows of *name*; a link has one, which the oldest run, the longest, is most likely to have."""
         if self._runs is None:
             self._begin_again()
         try:
-            found = [] if self._base is None else self._base._rows(name, is_link=is_link)
+            found = [] if self._base is None else self._base._rows(name, is_link=is_link, is_expected=is_expected)
         except IndexReplacedError:
             self._begin_again()
             raise
@@ -273,7 +273,7 @@ class KeyIndex:
             try:
                 if run.kept is not None:
                     found += run.kept.get(name, ())
-                elif run.may_have(place, is_expected=is_link):
+                elif run.may_have(place, is_expected=is_expected):
                     found += self._rows_of(run, name, place)
                 if is_link and found:
                     return found
@@ -367,7 +367,9 @@ class KeyIndex:
         written = _read_run(path)
         if written is None:
             raise StorageError(f"cannot read back '{path}'")
-        self._runs = [*runs, written if len(rows) > _MOST_KEPT else written._replace(kept=_by_name(rows))]
+        if len(rows) <= _MOST_KEPT:
+            written = written._replace(kept=_by_name(rows) if merged else self._added)
+        self._runs = [*runs, written]
         self._added, self._count = {}, 0
         return True
 
