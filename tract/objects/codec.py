@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from types import NoneType
 from typing import Any, NoReturn
 
@@ -76,6 +76,8 @@ def encode(value: Any, part: str | int | None = None) -> bytes:
         _refuse(exc)
     except UnicodeEncodeError:
         raise ContentValidationError(_find_surrogate(value)) from None
+    except OverflowError:
+        raise ContentValidationError(_find_large(value)) from None
     if len(data) > MAX_SIZE:
         raise ContentValidationError(f"content of {len(data)} bytes is over the limit of {MAX_SIZE}")
     return data
@@ -127,8 +129,8 @@ def _no_extension(code: int, _data: bytes) -> NoReturn:
     raise ValueError(f"extension type {code}")
 
 
-_ALWAYS_FIT = frozenset((str, NoneType, bool, bytes))
-"""Types of which every value can be kept, but for text that is not Unicode: packing finds that."""
+_ALWAYS_FIT = frozenset((str, int, NoneType, bool, bytes))
+"""Types of which every value can be kept, but for text that is not Unicode and integers over 64 bits: packing finds those."""
 
 
 def _check(value: Any, depth: int) -> None:
@@ -140,9 +142,6 @@ def _check(value: Any, depth: int) -> None:
         _check_map(value, depth)
     elif kind is list or kind is tuple:
         _check_list(value, depth)
-    elif isinstance(value, int):
-        if not _INT_MIN <= value <= _INT_MAX:
-            raise _RefusedError("an integer that does not fit in 64 bits")
     elif isinstance(value, float):
         if not math.isfinite(value):
             raise _RefusedError(f"{float(value)!r} is not a number JSON has")
@@ -150,7 +149,7 @@ def _check(value: Any, depth: int) -> None:
         _check_map(value, depth)
     elif isinstance(value, list | tuple):
         _check_list(value, depth)
-    elif not isinstance(value, str):
+    elif not isinstance(value, (str, int)):
         raise _RefusedError(f"an object of type {kind.__name__} is not JSON")
 
 
@@ -189,22 +188,30 @@ def _refuse(exc: _RefusedError) -> NoReturn:
 
 
 def _find_surrogate(value: Any) -> str:
-    """The message for the first text in *value* that is not valid Unicode."""
+    """The message for a text in *value* that is not valid Unicode."""
+    for place, item in _places(value):
+        try:
+            item.encode() if isinstance(item, str) else None
+        except UnicodeEncodeError as exc:
+            found = f"a lone surrogate (U+{ord(item[exc.start]):04X}) at character {exc.start} is not text"
+            return f"cannot keep this content{place}: {found}"
+    return "cannot keep this content: it has text that is not Unicode"
+
+
+def _find_large(value: Any) -> str:
+    """The message for an integer in *value* of over 64 bits."""
+    places = (place for place, item in _places(value) if isinstance(item, int) and not _INT_MIN <= item <= _INT_MAX)
+    return f"cannot keep this content{next(places, '')}: an integer that does not fit in 64 bits"
+
+
+def _places(value: Any) -> Iterator[tuple[str, Any]]:
+    """All that is in *value*, keys too, each with where it is."""
     stack: list[tuple[str, Any]] = [("", value)]
     while stack:
         place, item = stack.pop()
-        if isinstance(item, str):
-            try:
-                item.encode()
-            except UnicodeEncodeError as exc:
-                where = f" at {place.lstrip('.')[:120]}" if place else ""
-                return (
-                    f"cannot keep this content{where}: "
-                    f"a lone surrogate (U+{ord(item[exc.start]):04X}) at character {exc.start} is not text"
-                )
-        elif isinstance(item, dict):
+        yield f" at {place.lstrip('.')[:120]}" if place else "", item
+        if isinstance(item, dict):
             stack.extend((f"{place}.{key!r}", key) for key in item)
             stack.extend((f"{place}.{key}", item[key]) for key in item)
         elif isinstance(item, (list, tuple)):
             stack.extend((f"{place}[{i}]", part) for i, part in enumerate(item))
-    return "cannot keep this content: it has text that is not Unicode"

@@ -22,6 +22,7 @@ import sys
 import zlib
 from array import array
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
 from typing import TypeAlias
@@ -157,13 +158,9 @@ def index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
 
 def index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: bytes) -> Iterator[bytes]:
     """The index of the *count* ids in *table* from *start* on, piece by piece."""
-
-    def id_at(ordinal: int) -> ObjectId:
-        at = start + ordinal * ID_SIZE
-        return table[at : at + ID_SIZE]
-
     firsts = table[start : start + count * ID_SIZE : ID_SIZE]
-    ends = list(accumulate(firsts.count(byte) for byte in range(256)))
+    number = Counter(firsts)
+    ends = list(accumulate(number[byte] for byte in range(256)))
     order = array("I", bytes(4 * count))
     free = [0, *ends[:-1]]
     for at, first in enumerate(firsts):
@@ -177,8 +174,9 @@ def index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: by
         if low == high:  # of a small pack nearly all
             checks.append(0)
             continue
-        ordinals = sorted(order[low:high], key=id_at)
-        rows = _prefixes(map(id_at, ordinals)) + struct.pack(f"<{len(ordinals)}I", *ordinals)
+        ids = {ordinal: table[(at := start + ordinal * ID_SIZE) : at + ID_SIZE] for ordinal in order[low:high]}
+        ordinals = sorted(ids, key=ids.__getitem__)
+        rows = _prefixes(map(ids.__getitem__, ordinals)) + struct.pack(f"<{len(ordinals)}I", *ordinals)
         checks.append(zlib.crc32(rows))
         yield rows
     end = struct.pack("<256I", *checks)

@@ -33,6 +33,8 @@ from tract.storage.zstd import FrameCodec
 
 SEAL_LEVEL = 3
 QUICK_LEVEL = 1
+_QUICK_LEVEL_OF_IDS = -1
+"""What is mostly ids gets no larger by it."""
 
 _KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
 
@@ -116,7 +118,7 @@ class _PackWriter:
         self._file = file
         self._hash = blake3()
         self._dictionary = dictionary
-        self._plain = FrameCodec(level)
+        self._plain = FrameCodec(_QUICK_LEVEL_OF_IDS if level == QUICK_LEVEL else level)
         self._blobs = FrameCodec(level, dictionary)
         self._rows: list[FrameRow] = []
         self._ordinal_of = ordinal_of

@@ -269,7 +269,7 @@ class _Reader:
         done = told = 0
         for number, line in enumerate(file, 1):
             done += len(line)
-            if line.strip():
+            if not line.isspace():
                 yield number, self._parser.parse(line.rstrip(b"\r\n"), partial(self._report_mended, number))
             if done - told >= _PROGRESS_STEP:
                 self.on_progress(done, total)

@@ -35,7 +35,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.model import Conversation, Found, Report
-from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agents_beside, inline_child
+from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agent_files, agents_beside, inline_child
 from tract.adapters.transcripts.readers.claude_code_lines import lines_of_session
 from tract.adapters.transcripts.readers.claude_code_records import read_entries
 from tract.objects.message_format import JSON
@@ -71,11 +71,12 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
     )  # fmt: skip
     if not main:
         main, sidechains = sidechains, []
-    calls = agent_calls(found.values)
+    files = agent_files(found.path) if found.path is not None else []
+    calls = agent_calls(found.values if sidechains or files else [])
     children = [inline_child(branch, calls) for branch in sidechains]
     records = [record for record in found.values if isinstance(record, dict)]
     session = next((record["sessionId"] for record in records if isinstance(record.get("sessionId"), str)), None)
-    if found.path is not None and not all(record.get("isSidechain") is True for record in records if "message" in record):  # fmt: skip
+    if found.path is not None and files and not all(record.get("isSidechain") is True for record in records if "message" in record):  # fmt: skip
         children += agents_beside(found.path, session, calls, report, read_claude_code)
     yield Conversation(name, tuple(main), title=_title(records), id=session, children=tuple(children))
 

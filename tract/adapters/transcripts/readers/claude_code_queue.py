@@ -30,16 +30,14 @@ class Queue:
         self._found = found
         self._report = report
         self._waiting: list[tuple[int, str]] = []
-        self._said: dict[str, list[int]] = {}
-        for at, record in enumerate(found.values):
-            for text in _texts(record):
-                self._said.setdefault(text, []).append(at)
+        self._said: dict[str, list[int]] | None = None
 
     def handed_on(self, at: int, record: dict[str, JSON]) -> str | None:
         """The words that record number *at* hands to the model, and that no other record says; None for none."""
-        if record.get("type") == "attachment":
+        kind = record.get("type")
+        if kind == "attachment":
             return _attached(record)
-        if record.get("type") != "queue-operation":
+        if kind != "queue-operation":
             return None
         operation, content = record.get("operation"), record.get("content")
         if operation == "enqueue" and isinstance(content, str) and content:
@@ -72,6 +70,11 @@ class Queue:
 
     def _is_said(self, text: str, since: int) -> bool:
         """Whether a record behind number *since* says *text*, and says it for no other."""
+        if self._said is None:  # in most sessions nobody asks
+            self._said = {}
+            for at, record in enumerate(self._found.values):
+                for said in _texts(record):
+                    self._said.setdefault(said, []).append(at)
         places = self._said.get(text, [])
         which = next((n for n, at in enumerate(places) if at > since), None)
         if which is not None:

@@ -71,23 +71,25 @@ class _Entries:
         return self._entries
 
     def _take(self, line: int | None, record: dict[str, JSON]) -> None:
-        uuid = record.get("uuid") if isinstance(record.get("uuid"), str) else None
+        uuid = record.get("uuid")
+        uuid = uuid if isinstance(uuid, str) else None
         if uuid is not None and uuid in self._seen:
             self._report(line, f"the uuid of line {self._seen[uuid][0]} again")
             if self._seen[uuid][1] == record:
                 return
         parent = _parent(record, line, self._above, self._entries, self._report)
         if _has_message(record, line, self._report):
-            compaction = self._compactions.get(str(record.get("parentUuid")))
+            compaction = self._compactions.get(str(record.get("parentUuid"))) if self._compactions else None
             self._entries.append(Entry(line, record, parent, compaction, self._cleared))
             self._cleared = frozenset()
             parent = len(self._entries) - 1
+        subtype = record.get("subtype")
         if uuid is not None:
             self._above[uuid] = parent
             self._seen[uuid] = (line, record)
-            if record.get("subtype") == "compact_boundary":
+            if subtype == "compact_boundary":
                 self._compactions[uuid] = record.get("compactMetadata")
-        if record.get("subtype") == "microcompact_boundary":
+        if subtype == "microcompact_boundary":
             about = record.get("microcompactMetadata")
             ids = about.get("compactedToolIds") if isinstance(about, dict) else None
             self._cleared |= {id for id in ids if isinstance(id, str)} if isinstance(ids, list) else set()
