@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tract import Tract
+from tract import ImportFormatError, Tract
 from tract.adapters.hooks.sessions import HookEvent, Recorded, record_session
 from tract.adapters.importing import Importer
 from tract.adapters.transcripts import read_transcript
@@ -194,6 +194,19 @@ def test_half_a_line_is_left_for_the_next_time(tmp_path):
 
     assert (0, 0, 1) == (half.messages, half.problems, whole.messages)
     check_same(tmp_path, path)
+
+
+def test_half_of_the_first_line_is_no_failure(tmp_path):
+    path = tmp_path / "s.jsonl"
+    path.write_text(json.dumps(talk(1)[0])[:30])
+
+    half = record(tmp_path, path)
+    with pytest.raises(ImportFormatError):
+        record(tmp_path, path, "SessionEnd")
+    write(path, talk(2))
+    whole = record(tmp_path, path)
+
+    assert (0, 0, 2) == (half.messages, half.problems, whole.messages)
 
 
 def test_a_turn_that_was_rewound_is_a_line_of_its_own(tmp_path):

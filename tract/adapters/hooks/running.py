@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -74,7 +75,8 @@ def _remember(store: str, text: str) -> None:
         try:
             if files.size_of(log) > _MOST_LOGGED:
                 files.truncate(log, 0)
-            files.append(log, (text.replace("\n", " ")[:500] + "\n").encode("utf-8", "replace"))
+            line = f"{time.strftime('%Y-%m-%d %H:%M')}: {text}".replace("\n", " ")[:500]
+            files.append(log, f"{line}\n".encode("utf-8", "replace"))
         finally:
             files.close(log)
 

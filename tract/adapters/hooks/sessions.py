@@ -151,7 +151,21 @@ def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | N
         whole = follow(event.transcript, format, kind, None, event.end)
     except OSError as exc:
         raise ImportFormatError(f"cannot read '{event.transcript}': {(exc.strerror or str(exc)).lower()}") from None
-    return whole if whole is not None else _document(event.transcript, format)
+    if whole is not None:
+        return whole
+    try:
+        return _document(event.transcript, format)
+    except ImportFormatError:
+        if event.end.is_over or not _is_half_a_line(event.transcript):
+            raise
+        return Reading(None, None, 0)
+
+
+def _is_half_a_line(path: str) -> bool:
+    """Whether nothing is there yet but the beginning of the first line."""
+    with open(path, "rb") as file:
+        line = file.readline()
+    return line.startswith(b"{") and not line.endswith(b"\n")
 
 
 def _followed(at: Repository, event: HookEvent, format: str, mark: Mark) -> Reading | None:

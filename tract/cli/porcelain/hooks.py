@@ -118,7 +118,7 @@ def _status(console: Console, args: Args) -> int:
     if args.json:
         console.print_json({"programs": found, "last_failure": last})
     elif last:
-        console.warn(f"what was not recorded as it is, or looks like a secret, last: {last}")
+        console.warn(f"what was not recorded as it is, or looks like a secret, last, {last}")
     return DONE
 
 
