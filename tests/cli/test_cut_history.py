@@ -38,6 +38,7 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         (("merge", "side"), compression, "they have no commit in common any more", PICK),
         (("diff", "main...side"), compression, "the two have no commit in common any more", PICK),
         (("rebase", "side"), compression, "nothing tells where the two parted", PICK),
+        (("merge-base", "main", "side"), compression, "nothing tells where they parted", FAR),
         (("cherry-pick", "main..side"), compression, "nothing tells where the two parted", PICK),
         (("cherry-pick", compression), compression, "", FAR),
         (("revert", "HEAD~1"), compression, "", FAR),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.history.reachability import merge_bases
-from tract.history.walk import is_ancestor
+from tract.history.walk import cut_behind, is_ancestor
 from tract.revision import resolve_revision
 
 _DESCRIPTION = """Print the best common ancestor of A and B: one that both reach, and that no other such commit reaches. After criss-cross merges there are several; --all prints each.
@@ -18,7 +18,7 @@ With more than two commits, that of A and a merge of all the others, made or not
 
 With --is-ancestor A B print nothing: the exit status tells whether B reaches A. A commit reaches itself.
 
-Exit status: 0; 1 where there is no common ancestor, or A is none of B; 128 where a revision names nothing."""
+Exit status: 0; 1 where there is no common ancestor, or A is none of B; 128 where a revision names nothing, or history was cut and nothing tells."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -33,6 +33,9 @@ def run(console: Console, args: Args) -> int:
         if args.is_ancestor:
             return DONE if is_ancestor(repo, one, others[0]) else NEGATIVE
         found = merge_bases(repo, one, *others)
+        cut = None if found else cut_behind(repo, [one, *others])
+        if cut is not None:
+            repo.check_history(cut, "nothing tells where they parted")
     for id in found if args.all else found[:1]:
         if args.json:
             console.print_json({"id": id.hex()})
