@@ -445,3 +445,30 @@ def test_a_hook_that_was_changed_by_hand_is_taken_out(run, tmp_path):
     run("hooks", "remove", "claude-code", "--yes")
 
     assert not path.exists()
+
+
+@pytest.mark.parametrize("action", ["install", "remove", "status"])
+def test_settings_that_are_no_file_are_neither_waited_for_nor_replaced(tmp_path, action):
+    Tract.open(tmp_path).close()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / ".claude" / "settings.json").symlink_to(pipe)
+    command = [sys.executable, "-m", "tract", "-C", str(tmp_path), "hooks", action, "claude-code"]
+
+    done = subprocess.run([*command, *(["--yes"] if action != "status" else [])], capture_output=True, text=True, timeout=30)  # fmt: skip
+
+    assert 128 == done.returncode
+    assert "it is no regular file" in done.stderr
+    assert pipe.is_fifo()
+
+
+def test_a_link_to_itself_is_told_with_its_name_once(run, tmp_path):
+    path = tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.symlink_to(path)
+
+    outcome = run("hooks", "install", "claude-code", "--yes")
+
+    assert 128 == outcome.status
+    assert 1 == outcome.err.count("settings.json")

@@ -155,12 +155,17 @@ def _path(console: Console, program: str) -> str:
 
 
 def _text(path: str) -> str:
+    """The settings at *path*, none where there is no file; ConfigError for what is no file: a pipe would be waited for, and a device put out of the way."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise ConfigError(f"cannot read '{path}': it is no regular file")
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()
     except FileNotFoundError:
         return ""
-    except (OSError, UnicodeDecodeError) as exc:
+    except OSError as exc:
+        raise ConfigError(f"cannot read '{path}': {(exc.strerror or str(exc)).lower()}") from exc
+    except UnicodeDecodeError as exc:
         raise ConfigError(f"cannot read '{path}': {exc}") from exc
 
 
