@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import random
 import tracemalloc
@@ -132,6 +133,28 @@ def test_a_compiled_context_takes_little_beside_the_bytes_of_its_messages_and_wi
     size = 4000 * len(text)
     assert compiled <= 1.25 * size
     assert whole <= 3 * size + FRAMES_KEPT
+
+
+@pytest.mark.parametrize("send", ["to_openai", "to_openai_responses", "to_anthropic"])
+def test_a_closed_tract_lets_go_of_what_it_read_and_sent_without_a_look_for_cycles(packed, send):
+    folder, _ = packed
+
+    def load() -> int:
+        with Tract.open(folder, tokenizer=Words()) as t:
+            return len(getattr(t.compile(), send)())
+
+    load()
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    try:
+        assert 0 < load()
+        left, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+    assert most > 1_500_000
+    assert left < 250_000
 
 
 def test_a_damaged_frame_is_an_error_of_whoever_reads_its_messages(tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from weakref import proxy
+
 from tract.compile.snapshot import Columns
 from tract.errors import TractError
 from tract.messages.message import Message, message_in
@@ -43,7 +45,8 @@ class RecordedAnswers:
 
     def __init__(self, repo: Repository, columns: Columns) -> None:
         self._repo = repo
-        self._columns = columns
+        # They have this in what is sent of them, and a cycle would keep all messages of a closed tract until Python looks for such.
+        self._columns = proxy(columns)
 
     def follows(self, row: int, reasoning: int) -> bool:
         """Whether item *row* was recorded directly behind the reasoning item *reasoning*."""

@@ -68,7 +68,7 @@ class Columns:
 
     __slots__ = (
         *("_drift", "_media", "_odd", "_sendings", "_places", "_places_shared", "_totals", "_unsent"),
-        *("_ids", "_packed", "configs", "counts", "made", "messages"),
+        *("__weakref__", "_ids", "_packed", "configs", "counts", "made", "messages"),
     )
 
     def __init__(self, decode: Decode = message_in_payload) -> None:

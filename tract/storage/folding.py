@@ -16,6 +16,8 @@ from tract.objects.model import LAST_TIME, Commit, CommitOperation, Node, new_co
 ID_HEAD = b"\xc4\x20"
 
 _NUMBER = struct.Struct("<H")
+# The number of ids, and the first two distances.
+_ROW_HEAD = struct.Struct("<HII")
 # A number of four bytes in msgpack.
 _ORDINAL = struct.Struct(">BI").pack
 _NO_SIGN = 0xFFFFFFFF
@@ -78,14 +80,14 @@ def rows_in(folded: bytes, ordinal: int) -> Rows | None:
 
     So lie most chunks of a history that only appended, and most of reading a context would be putting their payloads together and taking them apart.
     """
-    number = int.from_bytes(folded[:2], "little")
-    form = _row_form(number)
-    if form is None or folded[2 + 4 * number :] != form.end:
+    if len(folded) < _ROW_HEAD.size:
         return None
-    first, second = int.from_bytes(folded[2:6], "little"), int.from_bytes(folded[6:10], "little")
-    if first < number or second < number:
-        return None  # the form below would have a distance borrow from the next
-    if int.from_bytes(folded[2 : 2 + 4 * number], "little") != form.of(first, second):
+    number, first, second = _ROW_HEAD.unpack_from(folded)
+    form = _row_form(number)
+    end = 2 + 4 * number
+    if form is None or folded[end:] != form.end or first < number or second < number:
+        return None  # from a lower number on the form below would have a distance borrow from the next
+    if int.from_bytes(folded[2:end], "little") != (second << 32 | first) * form.ones - form.steps:
         return None
     return Rows((ordinal - first) & _NO_SIGN, (ordinal - second) & _NO_SIGN, number // 2)
 
@@ -93,16 +95,12 @@ def rows_in(folded: bytes, ordinal: int) -> Rows | None:
 class _RowForm(NamedTuple):
     """What a folded chunk is like whose commits follow each other, and whose blobs do.
 
-    Its distances as one number of 32 bits each, the first in the lowest: each is one less than that two before, so the first two say all of them.
+    Its distances as one number of 32 bits each, the first in the lowest: each is one less than that two before, so all of them are the first two times *ones*, less *steps*.
     """
 
     ones: int
     steps: int
     end: bytes
-
-    def of(self, first: int, second: int) -> int:
-        """All distances, from the first two."""
-        return (second << 32 | first) * self.ones - self.steps
 
 
 @lru_cache(256)

@@ -537,7 +537,8 @@ class Pack:
         self._index.release()
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Let go of the files, and of what was read from them."""
+        self.release()
         self._file.close()
         self._index.close()
 
