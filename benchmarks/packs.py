@@ -85,11 +85,11 @@ def show_parts(folder: str, raw: int) -> None:
     for pack in repo.objects._packs.values():
         stored: Counter[str] = Counter()
         number: Counter[str] = Counter()
-        for row in pack._rows:
+        for row in pack._all_rows():
             stored[KINDS[row.kind - 1]] += row.stored
             number[KINDS[row.kind - 1]] += row.number
         parts = {f"{kind}s ({number[kind]:,})": size for kind, size in stored.items()}
-        parts["index"] = len(pack._index)
+        parts["index"] = pack._index.size
         parts["ids and tables"] = pack.size - sum(parts.values())
         for name, size in parts.items():
             print(f"  {name:24} {size:>12,} bytes   {size / raw:6.3f} x raw")

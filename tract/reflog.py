@@ -20,7 +20,6 @@ from typing import Literal
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, Step, new_operation
-from tract.objects.strict_reader import read_operation
 from tract.refs.names import HEAD, HEADS, ORIG_HEAD, split_tract
 from tract.refs.operations import unfold_operation
 from tract.repo import Repository
@@ -262,12 +261,11 @@ def operations_after(repo: Repository, last: ObjectId | None) -> list[Operation]
     return since[::-1]
 
 
-def operations_since(repo: Repository, ids: Iterable[ObjectId], since: int) -> Iterator[Operation]:
-    """The operations in *ids*, which come oldest first, from the first one on that is not older than *since*, in nanoseconds since 1970."""
+def operations_since(operations: Iterable[Operation], since: int) -> Iterator[Operation]:
+    """Those of *operations*, which come oldest first, from the first one on that is not older than *since*, in nanoseconds since 1970; folded ones each for itself."""
 
     def single() -> Iterator[Operation]:
-        for id in ids:
-            operation = read_operation(id, repo.objects.read(id))
+        for operation in operations:
             yield from [operation] if operation.steps is None else reversed(list(unfold_operation(operation)))
 
     return dropwhile(lambda operation: operation.time * 1000 < since, single())

@@ -7,7 +7,19 @@ from pathlib import Path
 import pytest
 
 from tract.errors import BlobNotFoundError
-from tract.objects.model import NewObject, Operation, new_blob, new_operation
+from tract.objects.model import (
+    Commit,
+    CommitOperation,
+    NewObject,
+    Node,
+    Operation,
+    named_by,
+    new_blob,
+    new_commit,
+    new_node,
+    new_operation,
+)
+from tract.objects.strict_reader import read_commit, read_node
 from tract.storage.catalogue import Catalogue
 from tract.storage.database import Database, create_database
 
@@ -52,6 +64,46 @@ def test_every_object_has_one_number_wherever_it_lies(tmp_path):
             catalogue.kind_of(number),
             catalogue.read(number).payload,
         )
+
+
+def made(operation: CommitOperation, content: NewObject, *named: NewObject) -> NewObject:
+    """A commit of *content*, with the first of *named* as its parent and the others as its open entries."""
+    parents, entries = tuple(new.id for new in named[:1]), tuple(new.id for new in named[1:])
+    return new_commit(Commit(operation, parents, content.id, None, None, entries, 5, 1_790_000_000_000_000, "me"))
+
+
+def test_what_an_object_names_is_told_as_it_lies_by_the_numbers_its_ids_have(tmp_path):
+    store = make_store(tmp_path)
+    a, b, c = blobs(*"abc")
+    first = made(CommitOperation.APPEND, a)
+    second = made(CommitOperation.APPEND, b, first, first, a)
+    third = made(CommitOperation.APPEND, c, second, first, a, second, b)
+    chunk = new_node(Node(0, (first.id, a.id, second.id, b.id)))
+    seal(store, a, b, first, second, c, third, chunk)
+    seal(store, a, b, first, second)  # once more, and these copies are the younger
+    catalogue = Catalogue(store)
+
+    for new, read in ((third, read_commit), (chunk, read_node)):
+        number = catalogue.admit(new.id)
+        names = catalogue.names(number)
+        assert names is not None
+        assert [(catalogue.admit(id), *rest) for id, *rest in named_by(read(new.id, catalogue.read(number)))] == [
+            *zip(names.numbers, names.kinds, names.roles, strict=True)
+        ]
+    assert 4 == len(catalogue.duplicates)
+    assert catalogue.names(catalogue.admit(a.id)) is catalogue.names(catalogue.admit(FIRST.id)) is None
+
+
+def test_what_names_objects_of_another_pack_is_not_told_as_it_lies(tmp_path):
+    store = make_store(tmp_path)
+    a, b = blobs(*"ab")
+    first = made(CommitOperation.APPEND, a)
+    second = made(CommitOperation.APPEND, b, first)
+    seal(store, a, first)
+    seal(store, b, second)
+    catalogue = Catalogue(store)
+
+    assert catalogue.names(catalogue.admit(second.id)) is None
 
 
 def test_an_object_that_is_nowhere_has_no_number_until_it_is_admitted(tmp_path):

@@ -7,8 +7,18 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tract.objects.model import FIRST_TIME, LAST_TIME, Commit, CommitOperation, Node, Refs, new_commit, new_node
-from tract.storage.folding import Rows, ordinals_in, outline_in, rows_in
+from tract.objects.model import (
+    FIRST_TIME,
+    LAST_TIME,
+    Commit,
+    CommitOperation,
+    Node,
+    Refs,
+    named_by,
+    new_commit,
+    new_node,
+)
+from tract.storage.folding import Names, Rows, names_in, ordinals_in, outline_in, rows_in
 from tract.storage.pack_writer import fold
 
 OWN = 5000
@@ -99,6 +109,36 @@ def folded_commit(commit: Commit) -> bytes:
     return fold(new_commit(commit).payload, OWN, ordinal_of)
 
 
+def named(names: Names) -> list[tuple[bytes, str, str]]:
+    return [(numbered(at), *rest) for at, *rest in zip(names.numbers, names.kinds, names.roles, strict=True)]
+
+
+@given(commits())
+def test_what_a_folded_commit_names_is_what_the_commit_names(commit: Commit) -> None:
+    names = names_in(folded_commit(commit), OWN)
+
+    if names is not None:
+        assert "commit" == names.kind
+        assert list(named_by(commit)) == named(names)
+        assert list(map(numbered, names.numbers[names.open :])) == list(commit.open)
+
+
+@given(st.lists(st.integers(0, 9100), min_size=1, max_size=40), st.integers(0, 2))
+def test_what_a_folded_chunk_names_is_what_the_node_names(ordinals: list[int], level: int) -> None:
+    names = names_in(folded(ordinals, level), OWN)
+
+    assert (names is None) == (level > 0 or len(ordinals) % 2 == 1)
+    if names is not None:
+        assert "tree" == names.kind
+        assert list(named_by(Node(0, tuple(map(numbered, ordinals))))) == named(names)
+
+
+def test_a_chunk_of_another_sort_is_of_no_common_form() -> None:
+    node = new_node(Node(0, (numbered(3), numbered(4)), "records")).payload
+
+    assert names_in(fold(node, OWN, lambda id: int.from_bytes(id, "big")), OWN) is None
+
+
 @given(commits())
 def test_an_outline_of_a_common_form_is_that_of_the_commit(commit: Commit) -> None:
     found = outline_in(folded_commit(commit), OWN)
@@ -130,13 +170,18 @@ def test_what_appends_edits_and_notes_lie_as_is_a_common_form(open_: int, has_tr
     ):
         expected = commit.operation, 4999, 77, generation, commit.time
         assert expected == outline_in(folded_commit(commit), OWN)
+        names = names_in(folded_commit(commit), OWN)
+        assert names is not None
+        assert list(named_by(commit)) == named(names)
 
 
 @given(st.binary(max_size=60), st.integers(0, 6), st.integers(0, 60))
 def test_any_bytes_have_an_outline_or_none(tail: bytes, number: int, cut: int) -> None:
-    outline_in(tail, OWN)
-    outline_in(struct.pack("<H", number) + tail, OWN)
+    for data in (tail, struct.pack("<H", number) + tail):
+        outline_in(data, OWN)
+        names_in(data, OWN)
     whole = Commit(
         CommitOperation.APPEND, (numbered(1),), numbered(2), None, None, (), 300, 1_790_000_000_000_000, "me"
     )
     outline_in(folded_commit(whole)[:cut], OWN)
+    names_in(folded_commit(whole)[:cut], OWN)

@@ -19,7 +19,7 @@ from tract.errors import BlobNotFoundError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, Kind, ObjectId
 from tract.objects.model import Object
 from tract.storage.database import Database
-from tract.storage.folding import Folded, refold
+from tract.storage.folding import Folded, Names, names_in, refold
 from tract.storage.memory import MemoryStore
 from tract.storage.shallow import UNTOLD
 
@@ -99,6 +99,9 @@ class Catalogue:
         self._written: dict[int, int] = {}
         for number, id in enumerate(self._single):
             self._add_single(number, id)
+        self._is_copy = bytearray(size if self.duplicates else 0)
+        for number in self.duplicates:
+            self._is_copy[number] = 1
         self.release()
 
     def _add_ids(self, first: int) -> None:
@@ -261,6 +264,24 @@ class Catalogue:
         assert self._packed is not None
         part = self._packed.folded(self._names[at], number - self._bases[at])
         return None if part is None else refold(part, ordinal, places, number, NONE)
+
+    def names(self, number: int) -> Names | None:
+        """What a commit or chunk of a common form names, by number and straight from how it lies in its pack; None for all others."""
+        if not len(self._single) <= number < self.size:
+            return None
+        self._count_read()
+        at = bisect_right(self._bases, number) - 1
+        assert self._packed is not None
+        part = self._packed.folded(self._names[at], number - self._bases[at])
+        found = None if part is None else names_in(part, number)
+        if found is None:
+            return None
+        numbers = found.numbers
+        if min(numbers) < self._bases[at] or max(numbers) >= self._bases[at] + self._opened[at].count:
+            return None  # whoever reads it is told
+        if not self._is_copy:
+            return found
+        return found._replace(numbers=[self.admit(self.id_of(n)) if self._is_copy[n] else n for n in numbers])
 
     def payloads(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The payloads of the objects *numbers*, read one at a time."""

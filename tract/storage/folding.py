@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from tract.named_tuple import NamedTuple
 from tract.objects.codec import pack
-from tract.objects.id import ID_SIZE, ObjectId
-from tract.objects.model import LAST_TIME, Commit, CommitOperation, Node, new_commit, new_node
+from tract.objects.id import ID_SIZE, Kind, ObjectId
+from tract.objects.model import LAST_TIME, Commit, CommitOperation, Node, Role, named_by, new_commit, new_node
 
 # An id in msgpack: a byte string of 32.
 ID_HEAD = b"\xc4\x20"
@@ -21,6 +21,7 @@ _ROW_HEAD = struct.Struct("<HII")
 # A number of four bytes in msgpack.
 _ORDINAL = struct.Struct(">BI").pack
 _NO_SIGN = 0xFFFFFFFF
+_ANY_ID = ObjectId(bytes(ID_SIZE))
 
 # Of chunks with more ids than this, which tract does not make, each is read for itself.
 _MOST_IN_CHUNK = 256
@@ -108,7 +109,7 @@ def _row_form(number: int) -> _RowForm | None:
     """The form of a chunk with so many ids; None where no chunk has as many."""
     if not number or number % 2 or number > _MOST_IN_CHUNK:
         return None
-    payload = new_node(Node(0, (ObjectId(bytes(ID_SIZE)),) * number)).payload
+    payload = new_node(Node(0, (_ANY_ID,) * number)).payload
     head = payload[: -number * (len(ID_HEAD) + ID_SIZE)]
     end = struct.pack(f"<{number}H", len(head), *bytes(number - 1)) + head
     ones = sum(1 << 64 * entry for entry in range(number // 2))
@@ -156,19 +157,71 @@ _GENERATION_AND_TIME = {
 _EIGHT_BYTES = 0xCF
 
 
+class Names(NamedTuple):
+    """What an object of the kind *kind* names, in the order of its fields, with numbers in the place of ids; those from *open* on are a commit's open entries."""
+
+    kind: Kind
+    numbers: list[int]
+    kinds: tuple[Kind, ...]
+    roles: tuple[Role, ...]
+    open: int
+
+
+def names_in(folded: bytes, number: int) -> Names | None:
+    """What a folded commit or chunk names, where it is of a common form and all of its ids were taken out; None for any other.
+
+    *number* is its own ordinal, or whatever is counted as ordinals are; the numbers are counted as it is.
+    """
+    count = int.from_bytes(folded[:2], "little")
+    at = 2 + 4 * count
+    for form in _name_forms(count):
+        if folded.startswith(form.start, at) and (form.kind == "commit" or len(folded) == at + len(form.start)):
+            numbers = [number - distance for distance in struct.unpack_from(f"<{count}i", folded, 2)]
+            return Names(form.kind, numbers, form.kinds, form.roles, form.open)
+    return None
+
+
+class _NameForm(NamedTuple):
+    """A common form: how the part behind the distances begins, which for a chunk is all of it, and what the ids are."""
+
+    start: bytes
+    kind: Kind
+    kinds: tuple[Kind, ...]
+    roles: tuple[Role, ...]
+    open: int
+
+
+@lru_cache(256)
+def _name_forms(count: int) -> list[_NameForm]:
+    """The common forms of objects with so many ids."""
+    forms = [_name_form(start, "commit", commit, len(commit.open)) for commit, start in _common_commits(count)]
+    row = _row_form(count)
+    return forms if row is None else [*forms, _name_form(row.end, "tree", Node(0, (_ANY_ID,) * count), 0)]
+
+
+def _name_form(start: bytes, kind: Kind, obj: Commit | Node, open_: int) -> _NameForm:
+    _, kinds, roles = zip(*named_by(obj), strict=True)
+    return _NameForm(start, kind, kinds, roles, len(kinds) - open_)
+
+
 @lru_cache(256)
 def _commit_forms(number: int) -> list[tuple[str, bytes]]:
-    """The operations of the commits that have so many ids, parent and content first, and each one's gaps and its rest as far as the generation."""
+    """The operations of the commits of common forms that have so many ids, and each one's gaps and its rest as far as the generation."""
+    return [(commit.operation.value, start) for commit, start in _common_commits(number)]
+
+
+def _common_commits(number: int) -> list[tuple[Commit, bytes]]:
+    """Commits of common forms that have so many ids, parent and content first, and each one's gaps and its rest as far as the generation."""
     forms = ((CommitOperation.APPEND, 0), (CommitOperation.NOTE, 1), (CommitOperation.EDIT, 1))
     return [
-        (operation.value, _commit_form(operation, number, targets))
+        _common_commit(operation, number, targets)
         for operation, targets in forms
         if 2 + targets <= number <= _MOST_IN_CHUNK
     ]
 
 
-def _commit_form(operation: CommitOperation, number: int, targets: int) -> bytes:
-    id = ObjectId(bytes(ID_SIZE))
+def _common_commit(operation: CommitOperation, number: int, targets: int) -> tuple[Commit, bytes]:
+    id = _ANY_ID
     left = number - 2 - targets
     commit = Commit(
         operation=operation,
@@ -182,7 +235,7 @@ def _commit_form(operation: CommitOperation, number: int, targets: int) -> bytes
         author="",
     )
     *parts, end = new_commit(commit).payload.removesuffix(_FORM_END).split(ID_HEAD + id)
-    return struct.pack(f"<{number}H", *map(len, parts)) + b"".join(parts) + end
+    return commit, struct.pack(f"<{number}H", *map(len, parts)) + b"".join(parts) + end
 
 
 _FORM_END = pack((1, 1, "", None, None))[1:]
@@ -204,11 +257,13 @@ def put_back(folded: bytes, ids: Sequence[ObjectId]) -> bytes:
     """The payload that was folded, with the ids that were taken out of it."""
     number = len(ids)
     start, at = 2 + 4 * number, 2 + 6 * number
-    if number and not any(folded[start + 2 : at]):  # one id behind the other, as in a chunk of a context
-        end = at + int.from_bytes(folded[start : start + 2], "little")
-        return ID_HEAD.join([folded[at:end], *ids]) + folded[end:]
+    apart = (
+        len(folded[start:at].rstrip(b"\0")) + 1
+    ) // 2  # those behind the last gap follow each other: most of a commit's, and all of a chunk's
     parts: list[bytes] = []
-    for id, gap in zip(ids, struct.unpack_from(f"<{number}H", folded, start), strict=True):
+    for id, gap in zip(ids[:apart], struct.unpack_from(f"<{apart}H", folded, start), strict=True):
         parts += (folded[at : at + gap], ID_HEAD, id)
         at += gap
+    if apart < number:
+        parts += (ID_HEAD, ID_HEAD.join(ids[apart:]))
     return b"".join(parts) + folded[at:]

@@ -386,7 +386,9 @@ class Pack:
             _, data, ends = self._frame_of(row.first)
             for at, id in enumerate(self._ids_from(row.first, row.number)):
                 payload = data[ends[at] : ends[at + 1]]
-                yield NewObject(id, kind, self._unfolded(payload, row.first + at) if row.codec == FOLDED else payload)
+                if row.codec == FOLDED:
+                    payload = self._put_together(payload, row.first + at, self._ids_of)
+                yield NewObject(id, kind, payload)
 
     def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
         """The outlines of the commits that lie in one frame with the commit *id*; none where it is not in this pack.
@@ -473,8 +475,13 @@ class Pack:
         return data[ends[at] : ends[at + 1]]
 
     def _unfolded(self, folded: bytes, ordinal: int) -> bytes:
+        return self._put_together(folded, ordinal, self._ids_at)
+
+    def _put_together(
+        self, folded: bytes, ordinal: int, ids_at: Callable[[Sequence[int]], Sequence[ObjectId]]
+    ) -> bytes:
         try:
-            return put_back(folded, self._ids_at(ordinals_in(folded, ordinal)))
+            return put_back(folded, ids_at(ordinals_in(folded, ordinal)))
         except ValueError as exc:
             raise ObjectCorruptError(self.path, str(exc), self._frame_of(ordinal).row.offset) from exc
 

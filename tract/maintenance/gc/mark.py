@@ -35,6 +35,9 @@ ABSENT = 7
 Found: TypeAlias = tuple[int, Kind]
 """An object that a walk reached, by its number."""
 
+Numbered: TypeAlias = tuple[int, Kind, Role]
+"""An object that another one names, as ``Named`` has it, by its number."""
+
 # A commit that a note is about is not needed by it; else every answer whose usage is noted would stay for ever.
 _NOT_NEEDED: frozenset[Role] = frozenset(("noted",))
 _WITHOUT_HISTORY: frozenset[Role] = frozenset(("noted", "parent"))
@@ -73,7 +76,8 @@ class Marker:
         self.stopped: list[tuple[int, int]] = []
         self.unnamed: set[int] = set()
         self._was_named = bytearray()
-        self._last_open: tuple[ObjectId, ...] = ()
+        self._cuts = {catalogue.admit(id): cut for id, cut in cuts.items()}
+        self._last_open: list[int] = []
 
     def copy(self) -> Marker:
         """A marker with the same marks, for a walk that is only to look."""
@@ -115,7 +119,7 @@ class Marker:
         BlobNotFoundError for a missing object; with *gaps* it is marked as ABSENT instead.
         Blobs are not read.
         """
-        catalogue, marks, unnamed, admit = self.catalogue, self.marks, self.unnamed, self.catalogue.admit
+        catalogue, marks, unnamed = self.catalogue, self.marks, self.unnamed
         waiting = array("I")
         for root in roots:
             waiting.append(root)
@@ -124,24 +128,20 @@ class Marker:
                 number = waiting.pop()
                 while number != NONE and self._reach(number):
                     try:
-                        obj = catalogue.read(number)
+                        kind, named = self._needed_by(number, stops=stops)
                     except BlobNotFoundError:
                         if not gaps:
                             raise
                         marks[number] = ABSENT
                         break
-                    named: Iterable[Named] = ()
-                    if obj.kind == "commit":
+                    if kind == "commit":
                         commits.append(number)
-                        named = self._needed_by(number, read_commit(catalogue.id_of(number), obj), stops=stops)
-                    elif obj.kind == "tree":
+                    elif kind == "tree":
                         yield number, "tree"
-                        named = self._followed(named_by(read_node(catalogue.id_of(number), obj)), _NOT_NEEDED)
                     else:
                         contents.append(number)
                     number = NONE
-                    for id, kind, role in named:
-                        other = admit(id)
+                    for other, kind, role in named:
                         unnamed.discard(other)
                         if other < len(marks) and marks[other] > MESSAGE:
                             continue
@@ -169,29 +169,51 @@ class Marker:
         marks[number] = REACHED
         return True
 
-    def _needed_by(self, number: int, commit: Commit, *, stops: bool) -> Iterator[Named]:
+    def _needed_by(self, number: int, *, stops: bool) -> tuple[Kind, Iterator[Numbered]]:
+        """The kind of an object, and what it needs."""
+        names = None if self.cuts else self.catalogue.names(number)
+        if names is not None:
+            end = names.open if self._were_followed(names.numbers[names.open :]) else len(names.kinds)
+            return names.kind, self._followed(zip(names.numbers[:end], names.kinds, names.roles, strict=False))
+        obj = self.catalogue.read(number)
+        if obj.kind == "commit":
+            needed = self._needed_by_commit(number, read_commit(self.catalogue.id_of(number), obj), stops=stops)
+        elif obj.kind == "tree":
+            needed = self._numbered(named_by(read_node(self.catalogue.id_of(number), obj)), _NOT_NEEDED)
+        else:
+            needed = iter(())
+        return obj.kind, self._followed(needed)
+
+    def _needed_by_commit(self, number: int, commit: Commit, *, stops: bool) -> Iterator[Numbered]:
         left_out = _NOT_NEEDED
-        cut = self.cuts.get(self.catalogue.id_of(number)) if self.cuts else None
+        cut = self._cuts.get(number)
         if cut is not None:
             left_out = _CONTENT_ONLY if cut.grade == "all" else _WITHOUT_HISTORY
         elif stops and commit.operation is CommitOperation.COMPRESS and commit.parents:
             self.stopped.append((-commit.time, number))
             left_out = _WITHOUT_HISTORY
-        if commit.open and (cut is None or cut.grade == "parents"):
-            if commit.open == self._last_open[: len(commit.open)]:
-                commit = commit._replace(open=())  # all of them were followed: a commit mostly has its parent's entries
-            else:
-                self._last_open = commit.open
-        return self._followed(named_by(commit), left_out)
+        is_followed = cut is None or cut.grade == "parents"
+        if is_followed and self._were_followed([*map(self.catalogue.admit, commit.open)]):
+            commit = commit._replace(open=())
+        return self._numbered(named_by(commit), left_out)
 
-    def _followed(self, named: Iterable[Named], left_out: frozenset[Role]) -> Iterator[Named]:
-        """Those of *named* that are followed: no roles that are *left_out*, and no messages whose history may go, or is gone."""
-        for one in named:
-            if one[2] in left_out:
-                continue
-            if one[2] in _MESSAGES and (self.takes_archives or one[0] in self.cuts):
-                self._name(self.catalogue.admit(one[0]))
-            else:
+    def _numbered(self, named: Iterable[Named], left_out: frozenset[Role]) -> Iterator[Numbered]:
+        """Those of *named* whose roles are not *left_out*, by number."""
+        return ((self.catalogue.admit(id), kind, role) for id, kind, role in named if role not in left_out)
+
+    def _were_followed(self, entries: list[int]) -> bool:
+        """Whether a commit's open *entries* were all followed for the one before: a commit mostly has its parent's entries."""
+        if entries == self._last_open[: len(entries)]:
+            return True
+        self._last_open = entries
+        return False
+
+    def _followed(self, needed: Iterable[Numbered]) -> Iterator[Numbered]:
+        """Those of *needed* that are followed: no messages whose history may go, or is gone, and not what is only noted."""
+        for one in needed:
+            if one[2] in _MESSAGES and (self.takes_archives or one[0] in self._cuts):
+                self._name(one[0])
+            elif one[2] not in _NOT_NEEDED:
                 yield one
 
     def _name(self, number: int) -> None:

@@ -20,6 +20,7 @@ from tract.maintenance.gc.options import GCResult
 from tract.maintenance.gc.plan import GCPlan, collected, database, operation_refs
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue
+from tract.objects.strict_reader import read_operation
 from tract.reflog import RELEASED, ReflogFilter, fold_operations, operations_after, operations_since
 from tract.refs.names import HEADS, split_tract
 from tract.refs.ref_files import RefFileSync
@@ -32,7 +33,7 @@ from tract.storage.settled import write_settled
 from tract.storage.shallow import Cut
 from tract.transaction import transaction
 
-LEVEL = 12
+LEVEL = 9
 AGGRESSIVE_LEVEL = 19
 
 # What happened while the packs were written is followed without the lock until this little is left, or so often.
@@ -107,6 +108,7 @@ class Run:
         self.marker = plan.marker.copy()
         # What was missing may have been written since.
         self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
+        self._is_anything_gone = bool(plan.dropped) or MESSAGE in plan.marker.marks
         self._filter = ReflogFilter(self._is_gone)
         self._seen = plan.last
         self._last_operation = plan.previous
@@ -146,8 +148,9 @@ class Run:
 
     def kept_operations(self) -> Iterator[Operation]:
         """The operations that the reflog keeps, oldest first, without what goes."""
-        ids = map(self.plan.catalogue.id_of, reversed(self.plan.operations))
-        return self._filter.kept(operations_since(self.repo, ids, self.plan.reflog_since))
+        catalogue, numbers = self.plan.catalogue, reversed(self.plan.operations)
+        operations = (read_operation(catalogue.id_of(number), catalogue.read(number)) for number in numbers)
+        return self._filter.kept(operations_since(operations, self.plan.reflog_since))
 
     def write_history(self) -> list[NewObject]:
         """The same, made anew for a store that has no packs."""
@@ -213,7 +216,9 @@ class Run:
 
     def _is_gone(self, value: RefValue | None) -> bool:
         """Whether *value* is a commit that goes, or of which only the message stays, and that is not needed again."""
-        return isinstance(value, bytes) and self.plan.mark_of(value) <= MESSAGE and not self._is_whole(value)
+        if not self._is_anything_gone or not isinstance(value, bytes):
+            return False
+        return self.plan.mark_of(value) <= MESSAGE and not self._is_whole(value)
 
     def _is_whole(self, id: ObjectId) -> bool:
         return self.marker.mark_of(self.plan.catalogue.admit(id)) == REACHED
