@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.making import make_tract, texts
-from tract import DialogueContent, Priority, RefMovedError, Tract
+from tract import DialogueContent, GCError, Priority, RefMovedError, Tract
 
 
 def pair(folder: Path, *said: str) -> tuple[Tract, Tract]:
@@ -193,3 +194,44 @@ def test_a_handle_that_appends_says_what_it_landed_on(tmp_path):
 
     assert [b.commit_hash] * 2 == [info.landed_on for info in infos]
     assert infos[0] == agent.get_commit(infos[0].commit_hash)
+
+
+def test_batches_of_two_handles_in_one_another_wait_for_nobody(tmp_path):
+    one, other = (make_tract(path=tmp_path, on_moved="append") for _ in range(2))
+    one.user("first")
+
+    with one.batch():
+        one.user("in one")
+        with other.batch():
+            other.user("in other")
+            one.user("in one again")
+        other.gc()
+        other.user("beside")
+
+    assert ["first", "in other", "beside", "in one", "in one again"] == texts(other)
+
+
+def test_threads_that_use_two_handles_in_either_order_wait_for_nobody_for_ever(tmp_path):
+    handles = [make_tract(path=tmp_path, on_moved="append") for _ in range(2)]
+    handles[0].user("first")
+
+    def work(number: int) -> None:
+        mine, its = handles[number % 2], handles[1 - number % 2]
+        for at in range(12):
+            with mine.batch():
+                mine.user(f"{number} {at}")
+                its.status()
+                its.user(f"beside {number} {at}")
+            its.compile()
+            if at % 5 == number:
+                with suppress(GCError):  # one at a time
+                    mine.gc()
+
+    threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+
+    assert [False] * 4 == [thread.is_alive() for thread in threads]
+    assert 1 + 4 * 12 * 2 == len(texts(handles[1]))
