@@ -747,6 +747,35 @@ def test_what_is_no_message_behind_a_list_that_is_known_is_named():
         assert "unchanged" == t.record({"system": "be brief", "messages": [user("a"), answer("b")]}, format="anthropic").kind  # fmt: skip
 
 
+@pytest.mark.parametrize("was", ["parts", "text"])
+def test_an_answer_that_is_sent_back_as_a_text_is_an_edit_and_nothing_is_rendered_for_it(was):
+    def said(at: int, form: str) -> JSON:
+        return {"role": "assistant", "content": f"b{at}" if form == "text" else [{"type": "text", "text": f"b{at}"}]}
+
+    now = "text" if was == "parts" else "parts"
+    t = make_tract()
+    messages = [one for at in range(100) for one in (user(f"a{at}"), said(at, now))]
+    t.record(messages, format="anthropic")
+    t.record(messages, format="anthropic")
+    rendered = 0
+
+    def count(frame: Any, event: str, _: object) -> None:
+        nonlocal rendered
+        rendered += event == "call" and frame.f_code.co_name in ("_single_units", "_write_step")
+
+    for at in range(100, 103):
+        t.record([*messages, user(f"a{at}"), said(at, was)], format="anthropic")
+        messages += [user(f"a{at}"), said(at, now)]
+        sys.setprofile(count)
+        changed = t.record([*messages, user("next")], format="anthropic")
+        sys.setprofile(None)
+        assert (1, 2) == (len(changed.edited), len(changed.commits))
+        assert messages == raws(t)[:-1]
+        t.record(messages, format="anthropic")
+
+    assert rendered < 20
+
+
 # Lists with keys
 
 

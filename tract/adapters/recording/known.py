@@ -23,6 +23,7 @@ from tract.adapters.recording.plan import Plan
 from tract.adapters.transcripts.readers.gemini import Calls, content_messages
 from tract.compile.snapshot import Columns, Snapshot
 from tract.dataclass import replace
+from tract.messages.message import Message
 from tract.messages.tool_edits import INTERRUPTED
 from tract.objects.message_format import JSON
 
@@ -183,22 +184,30 @@ def _is_committed(given: Given, snapshot: Snapshot, at: int, row: int) -> bool:
 
 
 def _find_edits(given: Given, snapshot: Snapshot, rows: range, items: range, script: Script) -> bool:
-    """Add to *script* which of the *rows* the *items* in their places are, or are edits of; False where a rendering may have to say it."""
-    if not rows or len(rows) != len(items) or len(rows) > MOST:
+    """Add to *script* which of the *rows* the *items* in their places are, or are edits of; False where a rendering may have to say it.
+
+    At the end of the list there may be more items, which are new.
+    """
+    new = items[len(rows) :]
+    if not rows or len(rows) > min(len(items), MOST) or (new and new.stop != len(given.items)):
         return False
     messages = snapshot.columns.messages
-    for row, item in zip(rows, items, strict=True):
+    for row, item in zip(rows, items, strict=False):
         message, one = messages[row], given.items[item]
-        if message.format != given.format or not _is_reworded(message.raw, one):
+        if message.format != given.format or not (_is_reworded(message.raw, one) or _is_written_short(message, one)):
             return False
         if alike(message.raw, one):
             script.kept[item] = (row,)
         else:
             script.edits[item] = row
-    if len(script.edits) == 1:
+    if len(script.edits) == 1 and not new:
         return True
+    if INTERRUPTED in repr([given.items[item] for item in new]):
+        return False  # as above
     were = {word_of(messages[row].raw) for row in script.edits.values()}
-    return were.isdisjoint(word_of(given.items[item]) for item in script.edits)  # else one stands elsewhere now
+    return were.isdisjoint(
+        word_of(given.items[item]) for item in (*script.edits, *new)
+    )  # else one stands elsewhere now
 
 
 def _is_reworded(one: JSON, other: JSON, key: str = "") -> bool:
@@ -217,6 +226,19 @@ def _is_reworded(one: JSON, other: JSON, key: str = "") -> bool:
 
 def _unknown(copies: Sequence[Any]) -> list[int]:
     return [at for at, one in enumerate(copies) if one is _UNKNOWN]
+
+
+def _is_written_short(message: Message, item: JSON) -> bool:
+    """Whether *item* has as a text what *message*, one of Anthropic's, has as the one part of its kind, or the other way round: no rendering does that."""
+    one, other = message.raw.get("content"), item.get("content")
+    if (
+        message.format != "anthropic"
+        or message.role != item.get("role")
+        or isinstance(one, str) == isinstance(other, str)
+    ):
+        return False
+    text, parts = (one, other) if isinstance(one, str) else (other, one)
+    return bool(str(text).strip()) and alike(parts, [{"type": "text", "text": text}])
 
 
 def _same_at_start(one: Sequence[Any], other: Sequence[Any]) -> int:
