@@ -173,12 +173,17 @@ def test_gc_takes_the_file_of_a_tag_that_a_power_cut_brought_back_when_more_was_
     assert [] == problems(folder)
 
 
+@pytest.mark.parametrize("more", [0, 100])
 def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch, more: int
 ) -> None:
     store = folder / ".tract"
+    many = [f"many{at}/x" for at in range(more)]
     with opened(folder) as t:
         t.branch("a/b")
+        with t.batch():
+            for name in many:
+                t.branch(name)
         with Tract.open(folder, tract_id="helper", tokenizer=Words()) as helper:
             helper.user("of its own")
         synced: list[str] = []
@@ -192,6 +197,8 @@ def test_gc_syncs_every_ref_file_and_its_folder_before_anything_goes(
         t.gc()
 
     shown = {"HEAD", "refs/heads/main", "refs/heads/a/b", "tracts/helper/HEAD", "tracts/helper/refs/heads/main"}
+    shown |= {f"refs/heads/{name}" for name in many}
     folders = {".", "refs/heads", "refs/heads/a", "tracts/helper", "tracts/helper/refs/heads"}
+    folders |= {f"refs/heads/{os.path.dirname(name)}" for name in many}
     last_journal = max(at for at, name in enumerate(synced) if name.endswith("-journal"))
     assert shown | folders <= set(synced[:last_journal])

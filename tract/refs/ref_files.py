@@ -13,7 +13,7 @@ But a synced line that names a commit nobody has proves that an acknowledged ope
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 
@@ -32,6 +32,8 @@ _SYMBOLIC = "ref:"
 _DURABILITY = {"full": "synced", "process": "cached"}  # of one length, so that a line can be written over another
 _MAX_LINE = 1024
 _KNOWN = 16  # files that this handle writes over without a look at the folders on the way
+_FEW = 64  # files that are synced one after the other
+_SYNCS_AT_ONCE = 16
 _NAME = "name"
 """The file in a tract's folder that has the whole of a long name, encoded."""
 
@@ -272,13 +274,33 @@ class RefFileSync:
         self._sync(found, [name[: name.rfind("/") + 1] for name in found])
 
     def _sync(self, names: Sequence[str], folders: Iterable[str]) -> None:
-        for path in map(self._shown.path_of, names):
-            if files.is_file(path):
-                with suppress(FileNotFoundError):  # deleted since
-                    files.sync_file(path)
-        for path in map(self._shown.path_of, dict.fromkeys(folders)):
-            if files.is_directory(path.removesuffix("/")):
-                files.sync_directory(path)
+        _at_once(_sync_file, map(self._shown.path_of, names))
+        _at_once(_sync_folder, map(self._shown.path_of, dict.fromkeys(folders)))
+
+
+def _sync_file(path: str) -> None:
+    if files.is_file(path):
+        with suppress(FileNotFoundError):  # deleted since
+            files.sync_file(path)
+
+
+def _sync_folder(path: str) -> None:
+    if files.is_directory(path.removesuffix("/")):
+        files.sync_directory(path)
+
+
+def _at_once(sync: Callable[[str], None], paths: Iterable[str]) -> None:
+    """*sync* each of *paths*, many of them together: a disk that is asked to bring all to rest for one does it for all that wait."""
+    found = [*paths]
+    if len(found) < _FEW:
+        for path in found:
+            sync(path)
+        return
+    from concurrent.futures import ThreadPoolExecutor  # it takes longer to load than few files to sync
+
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        for _ in pool.map(sync, found):
+            pass
 
 
 def make_tract_folder(path: str, prefix: str) -> str:
