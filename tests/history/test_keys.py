@@ -409,6 +409,20 @@ def test_two_handles_that_write_and_merge_the_index_in_turn_know_all_keys(tmp_pa
         assert len(made) == len(other.compile().messages)
 
 
+def test_a_key_is_found_where_another_process_merged_the_runs_of_the_index_that_were_looked_at(tmp_path, monkeypatch):
+    monkeypatch.setattr(key_index, "_MOST_IN_MEMORY", 40)
+    with Tract.open(tmp_path) as writes:
+        keys = [f"k{at}" for at in range(80)]
+        made = keyed(writes, *keys[:60])
+        with Tract.open(tmp_path) as looks:
+            assert all(looks.commit_for_key(key) is not None for key in keys[:60])
+            made += keyed(writes, *keys[60:])
+            assert len([*(tmp_path / ".tract" / "cache").glob("keys-*")]) == 1
+
+            found = [looks.commit_for_key(key) for key in keys]
+            assert made == [one and one.commit_hash for one in found]
+
+
 def test_what_a_process_that_ends_leaves_to_be_read_again_is_little(tmp_path):
     for at in range(58):
         with make_tract(path=tmp_path) as t:
@@ -444,6 +458,7 @@ def test_a_row_among_many_is_found_with_few_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pread", lambda *args: reads.append(args) or pread(*args))
     index = KeyIndex(f"{tmp_path}/keys-")
     assert all(index.link(name) == Link(b"", b"", 3, 0) for name in names[::500])
+    reads = [args for args in reads if args[1] == key_index._BLOCK]
     assert len(reads) < 2.1 * 200, "more than the block that a name's place tells, and its neighbour now and then"
 
 

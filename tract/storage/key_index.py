@@ -111,6 +111,12 @@ class _Run(NamedTuple):
         """Where the rows begin."""
         return _BLOCK * (1 + self.pages)
 
+    def check(self, fd: int) -> None:
+        """FileNotFoundError where the open file is another run, into which others were merged: only this one's rows lie where they are looked for."""
+        head = _HEADER.pack(_MAGIC, self.start, self.end, self.rows, self.pages)
+        if files.read_at(fd, len(head), 0) != head:
+            raise FileNotFoundError(self.path)
+
     def may_have(self, place: int, *, is_expected: bool = False) -> bool:
         """Whether there may be rows of a name that begins with *place*; of one that *is_expected* in a run of many pages none is read for that, for the rows are as near."""
         bit = place % (8 * _PAGE * self.pages)
@@ -119,7 +125,7 @@ class _Run(NamedTuple):
         if page is None:
             if is_expected and self.pages > 1:
                 return True
-            page = self.read[number] = _page(self.path, number)
+            page = self.read[number] = _page(self, number)
         return bool(page[byte] >> (bit & 7) & 1)
 
 
@@ -290,13 +296,16 @@ class KeyIndex:
         if fd is not None:
             return _rows_of(fd, run, name, place)
         fd = files.open_read(run.path)
-        if self._open is not None:
-            self._open[run.path] = fd
-            return _rows_of(fd, run, name, place)
+        stays_open = False
         try:
-            return _rows_of(fd, run, name, place)
+            run.check(fd)
+            found = _rows_of(fd, run, name, place)
+            if self._open is not None:
+                self._open[run.path], stays_open = fd, True
+            return found
         finally:
-            files.close(fd)
+            if not stays_open:
+                files.close(fd)
 
     def _begin_again(self) -> None:
         """Have what is on disk, and nothing else."""
@@ -438,15 +447,16 @@ def _read_run(path: str) -> _Run | None:
         files.close(fd)
 
 
-def _page(path: str, number: int) -> bytes:
+def _page(run: _Run, number: int) -> bytes:
     """The bits of one page of a run's filter."""
-    fd = files.open_read(path)
+    fd = files.open_read(run.path)
     try:
+        run.check(fd)
         data = files.read_at(fd, _BLOCK, _BLOCK * (1 + number))
     finally:
         files.close(fd)
     if len(data) != _BLOCK or _NUMBER.pack(zlib.crc32(data[:_PAGE])) != data[_PAGE:]:
-        raise _DamagedRunError(path)
+        raise _DamagedRunError(run.path)
     return data[:_PAGE]
 
 
