@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -735,6 +736,26 @@ def test_what_is_changed_in_an_sdks_own_object_is_seen(provider):
     where = raws(t)[3]["tool_calls"][0]["function"]["arguments"] if provider == "openai" else raws(t)[3]["content"][1]["input"]  # fmt: skip
     assert where == ('{"at": 2}' if provider == "openai" else {"at": True})
     assert "unchanged" == t.record(json.loads(json.dumps(raws(t))), format=provider).kind
+
+
+def test_an_object_that_cannot_be_copied_is_recorded_by_what_it_says():
+    pydantic: Any = pytest.importorskip("pydantic")
+
+    class Answer(pydantic.BaseModel):  # type: ignore[misc, name-defined]
+        role: str = "assistant"
+        content: str
+        _lock: Any = pydantic.PrivateAttr(default_factory=threading.Lock)
+
+    t = make_tract()
+    messages = [user("a"), Answer(content="b")]
+    for _ in range(2):
+        t.record(messages)
+    messages += [user("c"), Answer(content="d")]
+    t.record(messages)
+    messages[1].content = "B"
+
+    assert ("edited", "unchanged") == (t.record(messages).kind, t.record(messages).kind)
+    assert ["a", "B", "c", "d"] == [one["content"] for one in raws(t)]
 
 
 def test_what_is_no_message_behind_a_list_that_is_known_is_named():

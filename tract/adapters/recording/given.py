@@ -150,7 +150,12 @@ def copied(value: Any) -> Any:
         return {key: copied(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
         return [copied(one) for one in value]
-    return value.model_copy(deep=True) if hasattr(value, "model_copy") else value
+    if not hasattr(value, "model_copy"):
+        return value
+    try:
+        return value.model_copy(deep=True)
+    except Exception:  # noqa: BLE001  # it holds what cannot be copied, as a lock, and says what its API takes all the same
+        return without_nulls(dumped(value))
 
 
 def as_dict(item: Any) -> dict[str, JSON] | None:
