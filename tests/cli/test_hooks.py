@@ -437,6 +437,20 @@ def test_only_the_hooks_are_written_anew(run, tmp_path):
     assert ["\t},", '\t"z": {"y": 1}', "}"] == lines[-3:]
 
 
+def test_the_hooks_of_a_store_in_a_folder_whose_name_has_two_lines_are_known(run, tmp_path):
+    folder = tmp_path / "two\nlines"
+    Tract.open(folder).close()
+    path = folder / ".claude" / "settings.json"
+
+    run("-C", str(folder), "hooks", "install", "claude-code", "--yes")
+    before = path.read_text()
+    run("-C", str(folder), "hooks", "install", "claude-code", "--yes")
+    assert before == path.read_text()
+    run("-C", str(folder), "hooks", "remove", "claude-code", "--yes")
+
+    assert not path.exists()
+
+
 def test_a_hook_that_was_changed_by_hand_is_taken_out(run, tmp_path):
     path = tmp_path / ".claude" / "settings.json"
     run("hooks", "install", "claude-code", "--yes")

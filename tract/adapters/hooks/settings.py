@@ -19,7 +19,7 @@ from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
 from tract.objects.message_format import JSON
 
-_OURS = re.compile(rf"\btract\b.* hooks run ({'|'.join(PROGRAMS)})( --scan)?\s*$")
+_OURS = re.compile(rf"\btract\b.* hooks run ({'|'.join(PROGRAMS)})( --scan)?\s*$", re.DOTALL)
 
 
 class Change(NamedTuple):
