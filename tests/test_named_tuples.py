@@ -38,7 +38,9 @@ class Box(NamedTuple, Generic[_T]):
 
 
 class Named(Point):
-    """A subclass, which declares nothing."""
+    """A subclass, which declares no field."""
+
+    kind: str = "place"
 
 
 def standard_of(cls: type[Any], path: Path) -> Any:
@@ -136,6 +138,10 @@ def test_a_value_stays_as_it_is():
 def test_a_subclass_has_the_fields_and_a_generic_one_its_parameter():
     assert "Named(x=1, y=0, name='p')" == repr(Named(1))
     assert isinstance(Named(1), Point)
+    assert ("x", "y", "name") == Named._fields
+    value = Named(1)
+    value.note = "its own"  # type: ignore[attr-defined]
+    assert ("place", "its own") == (value.kind, vars(value)["note"])
     assert 3 == Box[int](3).held
 
 

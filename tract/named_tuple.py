@@ -33,7 +33,11 @@ def _constructor(names: tuple[str, ...], defaults: tuple[Any, ...], types: Mappi
 class _Declaring(type):
     """The class of the classes: makes what the body of one says."""
 
+    _fields: tuple[str, ...]
+
     def __new__(cls, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Any:
+        if any(base._fields for base in bases if isinstance(base, _Declaring)):
+            return super().__new__(cls, name, bases, body)  # a subclass of one, which has the same fields
         if types := body.get("__annotations__"):
             names = tuple(types)
             defaults = {one: body[one] for one in names if one in body}

@@ -99,10 +99,10 @@ def test_the_library_is_loaded_without_its_package_and_is_the_same_to_who_import
         assert b"a" * 900 == decompress(compress_record(b"a" * 900), 900)
         print("zstandard" in sys.modules, "platform" in sys.modules)
         import zstandard
-        from zstandard import backend_c
+        import zstandard.backend_c
         from tract.storage.zstd import _zstd
         assert b"b" * 900 == decompress(zstandard.compress(b"b" * 900), 900)
-        print(zstandard.ZstdError is backend_c.ZstdError is _zstd().ZstdError)
+        print(zstandard.ZstdError is zstandard.backend_c.ZstdError is _zstd().ZstdError)
     """
     environment = os.environ | ({} if policy is None else {"PYTHON_ZSTANDARD_IMPORT_POLICY": policy})
     command = [sys.executable, "-c", textwrap.dedent(program)]

@@ -50,7 +50,10 @@ def _part_in_c() -> Any:
     if module is None:
         return None
     spec.loader.exec_module(module)
-    return sys.modules.setdefault(_IN_C, module)  # another thread may have been here
+    module = sys.modules.setdefault(_IN_C, module)  # another thread may have been here
+    if "zstandard" not in sys.modules:
+        sys.modules.pop(_IN_C, None)  # else an import of the package would take it for its part without having it
+    return module
 
 
 _local = threading.local()
