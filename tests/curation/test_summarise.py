@@ -17,7 +17,15 @@ from tests.making import Words, texts
 from tract import AnthropicClient, CompressResult, OpenAIClient, SummaryRequest, Tract, llm_summariser
 from tract.curation.compress.result import Requirements
 from tract.curation.compress.summariser import ATTEMPTS, PROMPT, checked_summary
-from tract.errors import CompressionError, LLMAuthError, LLMConfigError, LLMError, LLMRateLimitError, LLMResponseError
+from tract.errors import (
+    CompressionError,
+    ContentValidationError,
+    LLMAuthError,
+    LLMConfigError,
+    LLMError,
+    LLMRateLimitError,
+    LLMResponseError,
+)
 from tract.llm.prompts import load_prompt
 from tract.llm.types import Summary
 
@@ -238,7 +246,7 @@ def test_nobody_to_ask_is_an_error_of_the_configuration() -> None:
     t = make_tract()
     with pytest.raises(LLMConfigError, match="needs a model"):
         t.compress()
-    with pytest.raises(LLMConfigError, match="must be callable"):
+    with pytest.raises(ContentValidationError, match="summariser must be a function"):
         t.compress(summariser="gpt")  # type: ignore[arg-type]
 
 
