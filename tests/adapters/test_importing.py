@@ -132,6 +132,20 @@ def test_python_s_collector_is_as_it_was_after_an_import_and_after_one_that_fail
         gc.enable()
 
 
+def test_the_collector_looks_once_at_most_however_many_conversations_a_file_has(tmp_path):
+    messages = [{"role": "user", "content": str(number)} for number in range(200)]
+    (tmp_path / "many.json").write_text(json.dumps([{"messages": messages}] * 10))
+    looks: list[str] = []
+    gc.collect()
+    gc.callbacks.append(lambda phase, _: looks.append(phase))
+    try:
+        import_file(memory_repository(), tmp_path / "many.json")
+    finally:
+        gc.callbacks.pop()
+
+    assert looks.count("start") <= 1
+
+
 def test_lines_share_the_commits_of_the_turns_they_share():
     repo = memory_repository()
     lines = (

@@ -95,7 +95,7 @@ def last_said(repo: Repository, keys: Sequence[str | None]) -> int | None:
     def look(index: KeyIndex) -> int | None:
         for at in range(len(keys) - 1, -1, -1):
             key = keys[at]
-            if key is not None and any(was is None for _, was in _said(repo, index, key)):
+            if key is not None and index.has(key) and any(was is None for _, was in _said(repo, index, key)):
                 return at
         return None
 
