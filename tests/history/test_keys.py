@@ -536,6 +536,21 @@ def test_a_key_of_a_message_that_is_in_the_context_still_means_that_message_afte
     assert "says c" in texts(t)
 
 
+def test_a_clone_of_a_context_alone_knows_the_keys_of_its_messages(tmp_path):
+    with make_tract(path=tmp_path / "a") as t:
+        keyed(t, "a", "b", "c")
+        t.add_remote("origin", f"file://{tmp_path}/r", probe=False)
+        t.push()
+    with Tract.clone(f"file://{tmp_path}/r", tmp_path / "b", depth=1) as clone:
+        keyed(clone, "a", "b", "c", "d")
+        with pytest.raises(KeyConflictError):
+            clone.user("something else", key="a")
+
+        assert ["says a", "says b", "says c", "says d"] == texts(clone)
+        keyed(clone, "a", "b", "c", "d")
+        assert 4 == len(clone.compile())
+
+
 def test_a_message_that_was_edited_and_cut_from_history_keeps_its_key(tmp_path):
     t = make_tract(path=tmp_path)
     _, b = keyed(t, "a", "b")

@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from tract.errors import KeyConflictError
 from tract.history.commit import Change, Draft
+from tract.history.context import context_at, find_entry
 from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip, noted_entries, notes_between
 from tract.history.walk import is_ancestor
 from tract.named_tuple import NamedTuple
@@ -280,6 +281,7 @@ def _find(
     repo: Repository, index: KeyIndex, said: Iterable[tuple[ObjectId, ObjectId | None]], tip: ObjectId
 ) -> Known | None:
     here: list[ObjectId] = []
+    alone: list[ObjectId] = []
     gone: set[ObjectId] = set()
     stands_for: dict[ObjectId, ObjectId] = {}
     for target, was in said:
@@ -288,6 +290,8 @@ def _find(
         elif repo.objects.contains(target):
             if _is_behind(repo, index, target, tip):
                 here.append(target)
+            elif target in repo.shallow.cuts:
+                alone.append(target)
         elif _is_linked(index, repo, target, tip) is True:
             gone.add(target)
     if here:
@@ -296,6 +300,9 @@ def _find(
     for end, was in stands_for.items():
         if repo.objects.contains(end) and (was in gone or _is_end_behind(repo, index, end, tip)):
             return Known(end, was if _is_there(repo, was) else None)
+    for message in alone:  # a clone may have a context, and no history behind it
+        if find_entry(repo, context_at(repo, tip), message) is not None and _is_there(repo, message):
+            return Known(tip, message)
     return None
 
 
