@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
 from tract.objects.message_format import JSON
 
@@ -139,10 +139,10 @@ def _strict_decoder(refuse: Refuse) -> json.JSONDecoder:
     )
 
 
-def whole_pairs(text: str) -> str:
-    """*text* with halves of a surrogate pair that came in two pieces as the one sign that they are."""
+def whole_pairs(text: str, *, alone: Literal["surrogatepass", "replace"] = "surrogatepass") -> str:
+    """*text* with halves of a surrogate pair that came in two pieces as the one sign that they are; halves that are *alone* stay, or are replaced."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", alone)
     return text

@@ -257,31 +257,31 @@ class Catalogue:
 
         *places* has by number the ordinals of the objects of the new pack, NONE for others.
         """
-        if not len(self._single) <= number < self.size:
-            return None
-        self._count_read()
-        at = bisect_right(self._bases, number) - 1
-        assert self._packed is not None
-        part = self._packed.folded(self._names[at], number - self._bases[at])
+        _, part = self._as_it_lies(number)
         return None if part is None else refold(part, ordinal, places, number, NONE)
 
     def names(self, number: int) -> Names | None:
         """What a commit or chunk of a common form names, by number and straight from how it lies in its pack; None for all others."""
-        if not len(self._single) <= number < self.size:
-            return None
-        self._count_read()
-        at = bisect_right(self._bases, number) - 1
-        assert self._packed is not None
-        part = self._packed.folded(self._names[at], number - self._bases[at])
+        beside, part = self._as_it_lies(number)
         found = None if part is None else names_in(part, number)
         if found is None:
             return None
         numbers = found.numbers
-        if min(numbers) < self._bases[at] or max(numbers) >= self._bases[at] + self._opened[at].count:
+        if min(numbers) < beside.start or max(numbers) >= beside.stop:
             return None  # whoever reads it is told
         if not self._is_copy:
             return found
         return found._replace(numbers=[self.admit(self.id_of(n)) if self._is_copy[n] else n for n in numbers])
+
+    def _as_it_lies(self, number: int) -> tuple[range, bytes | None]:
+        """The numbers of an object's pack, and the object without the ids that were taken out of it; None where none were, or it is in no pack."""
+        if not len(self._single) <= number < self.size:
+            return range(0), None
+        self._count_read()
+        at = bisect_right(self._bases, number) - 1
+        base = self._bases[at]
+        assert self._packed is not None
+        return range(base, base + self._opened[at].count), self._packed.folded(self._names[at], number - base)
 
     def payloads(self, numbers: Iterable[int]) -> Iterator[bytes]:
         """The payloads of the objects *numbers*, read one at a time."""

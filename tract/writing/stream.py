@@ -12,6 +12,7 @@ from tract.compile.workspace import Workspace
 from tract.errors import ClosedError, ContentValidationError, TractError, TractWarning
 from tract.history.partial import PartialFile
 from tract.objects.content import DialogueContent, Role
+from tract.objects.json import whole_pairs
 from tract.objects.model import CommitOperation
 from tract.report.info import CommitInfo
 from tract.revision import Revision, revision_text
@@ -211,7 +212,7 @@ class MessageStream:
     def _end(self, *, partial: bool) -> None:
         self._check_open("closed")
         self._ended = True
-        content = _whole(self.text) if self._content is None else self._content
+        content = whole_pairs(self.text, alone="replace") if self._content is None else self._content
         try:
             if content != "":
                 self.commit = self._finish(content, self._usage, self._config, partial)
@@ -239,12 +240,3 @@ class MessageStream:
     def __repr__(self) -> str:
         state = "open" if not self._ended else "ended" if self.commit is None else self.commit.commit_hash[:16]
         return f"MessageStream({sum(map(len, self._chunks))} characters, {state})"
-
-
-def _whole(text: str) -> str:
-    """*text* with characters that a chunk's end cut in half put together, and halves that stayed alone replaced."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
