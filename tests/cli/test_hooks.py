@@ -336,6 +336,22 @@ def test_another_command_line_is_none_of_a_hook(words):
     assert not is_hook(list(words))
 
 
+@pytest.mark.parametrize(("words", "environment"), [(["hooks", "run", "--now"], {"TRACT_READ_ONLY": "1"}), (["--read-only", "hooks", "run", "--now"], {})])  # fmt: skip
+def test_what_is_read_only_is_left_to_a_later_turn(tmp_path, words, environment):
+    Tract.open(tmp_path).close()
+    path = tmp_path / "session.jsonl"
+    path.write_text("".join(SAMPLE))
+    command = [sys.executable, "-m", "tract", "-C", str(tmp_path)]
+    before = {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
+
+    done = subprocess.run([*command, *words], input=event(path), text=True, capture_output=True, env={**os.environ, **environment}, check=False)  # fmt: skip
+
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+    assert before == {one: one.read_bytes() for one in tmp_path.rglob("*") if one.is_file()}
+    subprocess.run([*command, "hooks", "run", "--now"], input=event(path), text=True, check=True)
+    assert count(tmp_path) > 8
+
+
 def test_a_hook_finds_its_store_in_folders_of_any_name(tmp_path):
     folder = tmp_path / "run" / "hooks"
     folder.mkdir(parents=True)

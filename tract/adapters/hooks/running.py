@@ -40,7 +40,9 @@ def record_event(
     author: str | None = None,
     scan: bool = False,
 ) -> Recorded | None:
-    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered."""
+    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered, and where TRACT_READ_ONLY is set: a later turn brings it."""
+    if environment.get("TRACT_READ_ONLY", "") not in ("", "0"):
+        return None
     try:
         repo = open_repository(
             store,

@@ -138,6 +138,8 @@ def _run(console: Console, args: Args) -> int:
 def _record(console: Console, args: Args, text: str) -> None:
     from tract.adapters.hooks.running import record_event  # settings are changed without it
 
+    if console.read_only:
+        return  # a later turn brings it
     try:
         store = console.store()
     except TractError:
