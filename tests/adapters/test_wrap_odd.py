@@ -8,6 +8,7 @@ import copy
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,19 @@ def raws(t: Tract) -> list[Any]:
     return [(m.role, m.content) for m in t.compile().messages]
 
 
-def client_of(server: LLMServer, t: Tract, **options: Any) -> Any:
-    return wrap(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0), t, **options)
+_CLIENTS: list[Any] = []
+
+
+@pytest.fixture(autouse=True)
+def _close_clients() -> Iterator[None]:
+    yield
+    while _CLIENTS:
+        _CLIENTS.pop().close()
+
+
+def client_of(server: LLMServer, t: Tract) -> Any:
+    _CLIENTS.append(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0))
+    return wrap(_CLIENTS[-1], t)
 
 
 def ask(client: Any, **options: Any) -> Any:
@@ -201,10 +213,10 @@ def test_a_call_that_is_closed_by_somebody_else_ends_quietly(llm_server):  # noq
     unraisable: list[Any] = []
 
     async def begin() -> Any:
-        client = wrap(openai.AsyncOpenAI(api_key=KEY, base_url=llm_server.url, max_retries=0), t)
-        call = contextvars.copy_context().run(ask, client)
-        contextvars.copy_context().run(call.send, None)
-        call.close()
+        async with wrap(openai.AsyncOpenAI(api_key=KEY, base_url=llm_server.url, max_retries=0), t) as client:
+            call = contextvars.copy_context().run(ask, client)
+            contextvars.copy_context().run(call.send, None)
+            call.close()
 
     before, sys.unraisablehook = sys.unraisablehook, unraisable.append
     try:
@@ -224,3 +236,18 @@ def test_a_copy_of_a_wrapped_client_records(llm_server):  # noqa: F811
 
     assert isinstance(copied, openai.OpenAI)
     assert [ASKED, ("assistant", "Hot.")] == raws(t)
+
+
+def test_an_answer_that_was_cut_and_cannot_be_parsed_is_kept(llm_server):  # noqa: F811
+    pydantic = pytest.importorskip("pydantic")
+    heat = pydantic.create_model("Heat", degrees=(int, ...))
+    llm_server.script(text('{"deg', finish_reason="length"))
+    t = make_tract()
+
+    with pytest.raises(openai.LengthFinishReasonError):
+        client_of(llm_server, t).chat.completions.parse(model="m", messages=QUESTION, response_format=heat)
+
+    assert [ASKED, ("assistant", '{"deg')] == raws(t)
+    (answer,) = [info for info in t.log(limit=None) if info.metadata]
+    assert ({"partial": True}, 7) == (answer.metadata, answer.usage.input_tokens)
+    assert "LengthFinishReasonError" == t.get_content(t.records("llm_error")[0]).payload["error"]

@@ -157,7 +157,8 @@ class Exchange:
         self.guarded(record)
 
     def _fail(self, error: BaseException) -> None:
-        self._record(None)
+        came = getattr(error, "completion", None)  # OpenAI's ``parse`` has it in its error where it was cut
+        self._record(given_answer(came) if hasattr(came, "model_dump") else None, partial=True)
         self._note(error)
 
     def _note(self, error: BaseException) -> None:
