@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import subprocess
+import sys
 import time
 import tracemalloc
 from pathlib import Path
@@ -883,3 +885,18 @@ def test_what_a_hard_reset_dropped_goes_with_the_next_gc_and_what_a_soft_one_lef
     assert 0 == t.gc().dropped  # the branch's reflog still names it
     assert "e" == t.get_content(kept).text
     assert_clean(tmp_path)
+
+
+def test_many_branches_are_collected_also_where_python_ends(tmp_path: Path) -> None:
+    with make_tract(tmp_path, "a") as t:
+        for number in range(80):
+            t.branch(f"b{number}", switch=False)
+    program = """
+import atexit, sys
+from tract import Tract
+t = Tract.open(sys.argv[1])
+atexit.register(lambda: print(t.gc().reachable))
+"""
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip().isdecimal(), done.stderr

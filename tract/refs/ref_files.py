@@ -292,15 +292,16 @@ def _sync_folder(path: str) -> None:
 def _at_once(sync: Callable[[str], None], paths: Iterable[str]) -> None:
     """*sync* each of *paths*, many of them together: a disk that is asked to bring all to rest for one does it for all that wait."""
     found = [*paths]
-    if len(found) < _FEW:
-        for path in found:
-            sync(path)
-        return
-    from concurrent.futures import ThreadPoolExecutor  # it takes longer to load than few files to sync
+    if len(found) >= _FEW:
+        with suppress(RuntimeError):  # no thread can be begun: Python ends, or the system has no more of them
+            from concurrent.futures import ThreadPoolExecutor  # it takes longer to load than few files to sync
 
-    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
-        for _ in pool.map(sync, found):
-            pass
+            with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+                for _ in pool.map(sync, found):
+                    pass
+            return
+    for path in found:
+        sync(path)
 
 
 def make_tract_folder(path: str, prefix: str) -> str:
