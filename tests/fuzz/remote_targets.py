@@ -15,13 +15,14 @@ from tract.opening import memory_repository
 from tract.remote.address import head_key, parse_address
 from tract.remote.fetch import fetch
 from tract.remote.finding import Asked
-from tract.remote.head import Head, HeadNote, NoteList, PackName, decode_head, encode_head
+from tract.remote.head import Head, HeadNote, PackName, decode_head, encode_head
 from tract.remote.intents import Wish, decode_intent, encode_intent
 from tract.remote.link import Link
 from tract.remote.packs import NewPack, decode_index, encode_pack, read_pack
 from tract.remote.transport import MemoryTransport
 from tract.storage.shallow import Cut
 from tract.storage.zstd import compress_record, decompress
+from tract.tree import Context
 
 _ID = bytes([7]) * 32
 _KEY = "v1/packs/ab/" + "ab" * 16
@@ -34,7 +35,7 @@ _HEAD = Head(
     by="ann",
     time=1_700_000_000_000_000,
     packs=(PackName(_KEY, 3, 900, 700, 5),),
-    folded={"priority": NoteList(_ID, (_ID, _ID))},
+    folded={"priority": Context(_ID, (_ID, _ID))},
     notes=(HeadNote("config", _ID, _ID),),
     cuts={_ID: Cut("parents", "2026-01-01")},
     refs={"refs/tags/v1": _ID, "refs/tags/gone": None},

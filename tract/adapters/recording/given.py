@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any, Literal, TypeAlias
 
@@ -46,6 +46,7 @@ class Given:
     format: RecordFormat
     items: Sequence[JSON]
     keys: Sequence[str | None] | None
+    _: KW_ONLY
     instructions: int = 0
     beside: int = 0
     before: int = 0
@@ -110,7 +111,7 @@ def given_items(
     if system:
         body = (*system, *body)
         keys = None if keys is None else [*[None] * len(system), *keys]
-    return Given(format, body, keys, instructions, len(system))  # type: ignore[arg-type]  # it is one of them
+    return Given(format, body, keys, instructions=instructions, beside=len(system))  # type: ignore[arg-type]  # it is one of them
 
 
 def _missing(format: str) -> JSON:
