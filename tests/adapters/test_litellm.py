@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -25,9 +26,10 @@ QUESTION = [{"role": "user", "content": "How hot is tea?"}]
 
 
 @pytest.fixture(scope="module")
-def litellm() -> Any:
+def litellm() -> Iterator[Any]:
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
-    return pytest.importorskip("litellm")
+    yield pytest.importorskip("litellm")
+    gc.collect()  # the event loops and sockets that it leaves are not to fail the tests that follow
 
 
 @pytest.fixture

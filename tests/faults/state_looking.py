@@ -105,8 +105,7 @@ class LookingMachine(WritingMachine):
     def gc(self, at: int, days: int, aggressive: bool) -> None:
         self._handle(at).tract.gc(orphan_retention_days=days, aggressive=aggressive)
         if not days:
-            for model in self.tracts.values():
-                model.collect()
+            self._collect()
 
     @precondition(lambda self: self.steps % 4 == 0)
     @rule()

@@ -130,6 +130,13 @@ class StoreMachine(RuleBasedStateMachine):
         model = self.tracts.setdefault(name, TractModel(name))
         self.handles.append(Handle(opened, HandleModel(model, on_moved == "append")))
 
+    def _collect(self, *, killed: bool = False) -> None:
+        """What a gc that keeps nothing for days does to the models."""
+        for model in self.tracts.values():
+            model.collect(killed=killed)
+        for handle in self.handles:
+            handle.model.is_unsure = True
+
     def _watcher(self, name: str) -> Tract:
         """A handle of our own, which looks at the tract after every step."""
         if name not in self.watchers:

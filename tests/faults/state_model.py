@@ -96,6 +96,10 @@ class TractModel:
         """The newest note of every message that has one."""
         return {id: notes[-1] for id, notes in self.notes.items()}
 
+    def hidden(self) -> frozenset[str]:
+        """The messages that no model is sent."""
+        return frozenset(id for id, priority in self.priorities().items() if priority is Priority.SKIP)
+
     def priority(self, commit: str, priorities: dict[str, Priority] | None = None) -> Priority:
         standard = Priority.PINNED if self.commits[commit].said.role == "system" else Priority.NORMAL
         return (self.priorities() if priorities is None else priorities).get(commit, standard)
@@ -140,20 +144,39 @@ def _with(before: tuple[Entry, ...], id: str, said: Said, target: str | None) ->
 
 @dataclass
 class HandleModel:
-    """What one open tract knows of where its branches are; a branch that is not in *seen* it never looked at, and *place* is the one HEAD was on."""
+    """What one open tract knows of where its branches are and of what was *hidden*; a branch that is not in *seen* it never looked at, and *place* is the one HEAD was on.
+
+    A gc that drops commits may drop the notes that say what was hidden: *is_unsure* then, and what comes after is told too often rather than not at all.
+    """
 
     tract: TractModel
     appends: bool
     seen: dict[str, str | None] = field(default_factory=dict)
     place: str | None = None
+    hidden: frozenset[str] = frozenset()
+    is_unsure: bool = False
 
     def look(self) -> None:
         self.seen[self.tract.branch] = self.tract.tip
         self.place = self.tract.branch
+        self.look_at_notes()
+
+    def look_at_notes(self) -> None:
+        self.hidden, self.is_unsure = self.tract.hidden(), False
+
+    def annotate(self, message: str, priority: Priority) -> None:
+        """A note of its own, after which it knows what is hidden, but for what others brought back before."""
+        knows = self.hidden <= self.tract.hidden()
+        self.tract.annotate(message, priority)
+        if knows:
+            self.hidden = self.tract.hidden()
 
     @property
     def is_stale(self) -> bool:
-        """Whether the branch moved since this handle looked, and it wants to be told."""
+        """Whether the branch moved since this handle looked, or a message came back into its context, and it wants to be told."""
         branch = self.tract.branch
-        elsewhere = self.place not in (None, branch)
-        return not self.appends and (elsewhere or (branch in self.seen and self.seen[branch] != self.tract.tip))
+        if self.appends or self.place not in (None, branch):
+            return not self.appends
+        back = self.hidden - self.tract.hidden()
+        has_back = any(entry.id in back for entry in self.tract.context(self.tract.tip))
+        return branch in self.seen and (has_back or self.seen[branch] != self.tract.tip)

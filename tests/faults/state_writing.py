@@ -32,8 +32,10 @@ from tests.making import move_ref
 from tract import Priority, Tract
 from tract.errors import BranchExistsError, RefMovedError, TagExistsError
 from tract.history.branch import create_branch, switch_branch
-from tract.refs.names import HEADS
+from tract.refs.names import HEADS, NOTES
 from tract.refs.store import ANY
+
+PRIORITIES = NOTES + "priority"
 
 
 class WritingMachine(StoreMachine):
@@ -55,10 +57,16 @@ class WritingMachine(StoreMachine):
             tip, branch = handle.model.tract.tip, HEADS + handle.model.tract.branch
             with pytest.raises(RefMovedError) as caught:
                 act()
-            assert caught.value.actual == (branch if caught.value.ref == "HEAD" else tip)
+            assert caught.value.ref == PRIORITIES or caught.value.actual == (
+                branch if caught.value.ref == "HEAD" else tip
+            )
             handle.model.look()  # it was told
             return
-        handle.model.tract.append(act(), said, targets)
+        try:
+            handle.model.tract.append(act(), said, targets)
+        except RefMovedError as exc:
+            if exc.ref != PRIORITIES or not handle.model.is_unsure:
+                raise
         handle.model.look()
 
     @rule(at=AT, said=SAID)
@@ -115,7 +123,7 @@ class WritingMachine(StoreMachine):
     def batch(self, at: int, steps: list[tuple[Any, ...]], fails: bool, meanwhile: str) -> None:
         handle = self._handle(at)
         model, seen, place = handle.model.tract, dict(handle.model.seen), handle.model.place
-        start, stale = model.tip, handle.model.is_stale
+        start, stale, unsure = model.tip, handle.model.is_stale, handle.model.is_unsure
         trial = replace(model, branches=dict(model.branches), commits=dict(model.commits), lives=dict(model.lives))
         ids: list[str] = []
         notes: list[tuple[str, Priority]] = []
@@ -132,8 +140,9 @@ class WritingMachine(StoreMachine):
             assert not (stale and ids)
             handle.model.seen, handle.model.place = seen, place
             return
-        except RefMovedError:
-            assert (stale and any(step[0] != "annotate" for step in steps)) or (ids and model.tip != start)
+        except RefMovedError as exc:
+            is_told = stale or (unsure and exc.ref == PRIORITIES)
+            assert (is_told and any(step[0] != "annotate" for step in steps)) or (ids and model.tip != start)
             handle.model.look()
             return
         assert not fails
@@ -146,6 +155,8 @@ class WritingMachine(StoreMachine):
             targets = [one.target and anew.get(one.target, one.target) for one in made]
             model.append(list(landed.commits), [one.said for one in made], targets)
             handle.model.look()
+        elif notes:
+            handle.model.look_at_notes()
 
     def _play_in_batch(
         self,
@@ -193,7 +204,7 @@ class WritingMachine(StoreMachine):
             return
         message = messages[which % len(messages)]
         handle.tract.annotate(message, priority, reason="why not")
-        handle.model.tract.annotate(message, priority)
+        handle.model.annotate(message, priority)
 
     def _kept(self, handle: Handle, which: int) -> str:
         """A commit that is there; the first one is made now."""

@@ -123,8 +123,7 @@ class CrashingMachine(LookingMachine):
         elif step[0] == "annotate":
             model.annotate(messages[step[1] % len(messages)], step[2])
         elif not step[1]:
-            for each in self.tracts.values():
-                each.collect()
+            self._collect()
 
     def _adopt_what_landed(self, model: TractModel, step: tuple[Any, ...], messages: list[str]) -> None:
         """What was not acknowledged has happened as a whole, or not at all."""
@@ -138,8 +137,7 @@ class CrashingMachine(LookingMachine):
             if len(watcher.get_annotations(message)) != len(model.notes.get(message, [])):
                 self._adopt(model, step, [], messages)
         elif step[0] == "gc" and not step[1]:
-            for each in self.tracts.values():
-                each.collect(killed=True)
+            self._collect(killed=True)
 
 
 def run(examples: int, steps: int, *, same: bool) -> None:
