@@ -116,6 +116,22 @@ def test_a_handle_may_bring_a_message_back_itself_but_not_beside_others_that_did
     assert ["a", "b", "c", "d", "f"] == texts(agent)
 
 
+def test_a_batch_of_notes_alone_does_not_take_what_others_brought_back_for_seen(tmp_path):
+    agent, other = pair(tmp_path, "a", "b", "c")
+    other.annotate("HEAD~1", "skip")
+    assert ["a", "c"] == texts(agent)
+
+    other.annotate("HEAD~1", "normal")
+    with agent.batch():
+        agent.annotate("HEAD", "skip")
+        agent.annotate("HEAD", "normal")
+    with pytest.raises(RefMovedError, match="refs/notes/priority"):
+        agent.user("d")
+    agent.user("e")
+
+    assert ["a", "b", "c", "e"] == texts(agent)
+
+
 @pytest.mark.parametrize("appends", [True, False])
 def test_a_batch_does_not_land_behind_a_message_that_others_brought_back(appends, tmp_path):
     agent, other = pair(tmp_path, "a", "b", "c")

@@ -159,15 +159,13 @@ class HandleModel:
     def look(self) -> None:
         self.seen[self.tract.branch] = self.tract.tip
         self.place = self.tract.branch
-        self.look_at_notes()
-
-    def look_at_notes(self) -> None:
         self.hidden, self.is_unsure = self.tract.hidden(), False
 
-    def annotate(self, message: str, priority: Priority) -> None:
-        """A note of its own, after which it knows what is hidden, but for what others brought back before."""
-        knows = self.hidden <= self.tract.hidden()
-        self.tract.annotate(message, priority)
+    def annotate(self, *notes: tuple[str, Priority]) -> None:
+        """Notes of its own, after which it knows what is hidden, but for what others brought back before."""
+        knows = self.hidden <= self.tract.hidden() or self.is_unsure
+        for message, priority in notes:
+            self.tract.annotate(message, priority)
         if knows:
             self.hidden = self.tract.hidden()
 

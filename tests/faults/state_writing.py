@@ -148,15 +148,12 @@ class WritingMachine(StoreMachine):
         assert not fails
         assert not ids or handle.model.appends or (not stale and model.tip == start)
         anew = dict(zip(ids, landed.commits, strict=True))
-        for message, priority in notes:
-            model.annotate(anew.get(message, message), priority)
+        handle.model.annotate(*((anew.get(message, message), priority) for message, priority in notes))
         if ids:
             made = [trial.commits[id] for id in ids]
             targets = [one.target and anew.get(one.target, one.target) for one in made]
             model.append(list(landed.commits), [one.said for one in made], targets)
             handle.model.look()
-        elif notes:
-            handle.model.look_at_notes()
 
     def _play_in_batch(
         self,
@@ -204,7 +201,7 @@ class WritingMachine(StoreMachine):
             return
         message = messages[which % len(messages)]
         handle.tract.annotate(message, priority, reason="why not")
-        handle.model.annotate(message, priority)
+        handle.model.annotate((message, priority))
 
     def _kept(self, handle: Handle, which: int) -> str:
         """A commit that is there; the first one is made now."""

@@ -61,10 +61,14 @@ class OpenBatch:
         self._outer = outer
         self._owner = _owner()
         self._is_open = True
+        self._knows_hidden = True
 
-    def check_seen(self) -> None:
-        """RefMovedError where others brought a message back, or took the branch away, since the batch began; only for the holder of the lock."""
+    def check_seen(self, moves_branch: bool) -> None:
+        """RefMovedError where the batch *moves_branch* and others brought a message back, or took the branch away, since it began; only for the holder of the lock."""
         repo = self._handle._repo
+        if not moves_branch:
+            self._knows_hidden = self._handle._seen.knows_hidden(repo, note_tip(repo, PRIORITY))
+            return
         self._begun.check_branch(repo)
         if self._handle._on_moved != "append":
             self._begun.check_priorities(repo, repo.head()[1])
@@ -298,7 +302,8 @@ class Handle:
             if landed == self._repo.ref(name):
                 self._seen.tips[name] = landed
         self._seen.place, self._seen.last = one._seen.place, one._seen.last
-        self._seen.look_at_notes(self._repo)
+        if one._knows_hidden:
+            self._seen.look_at_notes(self._repo)
 
     def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
         """Whether what was made on the commit *was* may land on *now*, where the branch is."""

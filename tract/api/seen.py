@@ -62,8 +62,12 @@ class Seen:
         tip = note_tip(repo, PRIORITY)
         if self.priorities is not ANY and tip is not None:
             parents = repo.commit(tip).parents
-            if not brought_back(repo, self.priorities, parents[0] if parents else None):
+            if self.knows_hidden(repo, parents[0] if parents else None):
                 self.look_at_notes(repo)
+
+    def knows_hidden(self, repo: Repository, tip: ObjectId | None) -> bool:
+        """Whether the priorities at *tip* bring back no message that was hidden when the handle looked."""
+        return self.priorities is ANY or not brought_back(repo, self.priorities, tip)
 
     def expected(self, repo: Repository, branch: str | None, tip: ObjectId | None, *, appends: bool) -> Expected:
         """Where the branch must be for this handle to move it, where HEAD is on *branch* at *tip*; ANY where it never looked, or *appends*."""

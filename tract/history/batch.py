@@ -70,19 +70,19 @@ class Batch:
         return tuple(id for id in made if self.repo.commit(id).operation is not CommitOperation.NOTE)
 
     def land(
-        self, *, reason: str, follows: Follows | None = None, check: Callable[[], None] | None = None
+        self, *, reason: str, follows: Follows | None = None, check: Callable[[bool], None] | None = None
     ) -> dict[ObjectId, ObjectId]:
         """Write everything, in one transaction, and say which commits were made again under which ids.
 
         RefMovedError when a branch moved meanwhile, unless *follows* allows to make the batch's commits again on what is there now; nothing is written then.
         Notes that others wrote meanwhile stay: the batch's own go on top of them.
-        *check* is called when the lock is held, where the batch moves a branch, and raises what else is in its way.
+        *check* is called when the lock is held, with whether the batch moves a branch, and raises what else is in its way.
         """
         edits = self._refs.edits()
         about_head = any(self._local(edit).startswith((HEAD, HEADS)) for edit in edits)
         with transaction(self._base, reason, moves="head" if about_head else "refs") as tx:
-            if check is not None and about_head:
-                check()
+            if check is not None:
+                check(about_head)
             moved = [edit for edit in edits if self._base.refs.read(edit.name) != edit.expected]
             anew: dict[ObjectId, ObjectId] = {}
             for edit in moved:
