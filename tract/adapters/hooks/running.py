@@ -18,7 +18,12 @@ _MOST_LOGGED = 64 << 10
 
 
 def run_hook(arguments: list[str], text: str, environment: Mapping[str, str]) -> None:
-    """Do what ``tract [-C folder] hooks run [program] [--scan]`` is to do with the event *text*; whatever happens, nothing is raised and nothing printed."""
+    """Do what ``tract [-C folder] hooks run [program] [--scan]`` is to do with the event *text*; whatever happens, nothing is raised and nothing printed.
+
+    Where TRACT_READ_ONLY is set that is nothing: a later turn brings it.
+    """
+    if environment.get("TRACT_READ_ONLY", "") not in ("", "0"):
+        return
     folder = os.getcwd()
     while arguments[0] == "-C":
         _, given, *arguments = arguments
@@ -40,9 +45,7 @@ def record_event(
     author: str | None = None,
     scan: bool = False,
 ) -> Recorded | None:
-    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered, and where TRACT_READ_ONLY is set: a later turn brings it."""
-    if environment.get("TRACT_READ_ONLY", "") not in ("", "0"):
-        return None
+    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered."""
     try:
         repo = open_repository(
             store,
