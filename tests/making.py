@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from tract import CompiledContext, Session, Tract
@@ -83,3 +84,10 @@ def family(session: Session, *work: str) -> tuple[Tract, Tract]:
 def move_ref(repo: Repository, name: str, new: ObjectId | None, *, expected: Expected = ANY, reason: str) -> None:
     """Put the ref *name* on *new*, or delete it, in an operation of its own."""
     move_refs(repo, [RefMove(name, new, expected)], reason=reason)
+
+
+def classes_in(path: Path) -> list[type[Any]]:
+    """The classes that the module of tract at *path* declares."""
+    parts = path.relative_to(Path(__file__).resolve().parents[1]).with_suffix("").parts
+    module = __import__(".".join(part for part in parts if part != "__init__"), fromlist=["_"])
+    return [one for one in vars(module).values() if isinstance(one, type) and one.__module__ == module.__name__]

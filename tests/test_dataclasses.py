@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from tests.making import classes_in
 from tract import dataclass as values
 from tract.dataclass import KW_ONLY as KW_ONLY
 
@@ -97,13 +98,7 @@ def described(cls: type[Any]) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", USERS, ids=[path.relative_to(ROOT / "tract").as_posix() for path in USERS])
 def test_every_dataclass_of_tract_is_what_the_standard_library_makes_of_it(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    module = __import__(".".join(part for part in parts if part != "__init__"), fromlist=["_"])
-    declared = [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and one.__module__ == module.__name__ and "__dataclass_fields__" in vars(one)
-    ]
+    declared = [one for one in classes_in(path) if "__dataclass_fields__" in vars(one)]
 
     for cls in declared:
         assert described(standard_of(cls, path)) == described(cls)

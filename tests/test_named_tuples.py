@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 
 import pytest
 
+from tests.making import classes_in
 from tract.named_tuple import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -73,13 +74,7 @@ def described(cls: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("path", USERS, ids=[path.relative_to(ROOT / "tract").as_posix() for path in USERS])
 def test_every_named_tuple_of_tract_is_what_the_standard_library_makes_of_it(path):
-    parts = path.relative_to(ROOT).with_suffix("").parts
-    module = __import__(".".join(part for part in parts if part != "__init__"), fromlist=["_"])
-    declared = [
-        one
-        for one in vars(module).values()
-        if isinstance(one, type) and one.__module__ == module.__name__ and issubclass(one, NamedTuple)
-    ]
+    declared = [one for one in classes_in(path) if issubclass(one, NamedTuple)]
 
     assert declared
     for cls in declared:
