@@ -173,7 +173,7 @@ SHARED_NAMES = {
     "journal": "the file of the newest objects, read and examined",
     "land": "the step of a curation that commits",
     "looking": "what changes nothing",
-    "notes": "notes, in a history, a gc and a remote",
+    "notes": "notes, in a history and a remote",
     "opening": "how a store is opened",
     "pack": "the files of packed objects, read and examined",
     "plan": "the step that only looks",
@@ -190,12 +190,9 @@ SHARED_NAMES = {
     "workspace": "what a command works with",
 }
 
-# These are about different things, and one of them needs another name.
-UNRELATED_NAMES = {"branches", "kinds", "lines", "model", "operations", "run", "settings"}
-
 
 def test_files_of_one_name_are_about_one_thing() -> None:
     rooms = [path.relative_to(ROOT / "tract") for path in MODULES if path.name != "__init__.py"]
     counts = Counter(place.stem for place in rooms if not place.as_posix().startswith(NAMED_AFTER))
 
-    assert SHARED_NAMES.keys() | UNRELATED_NAMES == {name for name, count in counts.items() if count > 1}
+    assert SHARED_NAMES.keys() == {name for name, count in counts.items() if count > 1}

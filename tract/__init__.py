@@ -22,7 +22,7 @@ _HOMES = {
     "tract.events.event": ("Event",),
     "tract.agents.executor": ("ToolExecutor", "ToolResult"),
     "tract.agents.subject": ("Advice",),
-    "tract.agents.branches": ("BranchHealth",),
+    "tract.agents.other_branches": ("BranchHealth",),
     "tract.agents.health": ("CacheState", "Health", "RepeatedOutput"),
     "tract.agents.operation": ("Operation",),
     "tract.agents.builtin.archive": ("ArchivePolicy",),
@@ -44,7 +44,7 @@ _HOMES = {
     "tract.agents.policies": ("Calm", "Policy", "PolicyInfo", "PolicySkip", "register_policy_class"),
     "tract.agents.policy_log": ("PolicyLogEntry",),
     "tract.agents.proposals": ("Decision", "Proposal"),
-    "tract.agents.operations": ("operations",),
+    "tract.agents.operation_table": ("operations",),
     "tract.curation.listing": ("MessageInfo",),
     "tract.api.session": ("Session",),
     "tract.api.tract": ("Tract",),
@@ -208,7 +208,6 @@ if TYPE_CHECKING:
     from tract.agents.actions import ActionResult as ActionResult
     from tract.agents.actions import Autonomy as Autonomy
     from tract.agents.actions import PolicyAction as PolicyAction
-    from tract.agents.branches import BranchHealth as BranchHealth
     from tract.agents.builtin.archive import ArchivePolicy as ArchivePolicy
     from tract.agents.builtin.collect import GCPolicy as GCPolicy
     from tract.agents.builtin.compress import CompressPolicy as CompressPolicy
@@ -223,12 +222,13 @@ if TYPE_CHECKING:
     from tract.agents.health import Health as Health
     from tract.agents.health import RepeatedOutput as RepeatedOutput
     from tract.agents.operation import Operation as Operation
-    from tract.agents.operations import operations as operations
+    from tract.agents.operation_table import operations as operations
     from tract.agents.orchestrator import OrchestratorCallbacks as OrchestratorCallbacks
     from tract.agents.orchestrator import OrchestratorConfig as OrchestratorConfig
     from tract.agents.orchestrator import OrchestratorResult as OrchestratorResult
     from tract.agents.orchestrator import StepResult as StepResult
     from tract.agents.orchestrator import TriggerConfig as TriggerConfig
+    from tract.agents.other_branches import BranchHealth as BranchHealth
     from tract.agents.planner import Plan as Plan
     from tract.agents.policies import Calm as Calm
     from tract.agents.policies import Policy as Policy

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tract.adapters.transcripts import Conversation, Reading, read_transcript
-from tract.adapters.transcripts.model import Found, Report
+from tract.adapters.transcripts.conversations import Found, Report
 from tract.adapters.transcripts.readers.claude_code import read_claude_code
 
 SAMPLE = Path(__file__).parents[2] / "docs" / "samples" / "claude-code.jsonl"

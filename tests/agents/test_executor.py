@@ -13,7 +13,7 @@ import pytest
 from tests.making import call, make_tract, texts
 from tract import ToolExecutor, ToolResult, Tract, operations
 from tract.agents.operation import Argument, Operation
-from tract.agents.settings import set_autonomy
+from tract.agents.policy_settings import set_autonomy
 from tract.errors import ActionError, CherryPickError, ClosedError
 
 

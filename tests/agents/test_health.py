@@ -14,7 +14,7 @@ import pytest
 from tests.making import Words, call, make_tract, texts
 from tract import Action, Advice, Health, Tract
 from tract.agents.health import HealthTable
-from tract.agents.operations import execute
+from tract.agents.operation_table import execute
 from tract.compile.messages import message_in_payload
 from tract.config import TractConfig
 from tract.errors import BranchNotFoundError

@@ -12,7 +12,7 @@ from tests.llm.asking import every_protocol, make_client
 from tests.llm.server import LLMServer, text
 from tests.making import make_tract, texts
 from tract import LLMResponse, ToolExecutor, Tract
-from tract.agents.settings import set_autonomy
+from tract.agents.policy_settings import set_autonomy
 from tract.llm.client import ProviderClient
 
 _NUMBERS = count()

@@ -12,7 +12,7 @@ from tests.making import call, make_tract, texts
 from tract import CompressPolicy, Plan, Tract
 from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
-from tract.agents.operations import execute
+from tract.agents.operation_table import execute
 from tract.config import TractConfig
 from tract.errors import ActionError
 

@@ -371,7 +371,7 @@ def test_a_class_that_is_not_known_here_is_told_and_where_it_is_required_nothing
 def test_a_store_that_names_a_class_of_the_system_s_runs_nothing(tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from tract.agents.settings import AgentSettings, PolicySetting, write_settings
+    from tract.agents.policy_settings import AgentSettings, PolicySetting, write_settings
 
     with make_tract("a", path=tmp_path) as t:
         kept = PolicySetting("x", "os:system", {"command": "true"})

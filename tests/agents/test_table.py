@@ -10,7 +10,7 @@ import pytest
 
 from tests.making import call, make_tract, texts
 from tract import Action, ActionResult, Tract
-from tract.agents.operations import execute
+from tract.agents.operation_table import execute
 
 
 def run(t: Tract, name: str, /, **arguments: Any) -> ActionResult:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tract.adapters.transcripts.model import Turn
+from tract.adapters.transcripts.conversations import Turn
 from tract.dataclass import replace
 from tract.history.compression import NewSummary, commit_compression, compress_reason
 from tract.history.context import context_at, entries

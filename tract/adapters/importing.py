@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
-from tract.adapters.transcripts.model import Branch, Child, Conversation
+from tract.adapters.transcripts.conversations import Branch, Child, Conversation
 from tract.dataclass import replace
 from tract.errors import ImportFormatError
 from tract.history.batch import Batch

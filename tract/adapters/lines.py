@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from tract.adapters.transcripts.model import Branch, Turn
+from tract.adapters.transcripts.conversations import Branch, Turn
 from tract.dataclass import replace
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, check_limits, write_commits

@@ -18,7 +18,8 @@ from typing import Any, TypeAlias
 from tract.agents.actions import Action, ActionResult, Autonomy, least_autonomy, needs_approval
 from tract.agents.asking import wrong_with
 from tract.agents.builtin.selection import note_of_range
-from tract.agents.operations import checked, execute, risk_of, settled
+from tract.agents.operation_table import checked, execute, risk_of, settled
+from tract.agents.policy_settings import store_id
 from tract.agents.preview import concerned, preview
 from tract.agents.proposals import (
     Proposal,
@@ -31,7 +32,6 @@ from tract.agents.proposals import (
     decide,
     proposal_named,
 )
-from tract.agents.settings import store_id
 from tract.agents.stale import first_difference, overtaken, subjects_at, tell_of, tell_stale
 from tract.agents.target import TractLike
 from tract.dataclass import replace

@@ -10,8 +10,8 @@ from typing import Any
 
 from tract.agents.actions import Action, check_autonomy
 from tract.agents.policies import Calm, Policy, PolicySkip, is_builtin, wrong_calm
+from tract.agents.policy_settings import AgentSettings
 from tract.agents.roster import Member, member_of
-from tract.agents.settings import AgentSettings
 from tract.dataclass import replace
 from tract.errors import ActionError, PolicyExecutionError, TractError
 from tract.objects.id import ObjectId

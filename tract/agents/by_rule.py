@@ -8,7 +8,7 @@ from tract.agents.acting import act, pinned_down
 from tract.agents.actions import Action, needs_approval
 from tract.agents.hands import ORIGIN, outcome_of
 from tract.agents.health import Health
-from tract.agents.operations import checked, risk_of
+from tract.agents.operation_table import checked, risk_of
 from tract.agents.orchestrator import StepResult, change_status
 from tract.agents.preview import concerned
 from tract.agents.proposals import ProposalTable, Wish

@@ -25,10 +25,10 @@ from tract.agents.actions import (
 )
 from tract.agents.changing import doubt_of
 from tract.agents.operation import Profile, includes
-from tract.agents.operations import Call, check_profile, execute, operation_named, risk_of
+from tract.agents.operation_table import Call, check_profile, execute, operation_named, risk_of
+from tract.agents.policy_settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.proposals import ProposalTable, Wish
 from tract.agents.schemas import check_prefix
-from tract.agents.settings import DEFAULT_AUTONOMY, SettingsTable, is_foreign
 from tract.agents.target import TractLike
 from tract.dataclass import dataclass, replace
 from tract.errors import ActionError, ClosedError, TractError

@@ -24,10 +24,10 @@ from tract.agents.asking import Asking, Watch, needs_model, only_looking, runs_a
 from tract.agents.limits import OverTimeError, run_within
 from tract.agents.policies import PolicySkip
 from tract.agents.policy_log import Outcome, Trigger, Want, add_log_entry, write_log_entry
+from tract.agents.policy_settings import AgentSettings
 from tract.agents.proposals import OnProposal, Proposal, ProposalTable, Wish
 from tract.agents.rest import Rest
 from tract.agents.roster import Member, Roster, read_looks, save_looks
-from tract.agents.settings import AgentSettings
 from tract.agents.stale import tell_stale
 from tract.agents.standing import is_standing
 from tract.agents.target import TractLike

@@ -9,7 +9,7 @@ from tract.agents.acting import propose
 from tract.agents.actions import Action, ActionResult, Autonomy, Risk
 from tract.agents.executor import ToolExecutor
 from tract.agents.operation import Profile
-from tract.agents.operations import execute
+from tract.agents.operation_table import execute
 from tract.agents.proposals import Proposal, ProposalTable, Wish
 from tract.agents.schemas import ToolFormat
 from tract.agents.target import TractLike

@@ -11,9 +11,9 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from tract.agents.advice import advise
-from tract.agents.branches import BranchHealth, BranchTable, look_at_branches
 from tract.agents.leftout import KEPT_TURNS
 from tract.agents.measures import Measures, Share
+from tract.agents.other_branches import BranchHealth, BranchTable, look_at_branches
 from tract.agents.subject import Advice, Subject
 from tract.compile.snapshot import Snapshot
 from tract.compile.totals import ContextTotals, newest_usage, snapshot_totals

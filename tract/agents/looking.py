@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tract.agents.actions import ActionResult
-from tract.agents.lines import NONE, WITHHELD, WORDS, commit_line, is_withheld
+from tract.agents.excerpts import NONE, WITHHELD, WORDS, commit_line, is_withheld
 from tract.agents.operation import Argument, Operation
 from tract.agents.subject import Advice
 from tract.agents.target import TractLike

@@ -20,9 +20,9 @@ from tract.agents.actions import Action, ActionResult, Autonomy, without_name
 from tract.agents.health import Health
 from tract.agents.ledger import TRACT, TractNote
 from tract.agents.operation import Profile
-from tract.agents.operations import check_profile
+from tract.agents.operation_table import check_profile
+from tract.agents.policy_settings import SettingsTable, check_autonomy, is_foreign
 from tract.agents.proposals import OnProposal, Proposal
-from tract.agents.settings import SettingsTable, check_autonomy, is_foreign
 from tract.dataclass import asdict, dataclass, field, replace
 from tract.errors import LockTimeoutError, ObjectCorruptError, OrchestratorError
 from tract.history.notes import ORCHESTRATOR

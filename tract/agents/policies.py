@@ -13,7 +13,7 @@ from importlib import import_module
 from typing import Any, Protocol, runtime_checkable
 
 from tract.agents.actions import Action
-from tract.agents.settings import PolicySetting
+from tract.agents.policy_settings import PolicySetting
 from tract.dataclass import dataclass, fields, is_dataclass
 from tract.errors import PolicyConfigError
 from tract.history.state import to_document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tract.agents.actions import Action
-from tract.agents.operations import checked
+from tract.agents.operation_table import checked
 from tract.agents.target import TractLike
 from tract.errors import TractError
 from tract.report.text import count_of

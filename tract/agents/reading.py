@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tract.agents.actions import ActionResult
-from tract.agents.lines import NONE, WORDS, commit_line, cut, is_withheld, message_data, message_line
+from tract.agents.excerpts import NONE, WORDS, commit_line, cut, is_withheld, message_data, message_line
 from tract.agents.looking import LISTED
 from tract.agents.operation import Argument, Operation
 from tract.agents.target import TractLike

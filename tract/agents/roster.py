@@ -13,7 +13,7 @@ from operator import attrgetter
 from blake3 import blake3
 
 from tract.agents.policies import TRIGGERS, Calm, Policy, PolicyInfo, build_policy, is_builtin, said_by
-from tract.agents.settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
+from tract.agents.policy_settings import AgentSettings, PolicySetting, SettingsTable, is_foreign
 from tract.errors import PolicyConfigError, TractError
 from tract.history.notes import POLICIES, note_tip
 from tract.named_tuple import NamedTuple

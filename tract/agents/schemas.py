@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from tract.agents.operation import Operation, Profile
-from tract.agents.operations import operations
+from tract.agents.operation_table import operations
 from tract.dataclass import replace
 from tract.errors import ActionError
 

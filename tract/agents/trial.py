@@ -7,7 +7,7 @@ from typing import Any
 
 from tract.agents.actions import Action
 from tract.agents.asking import evaluated
-from tract.agents.operations import execute
+from tract.agents.operation_table import execute
 from tract.agents.policies import Policy
 from tract.agents.policy_log import PolicyLogEntry
 from tract.compile.workspace import Workspace

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         StatusTable,
         TriggerConfig,
     )
-    from tract.agents.run import Run
+    from tract.agents.rounds import Run
     from tract.agents.runs import RunInfo
     from tract.agents.schedule import Schedule
     from tract.agents.underway import Target
@@ -95,7 +95,7 @@ class Orchestrating(Policing):
     def _orchestrate(
         self, reason: str, config: OrchestratorConfig | None = None, llm_callable: Any = None, *, collects: bool = True
     ) -> OrchestratorResult:
-        from tract.agents.run import Run, check_free
+        from tract.agents.rounds import Run, check_free
         from tract.llm.callables import as_client
 
         status = self._status()
@@ -112,7 +112,7 @@ class Orchestrating(Policing):
 
     def resume_orchestrator(self, *, config: OrchestratorConfig | None = None) -> OrchestratorResult | None:
         """Resume the run that was paused, on the context as it is now and within what is left of its limits; None if no run was under way."""
-        from tract.agents.run import Run
+        from tract.agents.rounds import Run
         from tract.agents.underway import Used
 
         settings, status = self._config_here(config), self._status()

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from tract.agents.firing import PolicyEngine, Target
     from tract.agents.policies import Policy, PolicyInfo
     from tract.agents.policy_log import PolicyLogEntry, Trigger
+    from tract.agents.policy_settings import AgentSettings, PolicySetting
     from tract.agents.proposals import OnProposal, Proposal
-    from tract.agents.settings import AgentSettings, PolicySetting
     from tract.curation.listing import MessageInfo
     from tract.objects.id import ObjectId
     from tract.repo import Repository
@@ -68,7 +68,7 @@ class Policing(Acting):
         *background*: what needs a model is done in a thread, not by the next ``compile``. *required*: without the class of a policy nothing is committed or compiled.
         PolicyConfigError for what is no policy, for two of one name, and for a parameter that cannot be kept.
         """
-        from tract.agents.settings import checked_changes
+        from tract.agents.policy_settings import checked_changes
 
         changes = checked_changes(
             autonomy=autonomy,
@@ -121,7 +121,7 @@ class Policing(Acting):
 
     def policies(self) -> list[PolicyInfo]:
         """The policies of the tract, in the order in which they are asked, and why one does nothing, where that is so."""
-        from tract.agents.settings import is_foreign
+        from tract.agents.policy_settings import is_foreign
 
         with self._access() as space:
             engine = self._engine_here()
@@ -205,7 +205,7 @@ class Policing(Acting):
     def autonomy_in_force(self) -> Autonomy:
         """The least of the tract's and the session's."""
         from tract.agents.actions import least_autonomy
-        from tract.agents.settings import DEFAULT_AUTONOMY, is_foreign
+        from tract.agents.policy_settings import DEFAULT_AUTONOMY, is_foreign
 
         settings = self._settings()
         own = (
@@ -345,7 +345,7 @@ class Policing(Acting):
             return self._engine_here().roster.settings.read(space.repo)
 
     def _change_settings(self, **changes: Any) -> None:
-        from tract.agents.settings import write_settings
+        from tract.agents.policy_settings import write_settings
 
         with self._access() as space:
             engine = self._engine_here()

@@ -136,7 +136,7 @@ class Session:
                 config = replace(config or repo.config, display_name=display_name)
             create_tract(repo, name, config)
             if self.autonomy is not None:
-                from tract.agents.settings import set_autonomy
+                from tract.agents.policy_settings import set_autonomy
 
                 set_autonomy(self._inside(name), self.autonomy)
             return self._handle(name, config)

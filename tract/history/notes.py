@@ -8,7 +8,7 @@
     refs/notes/key        a name that somebody else gave a commit (tract/history/keys.py)
     refs/notes/dropped    what the messages of a compression stated and its summary does not
     refs/notes/proposals  actions that wait for approval, and what became of them (tract/agents/proposals.py)
-    refs/notes/policies   the policies of the tract, and its autonomy (tract/agents/settings.py)
+    refs/notes/policies   the policies of the tract, and its autonomy (tract/agents/policy_settings.py)
     refs/notes/policy-log what policies did (tract/agents/policy_log.py)
     refs/notes/orchestrator whether the orchestrator runs, is paused or was stopped, and when it is to run (tract/agents/orchestrator.py)
     refs/notes/runs       what its runs did (tract/agents/orchestrator.py)

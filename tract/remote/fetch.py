@@ -26,7 +26,7 @@ from tract.remote.head import Head, HeadNote
 from tract.remote.link import Link, MissingPackError, nobody
 from tract.remote.notes import append_notes, by_namespace, note_lists, read_list
 from tract.remote.receive import Incoming, receive, receiving
-from tract.remote.settings import begin_settings, take_settings
+from tract.remote.settings_sync import begin_settings, take_settings
 from tract.remote.shallow import RemoteObjects, notes_of_head, shallow_objects
 from tract.repo import Repository
 from tract.storage.shallow import Cut

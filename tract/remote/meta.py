@@ -23,7 +23,7 @@ from tract.remote.link import KnownHead, Link
 from tract.remote.notes import with_needed
 from tract.remote.scan import refuse_secrets
 from tract.remote.sending import MOST_SWAPS, Sent, keep_sent, land_head, send_needed
-from tract.remote.settings import settings_here, settings_pushed, settings_to_push
+from tract.remote.settings_sync import settings_here, settings_pushed, settings_to_push
 from tract.repo import Repository
 
 _DEFAULT = "main"

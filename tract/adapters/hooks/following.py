@@ -18,7 +18,7 @@ from typing import BinaryIO, Protocol, TypeAlias
 
 from blake3 import blake3
 
-from tract.adapters.transcripts.model import Conversation, Found, Report
+from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.strictjson import Parser, Refused
 from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, compact_json, parse_json

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from tract.adapters.hooks.following import End, Mark, Reading, follow, load_mark, save_mark
-from tract.adapters.hooks.kinds import kind_of
+from tract.adapters.hooks.transcript_kinds import kind_of
 from tract.adapters.importing import Importer, ImportResult, call_tract
-from tract.adapters.transcripts.model import Conversation
+from tract.adapters.transcripts.conversations import Conversation
 from tract.config import Scan
 from tract.errors import ContentValidationError, ImportFormatError, LockTimeoutError, RefMovedError
 from tract.history.branch import cleaned_name, switch_branch

@@ -16,7 +16,7 @@ Readers are pure: a file goes in, values come out, and nothing here knows tract'
 
 from typing import TYPE_CHECKING
 
-from tract.adapters.transcripts.model import Branch, Child, Conversation, Problem, Reading, Turn
+from tract.adapters.transcripts.conversations import Branch, Child, Conversation, Problem, Reading, Turn
 
 if TYPE_CHECKING:
     from tract.adapters.transcripts.reader import read_transcript

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from tract.adapters.transcripts.model import Conversation, Format, Found, Reading, Report
+from tract.adapters.transcripts.conversations import Conversation, Format, Found, Reading, Report
 from tract.adapters.transcripts.parquet import MAGIC, read_rows
 from tract.adapters.transcripts.places import Places
 from tract.adapters.transcripts.shapes import NotFound, Place, Shapes, likely_key

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from tract.adapters.transcripts.conversations import Format, Found
 from tract.adapters.transcripts.formats import ROLES, among, is_message
-from tract.adapters.transcripts.model import Format, Found
 from tract.adapters.transcripts.strictjson import Refused
 from tract.dataclass import dataclass
 from tract.objects.message_format import JSON

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from tract.adapters.transcripts.conversations import Format
 from tract.adapters.transcripts.formats import is_message
-from tract.adapters.transcripts.model import Format
 from tract.adapters.transcripts.readers.aider import is_aider_history, read_aider
 from tract.adapters.transcripts.readers.bedrock import is_bedrock_message, read_bedrock
 from tract.adapters.transcripts.readers.chatgpt import is_chatgpt_conversation, read_chatgpt

@@ -89,7 +89,7 @@ def _of_tract(console: Console, store: str | None) -> list[_Setting]:
 
 def _autonomy(console: Console) -> list[_Setting]:
     """What policies and models may do without approval: the store keeps it beside the policies, so that it holds in every process at once."""
-    from tract.agents.settings import SettingsTable  # few tracts have policies
+    from tract.agents.policy_settings import SettingsTable  # few tracts have policies
 
     try:
         with console.open_repository() as repo:
@@ -101,7 +101,7 @@ def _autonomy(console: Console) -> list[_Setting]:
 
 
 def _change_autonomy(console: Console, value: str | None) -> None:
-    from tract.agents.settings import DEFAULT_AUTONOMY, check_autonomy, set_autonomy  # few tracts have policies
+    from tract.agents.policy_settings import DEFAULT_AUTONOMY, check_autonomy, set_autonomy  # few tracts have policies
 
     with console.open_repository() as repo:
         set_autonomy(repo, check_autonomy(value or DEFAULT_AUTONOMY))

@@ -7,8 +7,8 @@ import stat
 import sys
 
 from tract.adapters.hooks.parting import part_from_caller
+from tract.adapters.hooks.program_settings import Change, installed, settings_path, with_hooks, without_hooks
 from tract.adapters.hooks.programs import PROGRAMS
-from tract.adapters.hooks.settings import Change, installed, settings_path, with_hooks, without_hooks
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, is_terminal
 from tract.errors import ConfigError, NotARepositoryError, TractError

@@ -75,7 +75,7 @@ def _list(console: Console, tract: Tract, args: Args) -> None:
 def _named(tract: Tract, args: Args) -> Policy:
     """The policy of the tract that is meant, or a new one of one of tract's own classes."""
     from tract.agents.policies import build_policy
-    from tract.agents.settings import PolicySetting
+    from tract.agents.policy_settings import PolicySetting
 
     for one in tract.policies():
         if one.name == args.name:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tract.agents.operation import PROFILES, Operation, Profile
-from tract.agents.operations import operations
+from tract.agents.operation_table import operations
 from tract.agents.schemas import TOOL_FORMATS, tool_definitions
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console

@@ -15,7 +15,7 @@ import re
 from collections.abc import Iterator
 from itertools import groupby
 
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.building import numbered
 from tract.adapters.transcripts.strictjson import first_bad_byte
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from tract.adapters.transcripts.conversations import Branch, Report, Turn, read_time
 from tract.adapters.transcripts.formats import is_message, is_responses_item, message_flaw
-from tract.adapters.transcripts.model import Branch, Report, Turn, read_time
 from tract.objects.message_format import JSON, MessageFormat
 
 

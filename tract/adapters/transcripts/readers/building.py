@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tract.adapters.transcripts.model import Branch, Turn
+from tract.adapters.transcripts.conversations import Branch, Turn
 from tract.named_tuple import NamedTuple
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, read_time
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.readers.building import Node, answer, lines_of, model_config, result, tool_call
 from tract.objects.message_format import JSON
 

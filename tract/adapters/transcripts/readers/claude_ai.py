@@ -17,8 +17,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.readers.building import Node, lines_of, objects_in
 from tract.objects.message_format import JSON
 

@@ -33,8 +33,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.model import Conversation, Found, Report
 from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agent_files, agents_beside, inline_child
 from tract.adapters.transcripts.readers.claude_code_lines import lines_of_session
 from tract.adapters.transcripts.readers.claude_code_records import read_entries

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from typing import TYPE_CHECKING, TypeAlias
 
-from tract.adapters.transcripts.model import Branch, Child, Conversation, Found, Report
+from tract.adapters.transcripts.conversations import Branch, Child, Conversation, Found, Report
 from tract.adapters.transcripts.strictjson import Parser
 from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON

@@ -16,7 +16,7 @@ The main line leads to the last message of the file; every other end, where the 
 
 from __future__ import annotations
 
-from tract.adapters.transcripts.model import Branch, Report, Turn, read_time
+from tract.adapters.transcripts.conversations import Branch, Report, Turn, read_time
 from tract.adapters.transcripts.readers.claude_code_records import KEPT, Entry
 from tract.objects.message_format import JSON
 

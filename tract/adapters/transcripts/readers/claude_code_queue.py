@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 
-from tract.adapters.transcripts.model import Found, Report
+from tract.adapters.transcripts.conversations import Found, Report
 from tract.objects.message_format import JSON
 
 _COMMAND = re.compile(r"/[a-z][\w:-]*(\s.*)?\Z", re.DOTALL)

@@ -6,8 +6,8 @@ At the head of a file, where no message comes before, it is the start of a segme
 
 from __future__ import annotations
 
+from tract.adapters.transcripts.conversations import Found, Report
 from tract.adapters.transcripts.formats import among, message_flaw
-from tract.adapters.transcripts.model import Found, Report
 from tract.adapters.transcripts.readers.claude_code_queue import Queue
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.named_tuple import NamedTuple

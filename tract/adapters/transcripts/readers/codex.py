@@ -15,8 +15,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.formats import among, is_responses_item, message_flaw
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.readers.building import model_config, text_under
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind

@@ -19,8 +19,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
 from tract.adapters.transcripts.readers.gemini import user_part
 from tract.adapters.transcripts.strictjson import Refused, describe_kind

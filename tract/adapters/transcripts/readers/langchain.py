@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import message_flaw
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.message_format import JSON

@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.formats import decide_format, message_flaw, unknown_parts
-from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
 from tract.adapters.transcripts.strictjson import flaw
 from tract.objects.message_format import JSON, MessageFormat

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear, read_time
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report
 from tract.adapters.transcripts.formats import decide_format, is_message, message_flaw
-from tract.adapters.transcripts.model import Branch, Conversation, Found, Report
 from tract.adapters.transcripts.readers.messages import keep_beside, message_turn
 from tract.adapters.transcripts.readers.sharegpt import is_sharegpt_item, sharegpt_messages
 from tract.named_tuple import NamedTuple

@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn
 from tract.adapters.transcripts.formats import is_message
-from tract.adapters.transcripts.model import Branch, Conversation, Found, Report, Turn
 from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
 from tract.adapters.transcripts.readers.messages import SETTINGS, keep_beside, read_messages
 from tract.objects.message_format import JSON

@@ -24,7 +24,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 
-from tract.adapters.transcripts.model import Conversation, Found, Report, Turn, linear
+from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import describe_kind, flaw, parse
 from tract.objects.message_format import JSON

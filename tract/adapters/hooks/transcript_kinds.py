@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tract.adapters.hooks.following import End, Kind, Records, Stamps
-from tract.adapters.transcripts.model import Conversation, Found, Report
+from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.objects.message_format import JSON
 
 

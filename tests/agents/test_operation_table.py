@@ -9,7 +9,7 @@ import pytest
 
 from tests.making import call, make_tract, texts
 from tract import Action, ActionResult, Tract, operations
-from tract.agents.operations import checked, execute, risk_of, settled
+from tract.agents.operation_table import checked, execute, risk_of, settled
 from tract.errors import ActionError, ClosedError, CommitNotFoundError
 
 
