@@ -20,8 +20,9 @@ from tract.config import (
     read_retention,
     to_table,
 )
-from tract.errors import ConfigError
+from tract.errors import ConfigError, InvalidBranchNameError
 from tract.objects.codec import MAX_DEPTH, MAX_SIZE
+from tract.refs.names import name_problem
 from tract.settings import read_config, write_config
 
 NAME = st.text(min_size=1, max_size=20).filter(str.isprintable)
@@ -32,7 +33,7 @@ SETTINGS = st.builds(
     TractConfig,
     token_budget=st.none() | BUDGET,
     tokenizer_encoding=NAME,
-    default_branch=NAME,
+    default_branch=NAME.filter(lambda name: name_problem(name) is None),
     compile_cache_maxsize=st.integers(1, 1000),
     author=st.none() | NAME,
     record_scan=st.sampled_from([None, *SCANS]),
@@ -105,6 +106,20 @@ def test_an_action_may_be_given_by_name():
 def test_a_setting_that_makes_no_sense_is_refused(settings, problem):
     with pytest.raises(ConfigError, match=problem):
         TractConfig(**settings)
+
+
+@pytest.mark.parametrize("name", ["-5d", "../x", "a b", "HEAD"])
+def test_a_default_branch_that_no_branch_can_be_called_is_refused(name):
+    with pytest.raises(InvalidBranchNameError, match=f"'{name}' is not a branch name"):
+        TractConfig(default_branch=name)
+
+
+def test_a_file_with_such_a_default_branch_is_named(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text('default_branch = "-5d"\n')
+
+    with pytest.raises(ConfigError, match="config.toml': '-5d' is not a branch name: it begins with '-'"):
+        read_config(str(path))
 
 
 def test_an_unknown_action_is_refused_with_the_known_ones():

@@ -9,7 +9,7 @@ from typing import TypeAlias
 from blake3 import blake3
 
 from tract.config import TractConfig, from_table, to_table
-from tract.errors import ConfigError, TractError
+from tract.errors import ConfigError, InvalidBranchNameError, TractError
 from tract.refs.names import ref_path
 from tract.refs.ref_files import make_tract_folder
 from tract.storage import files
@@ -64,7 +64,7 @@ def read_config(path: str) -> TractConfig:
 
     try:
         return from_table(tomllib.loads(data.decode()))
-    except (ValueError, RecursionError, ConfigError) as exc:
+    except (ValueError, RecursionError, ConfigError, InvalidBranchNameError) as exc:
         raise ConfigError(f"'{path}': {exc}") from exc
 
 

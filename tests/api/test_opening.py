@@ -172,7 +172,7 @@ def test_the_config_is_kept_and_a_given_one_replaces_it(tmp_path):
         ({"durability": "maybe"}, ConfigError),
         ({"on_moved": "maybe"}, ConfigError),
         ({"config": TractConfig(tokenizer_encoding="nope"), "tokenizer": None}, TokenizerError),
-        ({"config": TractConfig(default_branch="../x")}, InvalidBranchNameError),
+        ({"branch": "../x"}, InvalidBranchNameError),
         ({"tokenizer": object()}, TokenizerError),
         ({"tokenizer": "o200k_base"}, TokenizerError),
         ({"config": {"token_budget": 5}}, ConfigError),

@@ -39,6 +39,7 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         (("diff", "main...side"), compression, "the two have no commit in common any more", PICK),
         (("rebase", "side"), compression, "nothing tells where the two parted", PICK),
         (("merge-base", "main", "side"), compression, "nothing tells where they parted", FAR),
+        (("merge-base", "--is-ancestor", "side", "main"), compression, "nothing tells whether the one reaches", FAR),
         (("cherry-pick", "main..side"), compression, "nothing tells where the two parted", PICK),
         (("cherry-pick", compression), compression, "", FAR),
         (("revert", "HEAD~1"), compression, "", FAR),
@@ -62,6 +63,13 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         assert (128, True) == (done.status, error.endswith(f"history behind {at[:16]} was cut on {TODAY}")), argv
         assert said in error, argv
         assert hint in told, argv
+
+
+def test_a_cut_leaves_the_answers_that_need_nothing_behind_it(cut: tuple[Any, list[str], str]) -> None:
+    run, _, compression = cut
+
+    assert 0 == run("merge-base", "--is-ancestor", compression, "main").status
+    assert 1 == run("merge-base", "--is-ancestor", "main", compression).status
 
 
 def test_show_says_what_is_not_known_any_more(cut: tuple[Any, list[str], str]) -> None:

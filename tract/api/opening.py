@@ -48,7 +48,6 @@ def check_before_creating(
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
     if config is not None:
         check_config(config)
-        branch_ref(config.default_branch)
     if tokenizer is not None:
         check_counter(tokenizer)
     elif config is not None:

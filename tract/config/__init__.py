@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from tract.dataclass import dataclass, field, fields, replace
 from tract.errors import ConfigError
 from tract.named_tuple import NamedTuple
+from tract.refs.names import branch_ref
 
 if TYPE_CHECKING:
     from tract.config.remote_config import RemoteConfig
@@ -169,6 +170,7 @@ class TractConfig:
                 raise ConfigError(f"{name} must be printable text, not {text!r}")
             if text is not None and len(text) > LONGEST_TEXT:
                 raise ConfigError(f"{name} must be no longer than {LONGEST_TEXT} characters")
+        branch_ref(self.default_branch)
         if self.compile_cache_maxsize < 1:
             raise ConfigError(f"compile_cache_maxsize must be 1 or more, not {self.compile_cache_maxsize}")
         _check_limit("max_message_size", self.max_message_size, _MOST_BYTES, " bytes")

@@ -135,11 +135,15 @@ def _by_date(id: ObjectId, commit: Commit | Outline) -> tuple[int, int, ObjectId
     return -commit.time, -commit.generation, id
 
 
-def cut_behind(repo: Repository, starts: Iterable[ObjectId]) -> ObjectId | None:
-    """The newest commit reachable from *starts* at which gc cut history; None where that goes back to its beginnings."""
-    if not repo.shallow.cuts:
+def cut_behind(repo: Repository, starts: Iterable[ObjectId], *, above: int = 0) -> ObjectId | None:
+    """The newest commit reachable from *starts* at which gc or a shallow clone cut history; None if nothing was cut.
+
+    Only commits of a generation higher than *above* count: behind a lower one lies no commit of that generation.
+    """
+    cuts = repo.shallow.cuts
+    if not cuts:
         return None
-    return next((id for id, _ in ancestors(repo, starts) if id in repo.shallow.cuts), None)
+    return next((id for id, commit in ancestors(repo, starts) if id in cuts and commit.generation > above), None)
 
 
 def is_ancestor(repo: Repository, ancestor: ObjectId, descendant: ObjectId) -> bool:

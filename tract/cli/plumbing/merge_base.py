@@ -12,13 +12,13 @@ from tract.history.reachability import merge_bases
 from tract.history.walk import cut_behind, is_ancestor
 from tract.revision import resolve_revision
 
-_DESCRIPTION = """Print the best common ancestor of A and B: one that both reach, and that no other such commit reaches. After criss-cross merges there are several; --all prints each.
+_DESCRIPTION = """Print the best common ancestor of A and B: a commit that both reach, and that no other such commit reaches. After criss-cross merges there can be several; --all prints each.
 
-With more than two commits, that of A and a merge of all the others, made or not.
+With more than two commits, print the best common ancestor of A and of a merge of all the others, whether such a merge exists or not.
 
-With --is-ancestor A B print nothing: the exit status tells whether B reaches A. A commit reaches itself.
+With --is-ancestor A B, print nothing: the exit status says whether B reaches A. A commit reaches itself.
 
-Exit status: 0; 1 where there is no common ancestor, or A is none of B; 128 where a revision names nothing, or history was cut and nothing tells."""
+Exit status: 0 if there is one; 1 if A and B have no common ancestor, or A is not an ancestor of B; 128 if a revision names nothing, or if history was cut so that the answer cannot be known."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -31,7 +31,12 @@ def run(console: Console, args: Args) -> int:
     with console.open_repository() as repo:
         one, *others = [resolve_revision(repo, text) for text in args.revisions]
         if args.is_ancestor:
-            return DONE if is_ancestor(repo, one, others[0]) else NEGATIVE
+            if is_ancestor(repo, one, others[0]):
+                return DONE
+            cut = cut_behind(repo, others, above=repo.commit(one).generation)
+            if cut is not None:
+                repo.check_history(cut, "nothing tells whether the one reaches the other")
+            return NEGATIVE
         found = merge_bases(repo, one, *others)
         cut = None if found else cut_behind(repo, [one, *others])
         if cut is not None:

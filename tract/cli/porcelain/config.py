@@ -14,7 +14,7 @@ from tract.config import REMOTE, BudgetAction, TractConfig, from_table, to_table
 from tract.dataclass import fields
 from tract.errors import ConfigError, NotARepositoryError, TractError
 from tract.named_tuple import NamedTuple
-from tract.refs.names import ROOT, branch_ref, ref_path, tract_prefix
+from tract.refs.names import ROOT, ref_path, tract_prefix
 from tract.settings import read_config, write_config
 from tract.tokens.counter import counter_named
 
@@ -152,7 +152,6 @@ def _change(console: Console, name: str, value: str | None) -> None:
     config = from_table(_with(table, name, None if value is None else read_value(value)))
     if name == "budget_action" and value is not None and config.budget is None:
         raise ConfigError("budget_action says what a token budget does, and there is none: set token_budget first")
-    branch_ref(config.default_branch)
     counter_named(config.tokenizer_encoding)
     write_config(_own_file(store, console.tract), config)
 

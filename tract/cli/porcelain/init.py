@@ -6,7 +6,6 @@ from tract.cli.command import DONE, USAGE, Args, Command, Param
 from tract.cli.console import Console
 from tract.config import BudgetAction, TokenBudgetConfig, TractConfig
 from tract.opening import create_repository, open_repository, store_path
-from tract.refs.names import branch_ref
 from tract.storage.files import is_there
 
 
@@ -25,7 +24,6 @@ def run(console: Console, args: Args) -> int:
         _settle(console, store, args)
     else:
         config = TractConfig(token_budget=_budget(args), default_branch=args.default_branch or "main")
-        branch_ref(config.default_branch)  # a name that is refused must leave nothing behind
         create_repository(store, config)
     if args.json:
         console.print_json({"path": store, "is_new": not exists})
