@@ -118,7 +118,7 @@ def test_a_file_with_such_a_default_branch_is_named(tmp_path):
     path = tmp_path / "config.toml"
     path.write_text('default_branch = "-5d"\n')
 
-    with pytest.raises(ConfigError, match="config.toml': '-5d' is not a branch name: it begins with '-'"):
+    with pytest.raises(ConfigError, match=r"config\.toml': '-5d' is not a branch name: it begins with '-'"):
         read_config(str(path))
 
 
