@@ -508,7 +508,7 @@ def test_a_stream_of_responses_that_ends_too_soon_is_kept_as_far_as_it_came(llm_
 
     assert ["user", "assistant"] == roles(t)
     assert "Hot." in t.compile().to_text()
-    assert {"partial": True} == t.log(limit=1)[0].metadata
+    assert {"partial": True, "response_id": "r1"} == t.log(limit=1)[0].metadata
 
 
 def test_a_stream_that_brings_nothing_keeps_the_question(llm_server):  # noqa: F811

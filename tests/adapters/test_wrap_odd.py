@@ -8,6 +8,7 @@ import copy
 import json
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.llm.asking import KEY
-from tests.llm.server import LLMServer, body, llm_process, llm_server, named, text  # noqa: F401  # fixtures
+from tests.llm.server import LLMServer, body, fail, llm_process, llm_server, named, text  # noqa: F401  # fixtures
 from tests.making import make_tract
 from tract import RecordWarning, Tract, TractConfig, wrap
 
@@ -251,3 +252,91 @@ def test_an_answer_that_was_cut_and_cannot_be_parsed_is_kept(llm_server):  # noq
     (answer,) = [info for info in t.log(limit=None) if info.metadata]
     assert ({"partial": True}, 7) == (answer.metadata, answer.usage.input_tokens)
     assert "LengthFinishReasonError" == t.get_content(t.records("llm_error")[0]).payload["error"]
+
+
+# What cannot be recorded
+
+
+FAILING: dict[str, Any] = {
+    "call": lambda client: ask(client),
+    "stream": lambda client: list(ask(client, stream=True)),
+    "program": lambda client: stopped_by_the_program(ask(client, stream=True)),
+    "helper": lambda client: stopped_by_the_program(client.chat.completions.stream(model="m", messages=QUESTION)),
+}
+
+
+def stopped_by_the_program(stream: Any) -> None:
+    with stream:
+        raise KeyError("mine")
+
+
+@pytest.mark.parametrize("on_failure", ["raise", "warn"])
+@pytest.mark.parametrize("way", FAILING)
+def test_an_error_comes_through_where_it_cannot_be_recorded_either(llm_server, way, on_failure):  # noqa: F811
+    llm_server.script({"call": fail(429), "stream": named("cut-stream-reset")}.get(way, "one two three"))
+    t = make_tract()
+    client = wrap(openai.OpenAI(api_key=KEY, base_url=llm_server.url, max_retries=0), t, on_failure=on_failure)
+    t.close()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # a program may have it so
+        with pytest.raises((openai.APIError, KeyError)) as caught:
+            FAILING[way](client)
+    client.close()
+
+    assert any("was closed" in note for note in caught.value.__notes__)
+
+
+@pytest.mark.parametrize(
+    ("bad", "why"),
+    [
+        ({"content": "b"}, "a message needs a role"),
+        ({"role": "user"}, "a message of role 'user' needs content"),
+        ({"role": 5, "content": "b"}, "a message's role must be text, not int"),
+        ({}, "a message must not be empty"),
+    ],
+)
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_message_that_cannot_be_read_is_told_and_costs_itself_only(llm_server, provider, bad, why):  # noqa: F811
+    llm_server.script("Hot.", "Very.")
+    t = make_tract()
+    messages = [QUESTION[0], bad, {"role": "user", "content": "c"}]
+    client = client_of(llm_server, t)
+    if provider == "anthropic":
+        _CLIENTS.append(anthropic.Anthropic(api_key=KEY, base_url=llm_server.address, max_retries=0))
+        client = wrap(_CLIENTS[-1], t)
+
+    with pytest.warns(RecordWarning, match=f"message 2 was left out: {why}") as told:
+        ask_with(client, messages)
+
+    assert ["How hot is tea?", "c"] == [content for role, content in raws(t) if role == "user"]
+    assert ["user", "user", "assistant"] == [role for role, _ in raws(t)][-3:]
+    assert 7 == t.log(limit=1)[0].usage.input_tokens
+    assert [__file__] == [one.filename for one in told]
+
+
+def ask_with(client: Any, messages: list[Any]) -> Any:
+    if isinstance(client, anthropic.Anthropic):
+        return client.messages.create(model="m", max_tokens=9, system="Be brief.", messages=messages)
+    return client.chat.completions.create(model="m", messages=messages)
+
+
+def test_an_error_is_recorded_where_a_message_cannot_be_read(llm_server):  # noqa: F811
+    llm_server.script(fail(400))
+    t = make_tract()
+
+    with pytest.warns(RecordWarning, match="message 2 was left out"), pytest.raises(openai.BadRequestError):
+        ask_with(client_of(llm_server, t), [QUESTION[0], {"content": "b"}])
+
+    assert [ASKED] == raws(t)
+    assert 400 == t.get_content(t.records("llm_error")[0]).payload["status"]
+
+
+def test_an_answer_that_does_not_say_whose_it_is_is_the_models(llm_server):  # noqa: F811
+    choice = {"index": 0, "finish_reason": "stop", "message": {"content": "Hot."}}
+    llm_server.script(body({"id": "c", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}))
+    t = make_tract()
+
+    ask(client_of(llm_server, t))
+
+    assert [ASKED, ("assistant", "Hot.")] == raws(t)

@@ -711,6 +711,34 @@ def test_a_content_goes_to_a_dict_and_back(content):
     assert content == t.get_content("HEAD")
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"role": "user"},
+        {"role": "assistant"},
+        {"role": "user", "content": None},
+        {"role": "user", "parts": [{"text": "a"}]},
+        {"role": 5, "content": "a"},
+        {"role": "", "content": "a"},
+        {"role": "user", "content": b"a"},
+        {"role": "user", "content": float("nan")},
+        {"role": "user", "content": "\ud800"},
+        {"role": "user", "content": "a", "more": object()},
+        {"content_type": "message", "message": {"role": "user"}},
+        {"content_type": "record", "kind": "k", "payload": {1: 2}},
+    ],
+    ids=repr,
+)
+def test_a_dict_is_no_content_where_commit_refuses_it(value):
+    with pytest.raises(ContentValidationError) as refused:
+        make_tract().commit(value)
+
+    with pytest.raises(ContentValidationError) as caught:
+        validate_content(value)
+
+    assert str(caught.value).split(" at ")[0] == str(refused.value).split(" at ")[0]
+
+
 def test_a_pydantic_model_says_which_field_it_refuses():
     pydantic = pytest.importorskip("pydantic")
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from tract.adapters.wrapping.exchange import Recorder, Records
+from tract.adapters.wrapping.exchange import Recorder
+from tract.adapters.wrapping.going_on import Records
 
 if TYPE_CHECKING:
 

@@ -12,7 +12,8 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 from tract.dataclass import dataclass, field, fields
 from tract.errors import ContentValidationError
-from tract.objects.kept import check_message, check_role, given_message_value, refuse_bytes
+from tract.objects.codec import encode
+from tract.objects.kept import check_message, check_role, check_sendable, given_message_value, refuse_bytes
 from tract.objects.message_format import JSON, detect_format, message_format
 
 
@@ -205,7 +206,7 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
     if isinstance(content, MessageContent):
         return given_message_value(content.message, content.format)
     if isinstance(content, dict):
-        return to_value(validate_content(content, types), types)
+        return to_value(_content_of(content, types), types)
     name = getattr(content, "content_type", None)
     if not isinstance(name, str) or types.get(name) is not type(content):
         name = next((known for known, cls in types.items() if cls is type(content)), None)
@@ -236,8 +237,18 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
     """The content that a dict stands for.
 
     One with ``content_type`` is that type; one with ``role`` is a provider's message, kept verbatim, whose format is seen from its shape.
-    Anything else is a ContentValidationError.
+    Anything else is a ContentValidationError, and so is what ``commit`` refuses: a message with nothing to send, and what is no JSON.
     """
+    content = _content_of(value, types)
+    kept = to_value(content, types)
+    if kept["content_type"] == "message":
+        check_sendable(kept["message"], kept["format"])
+    encode(kept)
+    return content
+
+
+def _content_of(value: Mapping[str, JSON], types: ContentTypes) -> Any:
+    """The content that a dict says it is, whatever is in it."""
     if type(value) is not dict and not isinstance(value, Mapping):
         raise ContentValidationError(f"content must be a dict or a content type, not {type(value).__name__}")
     if "content_type" in value:

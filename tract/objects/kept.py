@@ -120,3 +120,28 @@ def _at(place: str) -> str:
     if not place:
         return ""
     return f" at {place.lstrip('.')}" if len(place) <= 120 else f" at {place[:100].lstrip('.')}…"
+
+
+# What a message may have in the place of a content.
+_ASSISTANTS = ("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning")
+
+
+def check_sendable(message: Mapping[str, JSON], format: str) -> None:
+    """ContentValidationError for a message in which there is nothing to send."""
+    role = message.get("role")
+    if role is None or message.get("content") is not None or format == "responses":
+        return
+    if any(message.get(key) for key in _ASSISTANTS) or ("content" in message and role == "assistant"):
+        return  # an answer may be empty
+    keys = ", ".join(map(str, message))
+    nearest = _nearest_format(message, format)
+    raise ContentValidationError(f"a message of role '{role}' needs content (keys: {keys[:80]}); nearest is {nearest}")
+
+
+def _nearest_format(message: Mapping[str, JSON], format: str) -> str:
+    """The format that *message* looks most like, with the key under which it has what is said."""
+    if "parts" in message:
+        return "gemini, which has 'parts' and is not taken as a message"
+    if any(key in message for key in ("arguments", "output", "summary", "call_id")):
+        return "responses, whose items have a 'type'"
+    return f"{format}, which has 'content'"

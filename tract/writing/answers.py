@@ -37,12 +37,14 @@ class Answer(NamedTuple):
     """What an answer is committed as: a message, or the items of a response; with its usage and its model's settings.
 
     *others* are the messages of the choices behind the first, where several were asked for.
+    *id* is the name by which a later request may go on from it, where the provider keeps answers.
     """
 
     contents: tuple[MessageContent, ...]
     usage: Mapping[str, Any] | None = None
     generation_config: Mapping[str, Any] | None = None
     others: Sequence[Mapping[str, Any]] = ()
+    id: str | None = None
 
 
 def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
@@ -105,7 +107,8 @@ def _read_completion(value: Mapping[str, Any]) -> Answer:
     if not messages or not isinstance(messages[0], Mapping):
         raise ContentValidationError("the completion has no message in it")
     others = [without_nulls(other) for other in messages[1:] if isinstance(other, Mapping)]
-    return Answer((_message(messages[0], "openai"),), value.get("usage"), _settings(value), others)
+    said = {"role": "assistant", **without_nulls(messages[0])}  # some servers leave out whose it is
+    return Answer((_message({**messages[0], **said}, "openai"),), value.get("usage"), _settings(value), others)
 
 
 def _read_message(value: Mapping[str, Any]) -> Answer:
@@ -116,7 +119,7 @@ def _read_response(value: Mapping[str, Any]) -> Answer:
     items = tuple(MessageContent(without_nulls(item), "responses") for item in value["output"])
     if not items:
         raise ContentValidationError("the response has no output")
-    return Answer(items, value.get("usage"), _settings(value))
+    return Answer(items, value.get("usage"), _settings(value), id=_id_of(value))
 
 
 def _read_anthropic(value: Mapping[str, Any]) -> Answer:
@@ -124,7 +127,12 @@ def _read_anthropic(value: Mapping[str, Any]) -> Answer:
         (_message({"role": value["role"], "content": value["content"]}, "anthropic"),),
         value.get("usage"),
         _settings(value),
+        id=_id_of(value),
     )
+
+
+def _id_of(value: Mapping[str, Any]) -> str | None:
+    return value["id"] if isinstance(value.get("id"), str) else None
 
 
 def _message(message: Mapping[str, Any], format: str) -> MessageContent:
@@ -201,6 +209,7 @@ class _Assembled:
     def __init__(self, assembler: Any) -> None:
         self._assembler = assembler
         self._began = False
+        self._id: str | None = None
 
     def take(self, event: Mapping[str, Any]) -> str:
         import json  # as below
@@ -208,6 +217,8 @@ class _Assembled:
         from tract.llm.sse import Event  # a program that streams has loaded more than that
 
         self._began = True
+        if event.get("type") == "message_start":
+            self._id = _id_of(event.get("message") or {})
         text: str = self._assembler.take(Event("", json.dumps(event)))
         return text
 
@@ -221,7 +232,7 @@ class _Assembled:
             return None
         config = {"model": found.model} if found.model else None
         others = [*map(without_nulls, getattr(self._assembler, "others", ()))]
-        return Answer((_message(found.message, found.format),), found.usage or None, config, others)
+        return Answer((_message(found.message, found.format),), found.usage or None, config, others, self._id)
 
 
 class _Responses:

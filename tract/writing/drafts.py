@@ -14,7 +14,15 @@ from tract.history.times import microseconds
 from tract.messages import compact_json
 from tract.messages.parts import known_role
 from tract.objects.id import ObjectId
-from tract.objects.kept import check_text, dumped, given_message_value, plain_json, with_plain_parts, without_nulls
+from tract.objects.kept import (
+    check_sendable,
+    check_text,
+    dumped,
+    given_message_value,
+    plain_json,
+    with_plain_parts,
+    without_nulls,
+)
 from tract.objects.message_format import JSON, detect_format
 from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
@@ -274,37 +282,16 @@ def _is_text(block: Mapping[str, Any]) -> bool:
     return block.get("type") in ("text", "input_text", "output_text") and isinstance(block.get("text"), str)
 
 
-# What a message may have in the place of a content.
-_ASSISTANTS = ("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning")
-
-
 def _check_message(space: Workspace, message: Mapping[str, Any], format: str) -> None:
     """ContentValidationError for a message in which there is nothing to send; a warning of one whose role is none of its provider's: it is sent as another (rule 16 of docs/sending.md)."""
     if "role" not in message:
         return  # an item of the Responses API
     role = message["role"]
-    if message.get("content") is None and format != "responses":
-        _check_sendable(message, role, format)
+    if message.get("content") is None:
+        check_sendable(message, format)
     if role not in _ROLES[format]:
         known = known_role(role, calls=bool(message.get("tool_calls")))
         space.warn(RoleWarning(f"no provider knows the role {role!r:.40}: the message is sent as {known!r}"))
-
-
-def _check_sendable(message: Mapping[str, Any], role: str, format: str) -> None:
-    if any(message.get(key) for key in _ASSISTANTS) or ("content" in message and role == "assistant"):
-        return  # an answer may be empty
-    keys = ", ".join(map(str, message))
-    nearest = _nearest_format(message, format)
-    raise ContentValidationError(f"a message of role '{role}' needs content (keys: {keys[:80]}); nearest is {nearest}")
-
-
-def _nearest_format(message: Mapping[str, Any], format: str) -> str:
-    """The format that *message* looks most like, with the key under which it has what is said."""
-    if "parts" in message:
-        return "gemini, which has 'parts' and is not taken as a message"
-    if any(key in message for key in ("arguments", "output", "summary", "call_id")):
-        return "responses, whose items have a 'type'"
-    return f"{format}, which has 'content'"
 
 
 _ROLES = {

@@ -2,39 +2,35 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from blake3 import blake3
 
+from tract.adapters.wrapping.going_on import RESPONSE_ID, Records, before, can_be_named
 from tract.adapters.wrapping.noticing import noticed
 from tract.errors import ContentValidationError, LLMError, RecordWarning, TractError
 from tract.objects.content import RecordContent
 from tract.objects.json import NotJsonError, parse_json
-from tract.objects.kept import dumped, without_nulls
+from tract.objects.kept import check_message, check_sendable, dumped, without_nulls
 from tract.writing.answers import Answer, given_answer, read_answer
 
 _MESSAGES = {"openai": "messages", "responses": "input", "anthropic": "messages"}
-_GOES_ON = ("previous_response_id", "conversation")
 _NO_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout", "idempotency_key"})
 _CONFIG = frozenset({
     "model", "temperature", "top_p", "top_k", "max_tokens", "max_completion_tokens", "max_output_tokens", "seed",
     "reasoning_effort", "reasoning", "thinking", "stop", "stop_sequences", "frequency_penalty", "presence_penalty",
 })  # fmt: skip
 
+_INSIDE = (__file__.removesuffix("adapters/wrapping/exchange.py"), contextlib.__file__)
+
 ERROR = "llm_error"
 """The kind of the records of calls that failed."""
-
-
-class Records(Protocol):
-    """What a tract does for a wrapped client."""
-
-    def record(self, messages: Any, **options: Any) -> Any: ...
-    def commit(self, content: Any) -> Any: ...
-    def compile(self) -> Any: ...
 
 
 class Recorder:
@@ -48,6 +44,12 @@ class Recorder:
     def begin(self, format: str, options: Mapping[str, Any]) -> Exchange:
         """A call that is about to be made, with these *options*."""
         return Exchange(self, format, options)
+
+    def tell(self, text: str) -> None:
+        """Say what is not recorded."""
+        if self.raises:
+            raise TractError(text)
+        warn(text)
 
 
 class Exchange:
@@ -93,7 +95,7 @@ class Exchange:
         except Exception as exc:  # whatever it is, the caller's answer is there
             if self._recorder.raises:
                 raise
-            warnings.warn(RecordWarning(f"a call could not be recorded: {exc}"), stacklevel=6)
+            warn(f"a call could not be recorded: {exc}")
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
@@ -137,29 +139,44 @@ class Exchange:
             if answer is None and error is not None:
                 self._fail(error)
                 return
-            self._record(answer, partial=is_cut())
-            if error is not None and not isinstance(error, GeneratorExit):
-                self._note(error)
+            try:
+                self._record(answer, partial=is_cut())
+            finally:
+                if error is not None and not isinstance(error, GeneratorExit):
+                    self._note(error)
 
-        self.guarded(record)
+        self._beside(error, record)
 
     def failed(self, error: BaseException) -> None:
-        """The call gave an exception."""
-        self.guarded(lambda: self._fail(error))
+        """The call gave an exception, which is the caller's whatever becomes of the record."""
+        self._beside(error, lambda: self._fail(error))
+
+    def _beside(self, error: BaseException | None, do: Callable[[], object]) -> None:
+        """Do what must not be the caller's problem; what comes of it is a note on *error*, where there is one, for that is raised."""
+        try:
+            self.guarded(do)
+        except Exception as exc:
+            if error is None:
+                raise
+            error.add_note(f"tract: the call could not be recorded: {exc}")
 
     def failed_as(self, about: Mapping[str, Any]) -> None:
         """The call failed, as *about* says."""
 
         def record() -> None:
-            self._record(None)
-            self._recorder.tract.commit(RecordContent(ERROR, dict(about)))
+            try:
+                self._record(None)
+            finally:
+                self._recorder.tract.commit(RecordContent(ERROR, dict(about)))
 
         self.guarded(record)
 
     def _fail(self, error: BaseException) -> None:
         came = getattr(error, "completion", None)  # OpenAI's ``parse`` has it in its error where it was cut
-        self._record(given_answer(came) if hasattr(came, "model_dump") else None, partial=True)
-        self._note(error)
+        try:
+            self._record(given_answer(came) if hasattr(came, "model_dump") else None, partial=True)
+        finally:
+            self._note(error)
 
     def _note(self, error: BaseException) -> None:
         about: dict[str, Any] = {"error": type(error).__name__, "message": str(error)[:1000]}
@@ -169,44 +186,81 @@ class Exchange:
         about |= {name: value for name, value in more.items() if value is not None}
         self._recorder.tract.commit(RecordContent(ERROR, about))
 
-    def _before(self, t: Records) -> list[Any]:
-        """What a request that goes on from a response has before its own input; its instructions stand for those before."""
-        items: list[Any] = t.compile().to_openai_responses()
-        return items[1:] if self._body.get("instructions") and items and items[0].get("role") == "system" else items
+    def _about(self, answer: Answer, *, partial: bool) -> dict[str, Any]:
+        """What is kept beside *answer*."""
+        body = self._body
+        settings = {name: value for name, value in body.items() if name in _CONFIG}
+        others = {"other_choices": [*answer.others]} if answer.others else {}
+        named = {RESPONSE_ID: answer.id} if answer.id and can_be_named(body, self._format) else {}
+        return {
+            "usage": answer.usage or None,
+            "generation_config": {**settings, **(answer.generation_config or {})} or None,
+            "request": self._request,
+            "metadata": {**({"partial": True} if partial else {}), **named, **others} or None,
+        }
 
     def _record(self, answer: Answer | None, *, partial: bool = False) -> None:
         """Make the context what was sent and answered."""
-        t = self._recorder.tract
-        has_list = _MESSAGES[self._format] in self._body
+        t, body = self._recorder.tract, self._body
+        has_list = _MESSAGES[self._format] in body
         if answer is None and not has_list:
             return
-        goes_on = not has_list or any(self._body.get(name) for name in _GOES_ON)
-        sent = [*(self._before(t) if goes_on else ()), *self._items]
-        keys: list[str | None] = [None] * len(sent)
+        behind = before(t, body, self._format, has_list=has_list)
         new = [content.message for content in answer.contents] if answer is not None else []
-        keys += [message.get("id") if isinstance(message.get("id"), str) else None for message in new]
-        listed: Any = [*sent, *new]
-        about: dict[str, Any] = {"format": self._format, "keys": keys}
-        if self._format == "anthropic" and self._body.get("system"):
-            listed = {"system": self._body["system"], "messages": listed}
-        if self._format == "responses" and self._body.get("instructions"):
-            listed, about["keys"] = {"instructions": self._body["instructions"], "input": listed}, keys
-        part = {"partial": True} if partial else {}
-        if answer is not None:
-            settings = {name: value for name, value in self._body.items() if name in _CONFIG}
-            about["usage"] = answer.usage or None
-            about["generation_config"] = {**settings, **(answer.generation_config or {})} or None
-            about["request"] = self._request
-            others = {"other_choices": [*answer.others]} if answer.others else {}
-            about["metadata"] = {**part, **others} or None
+        listed = [*behind.items, *self._items, *new]
+        ids = [one.get("id") for one in new]
+        keys = [None] * (len(listed) - len(new)) + [id if isinstance(id, str) else None for id in ids]
+        about: dict[str, Any] = {} if answer is None else self._about(answer, partial=partial)
         try:
-            t.record(listed, **about)
+            told = self._record_list(listed, keys, about)
         except ContentValidationError:
             if answer is None:
                 raise
             # Something in the request looks like a secret, or cannot be kept: the conversation can.
-            t.record(listed, format=self._format, keys=about["keys"], usage=about["usage"], metadata=part or None)
-            raise TractError("the request's settings were left out: they cannot be kept") from None
+            kept = {name: value for name, value in (about["metadata"] or {}).items() if name != "other_choices"}
+            told = self._record_list(listed, keys, {"usage": about["usage"], "metadata": kept or None})
+            told.append("the request's settings were left out: they cannot be kept")
+        if behind.told:
+            told.append(behind.told)
+        if told:
+            raise TractError("; ".join(told))
+
+    def _record_list(self, items: Sequence[Any], keys: Sequence[str | None], about: Mapping[str, Any]) -> list[str]:
+        """Make the context these *items*; those that cannot be read are left out, and told."""
+        try:
+            self._recorder.tract.record(self._with_instructions(items), format=self._format, keys=keys, **about)
+        except ContentValidationError:
+            wrong = {at: why for at, one in enumerate(items) if (why := _unreadable(one, self._format))}
+            if not wrong:
+                raise
+            rest = [at for at in range(len(items)) if at not in wrong]
+            self._record_list([items[at] for at in rest], [keys[at] for at in rest], about)
+            return [f"message {at + 1} was left out: {why}" for at, why in wrong.items()]
+        return []
+
+    def _with_instructions(self, items: Sequence[Any]) -> Any:
+        """A body with *items*, where the request has instructions apart from its messages."""
+        name = {"anthropic": "system", "responses": "instructions"}.get(self._format)
+        apart = None if name is None else self._body.get(name)
+        return {name: apart, _MESSAGES[self._format]: items} if apart else items
+
+
+def _unreadable(item: Any, format: str) -> str:
+    """Why *item* is no message in *format*; empty where it is one."""
+    try:
+        check_message(item, format)
+        check_sendable(item, format)
+    except ContentValidationError as exc:
+        return str(exc)
+    return ""
+
+
+def warn(text: str) -> None:
+    """Warn at the line that called the client."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(_INSIDE):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(RecordWarning(text), stacklevel=level)
 
 
 def plain(value: Any) -> Any:

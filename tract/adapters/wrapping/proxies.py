@@ -23,7 +23,21 @@ METHODS: dict[str, dict[str, str]] = {
 }  # fmt: skip
 """The methods that ask a model, by the clients' packages, and the format of what they send."""
 
-_COPIES = frozenset({"with_options", "copy"})
+ASKERS = {
+    "openai": frozenset[str](),
+    "anthropic": frozenset({"beta.messages.tool_runner", "beta.messages.thread"}),
+}
+"""What asks by itself, through the client that it was made with."""
+
+SILENT = {
+    "openai": frozenset({
+        "completions.create", "responses.connect", "beta.responses.connect", "realtime.connect", "beta.realtime.connect",
+    }),
+    "anthropic": frozenset({"completions.create"}),
+}  # fmt: skip
+"""What asks a model and is not recorded, which a warning says."""
+
+_COPIES = frozenset({"with_options", "with_middleware", "copy"})
 _RAW = frozenset({"with_raw_response", "with_streaming_response"})
 """What has the same methods once more, which give the response of HTTP."""
 
@@ -56,11 +70,15 @@ class _Proxy:
         methods = METHODS[provider]
         if here in methods and callable(value):
             return _recorded(value, methods[here], recorder)
+        if here in ASKERS[provider] and callable(value):
+            return _asking_through(target, name, provider, recorder)
+        if here in SILENT[provider] and callable(value):
+            return _telling(value, here, recorder)
         if not path and name in _COPIES:
             return lambda *args, **options: wrapped(value(*args, **options), provider, recorder)
         if name in _RAW:
             return _Proxy(value, path, provider, recorder)
-        if any(method.startswith(f"{here}.") for method in methods):
+        if any(method.startswith(f"{here}.") for method in (*methods, *SILENT[provider])):
             return _Proxy(value, f"{here}.", provider, recorder)
         return value
 
@@ -90,6 +108,25 @@ class _Proxy:
 
     async def __aexit__(self, *error: Any) -> Any:
         return await self.__dict__["_tract"][0].__aexit__(*error)
+
+
+def _telling(method: Callable[..., Any], name: str, recorder: Recorder) -> Callable[..., Any]:
+    """*method*, which is not recorded, and says so."""
+
+    @wraps(method)
+    def call(*args: Any, **options: Any) -> Any:
+        recorder.tell(f"what {name} asks is not recorded")
+        return method(*args, **options)
+
+    return call
+
+
+def _asking_through(resource: Any, name: str, provider: str, recorder: Recorder) -> Callable[..., Any]:
+    """The method *name* of a client's *resource*, with the client wrapped for what it makes."""
+    own = copy(resource)
+    own._client = _Proxy(resource._client, "", provider, recorder)
+    method: Callable[..., Any] = getattr(own, name)
+    return method
 
 
 def _recorded(method: Callable[..., Any], format: str, recorder: Recorder) -> Callable[..., Any]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeVar, cast
 
-from tract.adapters.wrapping.exchange import Recorder, Records
+from tract.adapters.wrapping.exchange import Recorder
+from tract.adapters.wrapping.going_on import Records
 from tract.adapters.wrapping.proxies import METHODS, is_wrapped, wrapped
 from tract.errors import ConfigError
 
