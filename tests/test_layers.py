@@ -124,6 +124,21 @@ def test_only_the_command_line_prints() -> None:
         assert not [c for c in calls if isinstance(c.func, ast.Name) and c.func.id == "print"], path
 
 
+def test_json_is_read_in_one_place() -> None:
+    readers = ("json.loads", "json.load", "JSONDecoder")
+    allowed = {
+        "objects/json.py": "the place",
+        "adapters/hooks/splicing.py": "finds where the members of a file of settings stand, and takes no value",
+    }
+    found = {
+        path.relative_to(ROOT / "tract").as_posix()
+        for path in MODULES
+        if any(call + "(" in path.read_text(encoding="utf-8") for call in readers)
+    }
+
+    assert set(allowed) == found
+
+
 # All that takes the lock of the store, or moves refs, beside a transaction.
 BESIDE_TRANSACTIONS = {
     "refs/operations.py": "the lock and the update that a transaction uses",

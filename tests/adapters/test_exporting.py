@@ -15,6 +15,7 @@ from tract.adapters.exporting import EXPORT_FORMATS, session_place
 from tract.adapters.exporting.sessions import project_key
 from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
+from tract.objects.json import parse_json
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"at":1}'}}
 TALK: list[dict[str, Any]] = [
@@ -52,6 +53,26 @@ def imported(path: Path) -> Tract:
     assert reading.problems == ()
     import_conversation(t.repository, reading.conversations[0], place="here")
     return t
+
+
+@pytest.mark.parametrize("arguments", ["[" * 100_000, '{"at": NaN}', "9" * 5000], ids=["deep", "no number", "long"])
+@pytest.mark.parametrize("format", BACK)
+def test_arguments_that_are_no_json_are_exported_as_a_text(format, arguments):
+    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": arguments}}
+    t = make_tract("hi")
+    t.extend([{"role": "assistant", "content": None, "tool_calls": [call]}])
+
+    text = t.export(format=format).text
+
+    lines = text.splitlines() if format in ("jsonl", "claude-code", "codex") else [text]
+    items = [item for line in lines for item in _strings(parse_json(line))]
+    assert any(arguments in item for item in [*items, *(str(parse_json(item)) for item in items if '"name"' in item)])
+
+
+def _strings(value: Any) -> list[str]:
+    if isinstance(value, dict | list):
+        return [text for one in (value.values() if isinstance(value, dict) else value) for text in _strings(one)]
+    return [value] if isinstance(value, str) else []
 
 
 @pytest.mark.parametrize("format", BACK)

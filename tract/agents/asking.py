@@ -15,6 +15,7 @@ from tract.agents.roster import Member, member_of
 from tract.dataclass import replace
 from tract.errors import ActionError, PolicyExecutionError, TractError
 from tract.objects.id import ObjectId
+from tract.objects.json import parse_json
 from tract.repo import Repository
 from tract.transaction import Transaction
 
@@ -169,7 +170,7 @@ def as_wanted(value: Any) -> Action | None:
     if wrong is not None:
         raise PolicyExecutionError(wrong)
     action: Action = value
-    return replace(action, arguments=json.loads(json.dumps(dict(action.arguments))))
+    return replace(action, arguments=parse_json(json.dumps(dict(action.arguments))))
 
 
 def told(exc: BaseException) -> str:

@@ -28,6 +28,7 @@ from tract.history.times import moment
 from tract.history.tracts import in_tract, tract_times
 from tract.objects.content import RecordContent
 from tract.objects.id import ObjectId
+from tract.objects.json import parse_json
 from tract.objects.model import CommitOperation, Operation, Refs
 from tract.objects.strict_reader import read_bytes
 from tract.reflog import RUN_RECORD, run_of, without_run
@@ -194,7 +195,7 @@ def run_at(repo: Repository, id: ObjectId) -> RunInfo | None:
     try:
         body = value["payload"]
         words = bytes.fromhex(body["texts"])
-        texts = json.loads(read_bytes(words, repo.objects.read(words)))
+        texts = parse_json(read_bytes(words, repo.objects.read(words)))
         return RunInfo(
             run_id=body["run"],
             commit_hash=id.hex(),

@@ -25,6 +25,7 @@ from tract.dataclass import dataclass
 from tract.errors import ContentValidationError, DurabilityError, ObjectCorruptError, RefMovedError, TractError
 from tract.history.moves import adds_no_word
 from tract.objects.id import parse_id
+from tract.objects.json import parse_json
 from tract.refs.names import HEADS, STATES
 from tract.repo import Repository
 from tract.storage import files
@@ -165,7 +166,7 @@ def _read(repo: Repository, name: str) -> PartialAnswer | None:
     if not lines:
         return None
     try:
-        header = json.loads(lines[0])
+        header = parse_json(lines[0])
         return PartialAnswer(
             id=name.removeprefix(_BEGINNING).removesuffix(_END),
             role=str(header["role"]),
@@ -187,7 +188,7 @@ def _text(lines: Sequence[bytes]) -> str:
     pieces: list[str] = []
     with suppress(ValueError, TypeError):
         for line in lines:
-            pieces.append("" + json.loads(line))
+            pieces.append("" + parse_json(line))
     return "".join(pieces)
 
 

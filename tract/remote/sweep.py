@@ -17,6 +17,7 @@ from collections.abc import Callable
 from tract.dataclass import dataclass, replace
 from tract.errors import RemoteError, RemoteRefusedError
 from tract.named_tuple import NamedTuple
+from tract.objects.json import parse_json
 from tract.refs.buffered import BufferedObjects
 from tract.remote.address import GC, INTENTS, PACKS, TRACTS
 from tract.remote.closure import needed
@@ -135,7 +136,7 @@ def _condemned(link: Link) -> dict[str, float]:
     if not isinstance(found, Stored):
         return {}
     try:
-        return {str(key): float(when) for key, when in json.loads(found.data).items()}
+        return {str(key): float(when) for key, when in parse_json(found.data).items()}
     except (ValueError, AttributeError, TypeError):
         return {}  # whatever it was, what it named is condemned anew, and lies there longer
 

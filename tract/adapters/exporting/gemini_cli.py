@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 
 from tract.adapters.exporting.session import Session, model_of, new_id
 from tract.compile.compiled import CompiledContext
+from tract.objects.json import parse_json
 from tract.objects.message_format import JSON
 
 
@@ -73,7 +74,7 @@ def _next(results: deque[Mapping[str, JSON]] | None) -> Mapping[str, JSON] | Non
 def _call(call: Mapping[str, JSON], result: Mapping[str, JSON] | None, time: str, session: Session) -> dict[str, JSON]:
     function = call.get("function") or call.get("custom") or {}
     try:
-        args = json.loads(function.get("arguments") or "{}")
+        args = parse_json(function.get("arguments") or "{}")
     except ValueError:
         args = {"input": function.get("arguments")}
     output = "" if result is None else _text(result.get("content"), session)

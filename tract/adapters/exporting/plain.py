@@ -9,7 +9,7 @@ from typing import Literal
 from tract.adapters.exporting.session import Session, tell_joined
 from tract.compile.compiled import CompiledContext
 from tract.messages.turns import message_text
-from tract.objects.json import compact_json
+from tract.objects.json import compact_json, parse_json
 from tract.objects.message_format import JSON
 
 _FROM = {"system": "system", "developer": "system", "user": "human", "assistant": "gpt"}
@@ -80,7 +80,7 @@ def write_sharegpt(context: CompiledContext, session: Session) -> str:
 def _call(call: Mapping[str, JSON]) -> dict[str, JSON]:
     function = call.get("function") or call.get("custom") or {}
     try:
-        arguments = json.loads(function.get("arguments") or "{}")
+        arguments = parse_json(function.get("arguments") or "{}")
     except ValueError:
         arguments = function.get("arguments")
     return {"name": function.get("name"), "arguments": arguments}
