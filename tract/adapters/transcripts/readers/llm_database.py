@@ -1,10 +1,12 @@
 """The log of the command ``llm``: an SQLite database, ``logs.db``.
 
     conversations   id, name, model
-    responses       conversation_id, prompt, system, response, model, datetime_utc, input_tokens, output_tokens, options_json
+    responses       conversation_id, prompt, system, response, reasoning, model, datetime_utc, input_tokens, output_tokens
+    prompt_fragments, system_fragments, prompt_attachments    what went before the prompt and the system prompt, and with it
     tool_calls, tool_results   of a response, where the database has them
 
 Each conversation's responses in their order: the system prompt where it changes, the prompt, the results of tools that came with it, the answer with its calls.
+Since version 0.36 it is threads that are logged (readers/llm_threads.py), beside what is there.
 Source: llm (versions up to 0.36), ``migrations.py`` and ``models.py``.
 """
 
@@ -12,11 +14,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
+from tract.adapters.transcripts.readers import llm_tables as tables
 from tract.adapters.transcripts.readers.building import answer, model_config, numbered, result, tool_call
+from tract.adapters.transcripts.readers.llm_threads import read_threads
 from tract.objects.message_format import JSON
 
 _MAGIC = b"SQLite format 3\x00"
@@ -34,77 +37,80 @@ def read_llm_database(name: str, found: Found, report: Report) -> Iterator[Conve
         database = sqlite3.connect(f"{found.path.absolute().as_uri()}?mode=ro", uri=True)
         database.row_factory = sqlite3.Row
         try:
-            yield from _conversations(name, database, report)
+            number = 0
+            for conversation in _conversations(name, database):
+                yield conversation
+                number += 1
+            for conversation in read_threads(name, number, database, report):
+                yield conversation
+                number += 1
+            if not number:
+                report(None, "no response in it")
         finally:
             database.close()
     except sqlite3.Error as exc:
         report(None, f"no log of the command llm: {exc}")
 
 
-def _conversations(name: str, database: sqlite3.Connection, report: Report) -> Iterator[Conversation]:
+def _conversations(name: str, database: sqlite3.Connection) -> Iterator[Conversation]:
     number = 0
-    called = {row["id"]: row for row in _rows(database, "conversations")}
+    called = {row["id"]: row for row in tables.rows(database, "conversations")}
     by_conversation: dict[Any, list[sqlite3.Row]] = {}
     for row in database.execute("select * from responses order by datetime_utc, id"):
-        by_conversation.setdefault(_get(row, "conversation_id") or row["id"], []).append(row)
-    calls = _of_responses(database, "tool_calls")
-    results = _of_responses(database, "tool_results")
+        by_conversation.setdefault(tables.get(row, "conversation_id") or row["id"], []).append(row)
+    reader = _Responses(database)
     for id, rows in by_conversation.items():
-        turns: list[Turn] = []
-        system = None
-        for row in rows:
-            said = _get(row, "system")
-            if said and said != system:
-                system = said
-                turns.append(Turn({"role": "system", "content": said}, "openai"))
-            turns += _turns(row, calls.get(row["id"], []), results.get(row["id"], []))
+        turns = reader.turns(rows)
         about = called.get(id)
         title = None if about is None else about["name"]
         if turns:
             yield linear(numbered(name, number), turns, {}, title=title or None, id=str(id))
             number += 1
-    if not number:
-        report(None, "no response in it")
 
 
-def _turns(row: sqlite3.Row, calls: list[sqlite3.Row], results: list[sqlite3.Row]) -> Iterator[Turn]:
-    time = _time(_get(row, "datetime_utc"))
-    for given in results:
-        yield Turn(result(_get(given, "tool_call_id"), _get(given, "output") or "", _get(given, "name")), "openai", time=time)  # fmt: skip
-    if row["prompt"]:
-        yield Turn({"role": "user", "content": row["prompt"]}, "openai", time=time, key=f"{row['id']}:prompt")
-    made = [tool_call(_get(one, "tool_call_id"), _get(one, "name"), _get(one, "arguments") or "{}") for one in calls]
-    usage: dict[str, JSON] = {"input_tokens": _get(row, "input_tokens"), "output_tokens": _get(row, "output_tokens")}
-    yield Turn(
-        answer(row["response"] or "", made),
-        "openai",
-        time=time,
-        usage=usage if all(isinstance(one, int) for one in usage.values()) else None,
-        config=model_config(_get(row, "model")),
-        key=str(row["id"]),
-    )
+class _Responses:
+    """The responses of a database, with what other tables have of each."""
 
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._calls = tables.by(database, "tool_calls", "response_id")
+        self._results = tables.by(database, "tool_results", "response_id")
+        self._before = {kind: tables.by(database, f"{kind}_fragments", "response_id") for kind in ("prompt", "system")}
+        self._attached = tables.by(database, "prompt_attachments", "response_id")
+        self._fragments = tables.fragments(database)
+        self._attachments = tables.attachments(database)
 
-def _of_responses(database: sqlite3.Connection, table: str) -> dict[Any, list[sqlite3.Row]]:
-    found: dict[Any, list[sqlite3.Row]] = {}
-    for row in _rows(database, table):
-        found.setdefault(_get(row, "response_id"), []).append(row)
-    return found
+    def turns(self, rows: list[sqlite3.Row]) -> list[Turn]:
+        turns: list[Turn] = []
+        system = None
+        for row in rows:
+            said = self._text(row, "system")
+            if said and said != system:
+                system = said
+                turns.append(Turn({"role": "system", "content": said}, "openai"))
+            turns += self._turns(row)
+        return turns
 
+    def _text(self, row: sqlite3.Row, kind: str) -> str:
+        """The prompt, or the system prompt, behind its fragments."""
+        ids = [one["fragment_id"] for one in self._before[kind].get(row["id"], [])]
+        return "\n".join(filter(None, [*(self._fragments.get(id) for id in ids), tables.get(row, kind)]))
 
-def _rows(database: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
-    """The rows of a table that older databases have not got."""
-    known = database.execute("select 1 from sqlite_master where type = 'table' and name = ?", (table,)).fetchone()
-    return database.execute(f"select * from {table}").fetchall() if known else []  # one of three names
-
-
-def _get(row: sqlite3.Row, name: str) -> Any:
-    return row[name] if name in row.keys() else None  # noqa: SIM118  # a row is searched by its values else
-
-
-def _time(text: Any) -> datetime | None:
-    try:
-        moment = datetime.fromisoformat(text)
-    except (TypeError, ValueError):
-        return None
-    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    def _turns(self, row: sqlite3.Row) -> Iterator[Turn]:
+        time = tables.time_of(tables.get(row, "datetime_utc"))
+        for given in self._results.get(row["id"], []):
+            said = tables.get(given, "output") or tables.get(given, "exception") or ""
+            yield Turn(result(tables.get(given, "tool_call_id"), said, tables.get(given, "name")), "openai", time=time)
+        text = self._text(row, "prompt")
+        files = [self._attachments[one["attachment_id"]] for one in self._attached.get(row["id"], []) if one["attachment_id"] in self._attachments]  # fmt: skip
+        content: JSON = [*([{"type": "text", "text": text}] if text else []), *files] if files else text
+        if content:
+            yield Turn({"role": "user", "content": content}, "openai", time=time, key=f"{row['id']}:prompt")
+        made = [tool_call(tables.get(one, "tool_call_id"), tables.get(one, "name"), tables.get(one, "arguments") or "{}") for one in self._calls.get(row["id"], [])]  # fmt: skip
+        yield Turn(
+            answer(row["response"] or "", made, tables.get(row, "reasoning")),
+            "openai",
+            time=time,
+            usage=tables.usage_of(row),
+            config=model_config(tables.get(row, "model")),
+            key=str(row["id"]),
+        )
