@@ -52,6 +52,27 @@ def test_the_architecture_names_files_and_rooms_that_are_there() -> None:
     assert [] == [name for name in named if not any((folder / name).exists() for folder in (ROOT / "tract", ROOT))]
 
 
+# What a walk says of calls that are made otherwise than by scripts/walk.
+PASSED_IN_OTHER_CALLS = {
+    "writing/budget.py": "a commit where there is a budget",
+    "curation/compress/ask.py": "a compression that a model writes",
+    "history/reachability.py": "a gc that takes archives",
+}
+
+
+def test_the_walks_pass_the_files_that_the_architecture_says() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    walks = subprocess.run(
+        [sys.executable, ROOT / "scripts" / "walk"], capture_output=True, text=True, check=True
+    ).stdout.split("\n\n")
+    missing: set[str] = set()
+    for walk in filter(str.strip, walks):
+        (said,) = re.findall(rf"^\*\*A (?:cold )?{walk.strip().partition(':')[0]}\*\* .*", page, re.MULTILINE)
+        missing |= set(re.findall(r"`([\w/]+\.py)`", said)) - set(walk.split())
+
+    assert set(PASSED_IN_OTHER_CALLS) == missing
+
+
 @pytest.mark.parametrize("room", ["agents", "history", "messages", "remote"])
 def test_the_architecture_has_every_file_of_a_large_room_in_one_line(room: str) -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")

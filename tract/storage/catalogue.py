@@ -12,7 +12,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TypeAlias, TypeVar
 
 from tract.errors import BlobNotFoundError, ObjectCorruptError
@@ -21,6 +21,7 @@ from tract.objects.model import Object
 from tract.storage.database import Database
 from tract.storage.folding import Folded, Names, names_in, refold
 from tract.storage.memory import MemoryStore
+from tract.storage.pack import Pack
 from tract.storage.shallow import UNTOLD
 
 NONE = 0xFFFFFFFF
@@ -73,19 +74,7 @@ class Catalogue:
         self.admit: Callable[[ObjectId], int] = self._recent.__getitem__
         """Gives the object's number; an object that came later, or that is nowhere, gets a new one."""
         self._reads = 0
-        self._bases: list[int] = []
-        self._names = sorted(self.packs, key=lambda name: (name in settled, -self.packs[name], name))
-        self._opened = [] if self._packed is None else list(map(self._packed.pack, self._names))
-        size = len(self._single)
-        for pack in self._opened:
-            self._bases.append(size)
-            size += pack.count
-        self.size = size
-        unsettled = len(self.packs) - len(settled)
-        self._unsettled = self._opened[:unsettled]
-        self._settled = list(zip(self._bases[unsettled:], self._opened[unsettled:], strict=True))
-        self.settled_from = self._settled[0][0] if settled else size
-        """The first number of a settled pack's objects."""
+        self._open_packs(settled)
         self._ends = [0]
         self._prefixes = array("I")
         self._numbers = array("I")
@@ -99,10 +88,22 @@ class Catalogue:
         self._written: dict[int, int] = {}
         for number, id in enumerate(self._single):
             self._add_single(number, id)
-        self._is_copy = bytearray(size if self.duplicates else 0)
+        self._is_copy = bytearray(self.size if self.duplicates else 0)
         for number in self.duplicates:
             self._is_copy[number] = 1
         self.release()
+
+    def _open_packs(self, settled: Collection[str]) -> None:
+        """Open all packs and number their objects, the youngest pack's first and those of *settled* packs last."""
+        self._names = sorted(self.packs, key=lambda name: (name in settled, -self.packs[name], name))
+        self._opened: list[Pack] = [] if self._packed is None else list(map(self._packed.pack, self._names))
+        self._bases: list[int] = list(accumulate((pack.count for pack in self._opened), initial=len(self._single)))
+        self.size = self._bases.pop()
+        unsettled = len(self.packs) - len(settled)
+        self._unsettled = self._opened[:unsettled]
+        self._settled = list(zip(self._bases[unsettled:], self._opened[unsettled:], strict=True))
+        self.settled_from = self._settled[0][0] if settled else self.size
+        """The first number of a settled pack's objects."""
 
     def _add_ids(self, first: int) -> None:
         """Add the ids that begin with the byte *first*, of all packs, in order."""
