@@ -2,7 +2,8 @@
 
 A transcript of so many MB is recorded once; then a question and an answer are appended, the hook runs, and so on.
 Processor time is that of the whole hook, the process that goes on by itself included, above that of ``python -c pass``, measured in turn with it and printed beside it; medians.
-"returns" is how long the program that calls waits: with nobody else at work, while another process holds the store's lock, and beside as many busy processes as are asked for, where ``python -c pass`` waits too.
+"returns" is how long the program waits that calls what ``tract hooks install`` puts in, by a shell and until both streams have ended: with nobody else at work, while another process holds the store's lock, and beside as many busy processes as are asked for.
+What nothing at all takes is measured in turn with it: ``sh -c :`` is what any program waits for any hook, ``python -c pass`` for one that is written in Python.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import fcntl
 import json
 import os
 import resource
+import shlex
 import statistics
 import subprocess
 import sys
@@ -22,9 +24,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from tract import Tract
+from tract.adapters.hooks.program_settings import hook_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PASS = [sys.executable, "-c", "pass"]
+NOTHING = ["sh", "-c", ":"]
 
 
 def record(number: int, words: str = "a word of an answer " * 100) -> str:
@@ -83,11 +87,14 @@ def measure(megabytes: int, rounds: int, processes: int) -> None:
         event = json.dumps({"session_id": "live", "transcript_path": str(path), "hook_event_name": "Stop"})
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        hook = [sys.executable, "-m", "tract", "-C", str(folder), "hooks", "run", "claude-code"]
+        command = hook_command(sys.executable, str(folder), "claude-code")
+        called, hook = ["sh", "-c", command], shlex.split(command)[4:]
         first = spent([*hook, "--now"], event, environment)
         above: list[float] = []
         start: list[float] = []
-        waits: dict[str, list[float]] = {"calm": [], "locked": [], "busy": [], "pass": []}
+        commands = {"called": called, "pass": PASS, "nothing": NOTHING}
+        waits: dict[str, list[float]] = {f"{name}, {how}": [] for how in ("calm", "busy") for name in commands}
+        waits["called, locked"] = []
         for _ in range(rounds):
             with path.open("a") as file:
                 file.write(record(number) + record(number + 1))
@@ -95,15 +102,24 @@ def measure(megabytes: int, rounds: int, processes: int) -> None:
             start.append(spent(PASS, "", environment))
             above.append(spent([*hook, "--now"], event, environment) - start[-1])
         for _ in range(rounds):
-            waits["calm"].append(waited(hook, event, environment))
             with locked(folder / ".tract"):
-                waits["locked"].append(waited(hook, event, environment))
-        with busy(processes):
-            for _ in range(rounds):
-                waits["busy"].append(waited(hook, event, environment))
-                waits["pass"].append(waited(PASS, "", environment))
+                waits["called, locked"].append(waited(called, event, environment))
+        for how in ("calm", "busy"):
+            with busy(processes if how == "busy" else 0):
+                for _ in range(rounds):
+                    for name, one in commands.items():
+                        waits[f"{name}, {how}"].append(waited(one, event, environment))
         time.sleep(1)  # those that go on by themselves
-        words = " | ".join(f"{statistics.median(each):.0f} ({max(each):.0f})" for each in waits.values())
+        shown = (
+            "called, calm",
+            "called, locked",
+            "called, busy",
+            "pass, busy",
+            "nothing, busy",
+            "pass, calm",
+            "nothing, calm",
+        )
+        words = " | ".join(f"{statistics.median(waits[one]):.0f} ({max(waits[one]):.0f})" for one in shown)
         print(
             f"| {megabytes} MB | {first:,.0f} ms | {statistics.median(above):.0f} ms | {statistics.median(start):.0f} ms | {words} |",
             flush=True,
@@ -117,7 +133,8 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=8)
     options = parser.parse_args()
     print(
-        "| transcript | all of it | a turn, above `pass` | returns after, ms (most) | locked | busy |\n|---|---:|---:|---:|---:|---:|"
+        "| transcript | all of it | a turn, above `pass` | `pass` | returns after, ms (most) | locked | busy | `pass`, busy | `sh -c :`, busy | `pass` | `sh -c :` |\n"
+        f"|---|{'---:|' * 10}"
     )
     for size in options.sizes:
         measure(size, options.rounds, options.busy)

@@ -355,6 +355,14 @@ def is_file(path: str) -> bool:
         return False
 
 
+def is_special(path: str) -> bool:
+    """Whether *path*, or what it links to, is there and no regular file: a pipe would be waited for, and a device may never end."""
+    try:
+        return not stat.S_ISREG(os.stat(path).st_mode)
+    except OSError:
+        return False
+
+
 def is_there(path: str) -> bool:
     """Whether anything is at *path*, be it a link to nothing; OSError where that cannot be told, and must not pass for a no."""
     try:

@@ -1,15 +1,17 @@
 """The settings of the programs that have hooks: ours put in or taken out, all else as it was, to the byte.
 
-    {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "tract -C … hooks run claude-code"}]}]}}
+    {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "sh -c … python -P -m tract -C … hooks run claude-code"}]}]}}
 
 Only the value of "hooks" is written anew, and it is laid out as the rest is.
+Where the settings are the user's, and not a project's, there is a hook for each folder, and one of another folder is none of ours.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from tract.adapters.hooks.programs import PROGRAMS
@@ -18,6 +20,9 @@ from tract.errors import ConfigError
 from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
 from tract.objects.message_format import JSON
+
+_HAND_OVER = """trap "" HUP; exec >/dev/null 2>&1; event=$(cat); printf %s "$event" | "$@" &"""
+"""What a shell does: it reads the event, lets the program go, and only then begins the command. Python's own start takes longer than a program may have to wait."""
 
 _OURS = re.compile(rf"\btract\b.* hooks run ({'|'.join(PROGRAMS)})( --scan)?\s*$", re.DOTALL)
 
@@ -38,8 +43,20 @@ def settings_path(program: str, folder: str, home: str, environment: Mapping[str
     return os.path.join(home if one.is_users else folder, *one.file.split("/"))
 
 
+def hook_command(python: str, folder: str, program: str, *, scan: bool = False) -> str:
+    """What the program is to call, so that its sessions are recorded in the store of *folder*.
+
+    ``-P``: the program calls it in the project's folder, whose modules are not ours.
+    """
+    import shlex  # what records has no use for it
+
+    run = [python, "-P", "-m", "tract", "-C", folder, "hooks", "run", program, *(["--scan"] if scan else [])]
+    return shlex.join(["sh", "-c", _HAND_OVER, "tract", *run])
+
+
 def with_hooks(program: str, path: str, text: str, command: str) -> Change:
-    """The settings *text* with ours; ConfigError where it is none that can be changed."""
+    """The settings *text* with *command* for our hooks; ConfigError where it is none that can be changed."""
+    folder = _folder(command)
     hooks = _parsed(path, text).get("hooks", {})
     if not isinstance(hooks, dict):
         raise ConfigError(f"'{path}': 'hooks' is no object, and is left alone")
@@ -48,20 +65,23 @@ def with_hooks(program: str, path: str, text: str, command: str) -> Change:
         groups = hooks.get(event, [])
         if not isinstance(groups, list):
             raise ConfigError(f"'{path}': 'hooks.{event}' is no list, and is left alone")
-        kept = [group for group in map(_without_ours, groups) if group is not None]
-        after[event] = [*kept, {"hooks": [{"type": "command", "command": command}]}]
+        kept = _without(groups, lambda found: found != command and _is_ours(found, program, folder))
+        is_there = command in _commands(kept)
+        after[event] = kept if is_there else [*kept, {"hooks": [{"type": "command", "command": command}]}]
     return Change(path, text, text if after == hooks else _written(path, text, after))
 
 
-def without_hooks(path: str, text: str) -> Change:
-    """The settings *text* without ours."""
+def without_hooks(program: str, path: str, text: str, folder: str) -> Change:
+    """The settings *text* without ours, where they are the user's without those of *folder*."""
     settings = _parsed(path, text)
     hooks = settings.get("hooks")
     if not isinstance(hooks, dict):
         return Change(path, text, text)
     after: dict[str, JSON] = {}
     for event, groups in hooks.items():
-        kept = [one for one in map(_without_ours, groups) if one is not None] if isinstance(groups, list) else groups
+        kept = (
+            _without(groups, partial(_is_ours, program=program, folder=folder)) if isinstance(groups, list) else groups
+        )
         if kept or kept == groups:
             after[event] = kept
     if after == hooks:
@@ -71,11 +91,15 @@ def without_hooks(path: str, text: str) -> Change:
     return Change(path, text, _written(path, text, after or None))
 
 
-def installed(program: str, path: str, text: str) -> tuple[str, ...]:
-    """The events at which the program calls tract."""
+def installed(program: str, path: str, text: str, folder: str) -> dict[str, str]:
+    """The events at which the program calls tract, each with what it calls; where the settings are the user's, for *folder*."""
     hooks = _parsed(path, text).get("hooks")
     found = hooks if isinstance(hooks, dict) else {}
-    return tuple(event for event in PROGRAMS[program].events if any(map(_is_ours, _commands(found.get(event)))))
+    ours = {
+        event: [one for one in _commands(found.get(event)) if _is_ours(one, program, folder)]
+        for event in PROGRAMS[program].events
+    }
+    return {event: commands[-1] for event, commands in ours.items() if commands}
 
 
 def _parsed(path: str, text: str) -> dict[str, Any]:
@@ -111,16 +135,32 @@ def _commands(groups: JSON) -> list[str]:
     return found
 
 
-def _is_ours(command: str) -> bool:
-    return _OURS.search(command) is not None
+def _is_ours(command: str, program: str, folder: str | None) -> bool:
+    if _OURS.search(command) is None:
+        return False
+    return not PROGRAMS[program].is_users or _folder(command) == folder
 
 
-def _without_ours(group: JSON) -> JSON:
-    """The group without our hooks; None where it was nothing else."""
-    hooks = group.get("hooks") if isinstance(group, dict) else None
-    if not isinstance(hooks, list):
-        return group
-    kept = [hook for hook in hooks if not (isinstance(hook, dict) and _is_ours(str(hook.get("command"))))]
-    if kept == hooks:
-        return group
-    return {**group, "hooks": kept} if kept else None
+def _folder(command: str) -> str | None:
+    """The folder whose store *command* records in."""
+    import shlex  # what records has no use for it
+
+    try:
+        words = shlex.split(command)
+        return words[words.index("-C") + 1]
+    except (ValueError, IndexError):
+        return None
+
+
+def _without(groups: list[JSON], is_dropped: Callable[[str], bool]) -> list[JSON]:
+    """*groups* without the hooks whose commands are dropped, and without a group in which nothing is left then."""
+    kept: list[JSON] = []
+    for group in groups:
+        hooks = group.get("hooks") if isinstance(group, dict) else None
+        if isinstance(group, dict) and isinstance(hooks, list):
+            left = [hook for hook in hooks if not (isinstance(hook, dict) and is_dropped(str(hook.get("command"))))]
+            if left != hooks:
+                kept += [{**group, "hooks": left}] if left else []
+                continue
+        kept.append(group)
+    return kept

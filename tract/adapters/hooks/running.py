@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from tract.adapters.hooks.programs import PROGRAMS
-from tract.adapters.hooks.sessions import Recorded, read_event, record_session
+from tract.adapters.hooks.sessions import HookEvent, Recorded, read_event, record_session
 from tract.errors import TractError
 from tract.opening import find_repository, open_repository, store_path
 from tract.storage import files
@@ -45,8 +45,11 @@ def record_event(
     author: str | None = None,
     scan: bool = False,
 ) -> Recorded | None:
-    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered."""
+    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered, and where the session is none of the store's folder."""
     try:
+        event = read_event(text)
+        if PROGRAMS[program].is_users and not environment.get("TRACT_DIR") and _is_elsewhere(event, store):
+            return None
         repo = open_repository(
             store,
             author=author or environment.get("TRACT_AUTHOR_NAME"),
@@ -54,7 +57,6 @@ def record_event(
             create_tract=False,
         )
         try:
-            event = read_event(text)
             done = record_session(repo, event, PROGRAMS[program].format, scan="replace" if scan else None)
             told = [*done.secrets]
             if done.messages and done.problems:
@@ -71,6 +73,12 @@ def record_event(
     except Exception as exc:  # noqa: BLE001  # nobody sees it otherwise
         _remember(store, f"{type(exc).__name__}: {exc}")
     return None
+
+
+def _is_elsewhere(event: HookEvent, store: str) -> bool:
+    """Whether the session is of a folder outside that of *store*: the user's hooks are called for all, and each folder has its own."""
+    folder = os.path.realpath(os.path.dirname(store))
+    return event.folder is not None and not f"{os.path.realpath(event.folder)}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _remember(store: str, text: str) -> None:

@@ -33,11 +33,12 @@ _TURN_ENDS = frozenset({"Stop", "AfterAgent", _OVER})
 
 
 class HookEvent(NamedTuple):
-    """What a program says when it calls: which session, and where its transcript is."""
+    """What a program says when it calls: which session, and where its transcript is; and which *folder* it works in, where it says so."""
 
     session: str
     transcript: str
     name: str
+    folder: str | None = None
 
     @property
     def end(self) -> End:
@@ -65,7 +66,8 @@ def read_event(text: str) -> HookEvent:
     session, transcript = told.get("session_id"), told.get("transcript_path")
     if not isinstance(session, str) or not session or not isinstance(transcript, str) or not transcript:
         raise ContentValidationError("a hook's event names a session_id and a transcript_path")
-    return HookEvent(session, os.path.abspath(os.path.expanduser(transcript)), str(told.get("hook_event_name") or ""))
+    path, name, folder = os.path.expanduser(transcript), str(told.get("hook_event_name") or ""), told.get("cwd")
+    return HookEvent(session, os.path.abspath(path), name, folder if isinstance(folder, str) and folder else None)
 
 
 def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Scan | None = None) -> Recorded:
@@ -74,6 +76,7 @@ def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Sca
     *scan* is what becomes of what looks like a secret, what the tract's ``record_scan`` says where it is None; ContentValidationError where it is to be refused.
 
     One process records a session at a time, and one more waits: a third has nothing to do, for the second reads all that is there.
+    One that is told that a turn is done does not leave that to one that is not, and so does not read the turn's last step.
     Another process that writes to the same tract is let go first; what it wrote is not written again.
     """
     name = cleaned_name(event.session)
@@ -82,21 +85,21 @@ def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Sca
     folder = os.path.join(repo.path, _FOLDER)
     files.make_directory(os.path.dirname(folder))
     files.make_directory(folder)
-    with _turn(os.path.join(folder, name), leaves=not event.end.is_over) as is_mine:
+    with _turn(os.path.join(folder, name), event.end) as is_mine:
         if not is_mine:
             return Recorded(name, 0, 0)
         return _record(repo, event, format, name, os.path.join(folder, f"{name}.json"), scan=scan)
 
 
 @contextmanager
-def _turn(path: str, *, leaves: bool) -> Iterator[bool]:
-    """This process's turn to record; False where another waits for its turn already, and this one *leaves* it to that."""
-    now, next_one = FileLock(f"{path}.now"), FileLock(f"{path}.next")
+def _turn(path: str, end: End) -> Iterator[bool]:
+    """This process's turn to record; False where another waits for its turn already that will read as much."""
+    now, next_one = FileLock(f"{path}.now"), FileLock(f"{path}.{'soon' if end.waits else 'next'}")
     try:
         try:
-            next_one.acquire(timeout=0 if leaves else _LONGEST_WAIT)
+            next_one.acquire(timeout=_LONGEST_WAIT if end.is_over else 0)
         except LockTimeoutError:
-            if not leaves:
+            if end.is_over:
                 raise
             yield False
             return
@@ -138,9 +141,7 @@ def _record(
 
 def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | None) -> Reading:
     """What is to be recorded: what stands behind *mark*, where the tract *at* has what that follows; else all that the transcript says."""
-    if os.path.exists(event.transcript) and not os.path.isfile(
-        event.transcript
-    ):  # a pipe would be waited for, for ever
+    if files.is_special(event.transcript):
         raise ImportFormatError(f"cannot read '{event.transcript}': it is no regular file")
     kind = kind_of(format)
     if at is not None and mark is not None:

@@ -7,7 +7,14 @@ import stat
 import sys
 
 from tract.adapters.hooks.parting import part_from_caller
-from tract.adapters.hooks.program_settings import Change, installed, settings_path, with_hooks, without_hooks
+from tract.adapters.hooks.program_settings import (
+    Change,
+    hook_command,
+    installed,
+    settings_path,
+    with_hooks,
+    without_hooks,
+)
 from tract.adapters.hooks.programs import PROGRAMS
 from tract.cli.command import DONE, NEGATIVE, USAGE, Args, Command, Param
 from tract.cli.console import Console, is_terminal
@@ -30,9 +37,10 @@ def _change(console: Console, args: Args) -> int:
     if args.action == "install":
         with console.open_repository() as repo:
             folder = os.path.dirname(repo.path or console.path("."))
-        change = with_hooks(args.program, path, text, _command(folder, args))
+        command = hook_command(sys.executable, folder, args.program, scan=args.scan)
+        change = with_hooks(args.program, path, text, command)
     else:
-        change = without_hooks(path, text)
+        change = without_hooks(args.program, path, text, _folder(console))
     if change.before == change.after:
         console.line(f"Nothing to do: {path} is so already")
         return DONE
@@ -44,17 +52,17 @@ def _change(console: Console, args: Args) -> int:
     if args.action == "install":
         console.hint("from the next turn on each session is recorded in a tract of its own: 'tract tracts' lists them")
         if args.program == "codex":
-            console.hint(f"Codex's hooks are the user's: its sessions in every folder are recorded in {folder}")
+            console.hint(f"Codex's hooks are the user's: its sessions in {folder} and below are recorded there")
             console.hint("Codex runs a hook only after it was trusted once in its own window")
     return DONE
 
 
-def _command(folder: str, args: Args) -> str:
-    """What the program calls."""
-    import shlex  # as below
-
-    scan = ["--scan"] if args.scan else []
-    return shlex.join([sys.executable, "-m", "tract", "-C", folder, "hooks", "run", args.program, *scan])
+def _folder(console: Console) -> str:
+    """The folder of the store, or where none is, the one that the command works in: there may have been one."""
+    try:
+        return os.path.dirname(console.store())
+    except NotARepositoryError:
+        return os.path.abspath(console.path("."))
 
 
 def _is_agreed(console: Console) -> bool:
@@ -104,13 +112,17 @@ def _write(change: Change) -> None:
 def _status(console: Console, args: Args) -> int:
     from tract.adapters.hooks.running import last_failure  # as below
 
-    found = []
+    found, folder = [], _folder(console)
     for program in [args.program] if args.program else PROGRAMS:
         path = _path(console, program)
-        events = installed(program, path, _text(path))
-        found.append({"program": program, "path": path, "events": list(events)})
+        events = installed(program, path, _text(path), folder)
+        wanted = {hook_command(sys.executable, folder, program, scan=scan) for scan in (False, True)}
+        is_other = not wanted.issuperset(events.values())
+        found.append({"program": program, "path": path, "events": list(events), "is_other": is_other})
         if not args.json:
             console.line(console.paint(program, "green"), f": {', '.join(events) or 'not installed'}  ({path})")
+            if is_other:
+                console.warn(f"what {program} calls is not what 'tract hooks install {program}' puts in now")
     try:
         last = last_failure(console.store())
     except NotARepositoryError:
@@ -157,8 +169,8 @@ def _path(console: Console, program: str) -> str:
 
 
 def _text(path: str) -> str:
-    """The settings at *path*, none where there is no file; ConfigError for what is no file: a pipe would be waited for, and a device put out of the way."""
-    if os.path.exists(path) and not os.path.isfile(path):
+    """The settings at *path*, none where there is no file; ConfigError for what cannot be read."""
+    if files.is_special(path):
         raise ConfigError(f"cannot read '{path}': it is no regular file")
     try:
         with open(path, encoding="utf-8", newline="") as file:
