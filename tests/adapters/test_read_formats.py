@@ -416,3 +416,64 @@ def test_a_value_of_another_kind_than_the_format_has_is_a_problem(read):
 
     assert reading.problems[0].line == 1 or reading.problems[0].detail.startswith("a message of role")
     assert len(reading.conversations) == 1
+
+
+def rolled_back(turns: int) -> JSON:
+    return codex("event_msg", type="thread_rolled_back", num_turns=turns)
+
+
+def test_turns_that_codex_took_back_are_branches_where_they_were_left(read):
+    context = item("user", "<environment_context>x</environment_context>")
+    reading = read(
+        [
+            CODEX[0], context, item("user", "a"), item("assistant", "b"), context, item("user", "c"), rolled_back(1),
+            item("user", "d"), item("assistant", "e"), rolled_back(2), item("user", "f"),
+        ],
+        "a.jsonl",
+    )  # fmt: skip
+
+    start = ("user", "<environment_context>x</environment_context>")
+    assert lines(reading) == [
+        [start, ("user", "f")],
+        [start, ("user", "a"), ("assistant", "b"), ("user", "d"), ("assistant", "e")],
+        [start, ("user", "a"), ("assistant", "b"), start, ("user", "c")],
+    ]
+    assert [(0, None), (1, 0), (3, 1)] == [(one.shared, one.parent) for one in reading.conversations[0].branches]
+    assert ((), ()) == (reading.problems, reading.notes)
+
+
+def test_a_rollout_that_was_taken_back_to_nothing_is_what_was_taken_back_last(read):
+    reading = read(
+        [CODEX[0], item("user", "a"), rolled_back(1), item("user", "b"), item("assistant", "c"), rolled_back(5)],
+        "a.jsonl",
+    )
+
+    assert lines(reading) == [[("user", "b"), ("assistant", "c")], [("user", "a")]]
+    assert ["all was taken back: the main line is what was taken back last"] == [one.detail for one in reading.notes]
+
+
+def test_codex_takes_back_nothing_from_before_a_compaction_and_says_so_where_nothing_is_there(read):
+    kept = codex("compacted", message="sum", replacement_history=[item("user", "sum")["payload"]])
+
+    reading = read([CODEX[0], rolled_back(1), item("user", "a"), kept, item("user", "b"), rolled_back(2)], "a.jsonl")
+
+    assert lines(reading) == [[("user", "a")], [("user", "a"), ("user", "sum"), ("user", "b")]]
+    assert ["turns that were taken back: 1, and none of them is there"] == [one.detail for one in reading.notes]
+
+
+def test_what_agents_of_codex_say_to_each_other_and_tools_that_came_later_are_items_and_a_name_is_the_title(read):
+    reading = read(
+        [
+            CODEX[0], item("user", "a"),
+            codex("inter_agent_communication", author="/root/x", recipient="/root", content="done", trigger_turn=True),
+            codex("response_item", type="additional_tools", role="developer", tools=[{"name": "thermo"}]),
+            codex("event_msg", type="thread_name_updated", thread_id="s", thread_name="Tea"),
+        ],
+        "a.jsonl",
+    )  # fmt: skip
+
+    agent, tools = (turn.message for turn in main(reading).turns[-2:])
+    assert ("agent_message", [{"type": "input_text", "text": "done"}]) == (agent["type"], agent["content"])
+    assert [{"name": "thermo"}] == tools["tools"]
+    assert "Tea" == reading.conversations[0].title
+    assert () == reading.problems

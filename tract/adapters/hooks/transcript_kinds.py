@@ -36,10 +36,11 @@ class _Lines:
 
 
 class _Codex(_Lines):
-    """A rollout: records one after the other; what they are called by is their number in the file."""
+    """A rollout: records one after the other; what they are called by is their number in the file. One that takes turns back needs all of them."""
 
     def leans_back(self, values: Sequence[JSON]) -> bool:
-        return False
+        payloads = (one.get("payload") for one in values if isinstance(one, dict) and one.get("type") == "event_msg")
+        return any(isinstance(one, dict) and one.get("type") == "thread_rolled_back" for one in payloads)
 
     def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
         from tract.adapters.transcripts.readers.codex import read_codex

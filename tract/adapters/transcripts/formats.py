@@ -78,7 +78,7 @@ def message_flaw(message: JSON, format: MessageFormat) -> str | None:
         return flaw(message) or f"a message must be an object, found {describe_kind(message)}"
     if (found := flaw(message)) is not None:
         return found
-    if format == "responses" and "role" not in message:
+    if format == "responses" and ("role" not in message or message.get("type", "message") != "message"):
         kind = message.get("type")
         return None if isinstance(kind, str) and kind else f"'type' must be a text, found {describe_kind(kind)}"
     role = message.get("role")

@@ -5,26 +5,34 @@
     turn_context       the model and its settings from here on
     response_item      an item of the Responses API: the conversation
     compacted          {"message": summary, "replacement_history": [item, …]}: these took the place of all before
-    event_msg          what was shown; token_count has the usage of the answer before it, the rest repeats, and where it does not is told
+    inter_agent_communication   what another agent says: {"author", "recipient", "content"}
+    event_msg          what was shown; token_count has the usage of the answer before it, thread_rolled_back takes back the last turns of the user, thread_name_updated is the title; the rest repeats, and where it does not is told
+
+What was taken back is a branch; where nothing is left, what was taken back last is the main line.
 
 Older rollouts have the items bare, one a line, behind a first line with ``id``, ``timestamp`` and ``instructions``.
-The shape was tried against codex-cli 0.171.0, which resumes what tract writes in it.
+The shape was tried against codex-cli 0.171.0, which resumes what tract writes in it; what a rollback takes back was read in its source (``context_manager/history.rs``, ``rollout_reconstruction.rs``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
+from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.formats import among, is_responses_item, message_flaw
-from tract.adapters.transcripts.readers.building import model_config, text_under
+from tract.adapters.transcripts.readers.building import Node, lines_of, model_config, text_under
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
-_TYPES = frozenset({"session_meta", "response_item", "compacted", "turn_context", "event_msg"})
+_TYPES = frozenset(
+    {"session_meta", "response_item", "compacted", "turn_context", "event_msg", "inter_agent_communication"}
+)
 _SHOWN = ("user_message", "agent_message", "agent_reasoning")
 _PASSED = frozenset({"ghost_snapshot", "world_state"})
+_CONTEXT = ("<environment_context>", "<user_instructions>", "# AGENTS.md instructions", "<skill>", "<user_shell_command>", "<turn_aborted>", "<hook_prompt", "<subagent_notification>", "<permissions instructions>", "<collaboration_mode>", "<model_switch>", "<personality_spec>", "<token_budget>")  # fmt: skip
+"""What the program says in a user's or developer's name begins so: it begins no turn."""
+
 _SUMMARY = "Another language model started to solve this problem and produced a summary of its thinking process."
 
 
@@ -39,18 +47,24 @@ def read_codex(name: str, found: Found, report: Report) -> Iterator[Conversation
     for at, record in enumerate(found.values):
         reading.take(at, record)
     reading.end()
-    if not reading.turns:
+    branches = reading.lines()
+    if not branches:
         report(None, "no message in it")
         return
     meta = reading.meta
     id = meta.get("id") if isinstance(meta.get("id"), str) else None
-    yield linear(name, reading.turns, {key: value for key, value in meta.items() if value}, id=id)
+    about = {key: value for key, value in meta.items() if value}
+    yield Conversation(name, branches, about, title=reading.title, id=id)
 
 
 class _Reading:
     def __init__(self, found: Found, report: Report) -> None:
         self.turns: list[Turn] = []
         self.meta: dict[str, JSON] = {}
+        self.title: str | None = None
+        self._taken_back: list[tuple[int, list[Turn]]] = []
+        """What was taken back, each with how many turns stood before it then."""
+
         self._found = found
         self._report = report
         self._config: dict[str, JSON] | None = None
@@ -87,6 +101,13 @@ class _Reading:
                 self._item(payload, line, record.get("timestamp"), key)
             case "compacted":
                 self._compaction(payload, line, record.get("timestamp"), key)
+            case "inter_agent_communication":
+                said = {
+                    "type": "agent_message",
+                    **payload,
+                    "content": [{"type": "input_text", "text": payload.get("content") or ""}],
+                }
+                self._item(said, line, record.get("timestamp"), key)
             case "event_msg":
                 self._event(payload, line)
 
@@ -121,15 +142,52 @@ class _Reading:
                 continue
             self.turns.append(Turn(item, "responses", time=read_time(time), key=f"{key}/{nth}", line=line, summarises=nth == 0))  # fmt: skip
 
+    def _roll_back(self, count: JSON, line: int | None) -> None:
+        """Take back the last *count* turns of the user, and what the program said of itself just before them."""
+        begin = next((at for at in range(len(self.turns) - 1, -1, -1) if self.turns[at].summarises), 0)
+        asked = [at for at in range(begin, len(self.turns)) if _begins_turn(self.turns[at].message)]
+        if not asked or not isinstance(count, int) or count <= 0:
+            self._report.note(line, f"turns that were taken back: {count!a}, and none of them is there")
+            return
+        cut = asked[max(0, len(asked) - count)]
+        while cut > asked[0] and _is_context(self.turns[cut - 1].message):
+            cut -= 1
+        self._taken_back.append((cut, self.turns[cut:]))
+        del self.turns[cut:]
+
+    def lines(self) -> tuple[Branch, ...]:
+        """The line of the turns as they are now, and what was taken back of it."""
+        if not self._taken_back:
+            return (Branch("main", tuple(self.turns)),) if self.turns else ()
+        now, nodes = [f"now {at}" for at in range(len(self.turns))], list[Node]()
+        nodes += [Node(id, now[at - 1] if at else None, (self.turns[at],)) for at, id in enumerate(now)]
+        for number, (cut, turns) in reversed(list(enumerate(self._taken_back))):
+            ids = [*now[:cut], *(f"{number} {at}" for at in range(len(turns)))]
+            nodes += [Node(ids[at], ids[at - 1] if at else None, (turns[at - cut],)) for at in range(cut, len(ids))]
+            now = ids  # what was taken back before this stood behind that
+        if not self.turns:
+            self._report.note(None, "all was taken back: the main line is what was taken back last")
+        last = (
+            f"now {len(self.turns) - 1}"
+            if self.turns
+            else f"{len(self._taken_back) - 1} {len(self._taken_back[-1][1]) - 1}"
+        )
+        return lines_of(nodes, last)
+
     def end(self) -> None:
         """Tell what was shown and is in no item."""
-        said = {text for turn in self.turns for text in _texts(turn.message)} if self._shown else set()
+        turns = [*self.turns, *(turn for _, taken in self._taken_back for turn in taken)]
+        said = {text for turn in turns for text in _texts(turn.message)} if self._shown else set()
         for line, text in self._shown:
             if text.strip() not in said:
                 self._report.note(line, f"what the program showed and no item says is left out: {text[:80]!a}")
 
     def _event(self, payload: dict[str, JSON], line: int | None) -> None:
         kind = payload.get("type")
+        if kind == "thread_rolled_back":
+            self._roll_back(payload.get("num_turns"), line)
+        elif kind == "thread_name_updated":
+            self.title = text_under(payload, "thread_name") or self.title
         shown = text_under(payload, "message", "text") if kind in _SHOWN or not isinstance(kind, str) else None
         if shown is not None:
             self._shown.append((line, shown))
@@ -141,6 +199,15 @@ class _Reading:
             answers = [at for at, turn in enumerate(self.turns) if turn.config is not None or turn.message.get("role") == "assistant"]  # fmt: skip
             at = answers[-1] if answers else len(self.turns) - 1
             self.turns[at] = self.turns[at]._replace(usage={**told, "input_tokens_details": details})
+
+
+def _is_context(item: dict[str, JSON]) -> bool:
+    """Whether a user's or developer's message is what the program says of itself."""
+    return item.get("role") in ("user", "developer") and any(text.startswith(_CONTEXT) for text in _texts(item))
+
+
+def _begins_turn(item: dict[str, JSON]) -> bool:
+    return item.get("type") == "agent_message" or (item.get("role") == "user" and not _is_context(item))
 
 
 def _texts(item: dict[str, JSON]) -> Iterator[str]:
