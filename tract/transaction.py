@@ -38,6 +38,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
     CommitOperation,
+    Entry,
     NewObject,
     Node,
     Object,
@@ -58,7 +59,7 @@ from tract.refs.store import ANY, Expected, RefEdit
 from tract.repo import Repository
 from tract.storage import files
 from tract.storage.shallow import kept_part
-from tract.tree import EMPTY, Context, append_entry, blobs_beside
+from tract.tree import EMPTY, Context, append_entry, blobs_beside, build_list
 
 Moves: TypeAlias = Literal["branch", "head", "refs"]
 """What a transaction is about: HEAD's branch, HEAD wherever it is, or refs that have nothing to do with HEAD."""
@@ -244,24 +245,66 @@ class Transaction:
         return self._append_note(namespace, listed, target, event.id, time, author, message, refs)
 
     def note_new(self, namespace: str, bodies: Sequence[tuple[ObjectId, Any, int]]) -> list[tuple[ObjectId, ObjectId]]:
-        """Say each body about its commit, at its time: the notes :meth:`note` makes of commits that were just made, in half the time; each with its blob.
+        """Say each body about its commit, at its time, as :meth:`note` does, of commits that were just made; each note's commit with its blob.
 
         No commit is in *bodies* twice, and nothing was said of any in this namespace.
+        Several that begin a list come in one commit; else each has one of its own.
         """
+        objects, author = self.objects, self.repo.author
+        entries: list[Entry] = []
+        for (target, body, time), number in zip(bodies, random_numbers(len(bodies)), strict=True):
+            event = new_blob(event_value(namespace, target, time, author, number, [], body), "body")
+            objects.append(event)
+            entries.append((target, event[0]))
+            self._noted.add((namespace, target))
+        if len(entries) > 1 and self._begins(namespace):
+            return self._begin_list(namespace, entries, bodies[-1][2])
+        return self._append_notes(namespace, entries, [time for _, _, time in bodies])
+
+    def _begins(self, namespace: str) -> bool:
+        """Whether nobody has seen a list of this namespace: there is none, or all of it is the same batch's, and its commits say nothing but their notes."""
+        ref = f"{self.repo.prefix}{NOTES}{namespace}"
+        refs = self.repo.refs
+        if (refs.read_before(ref) if isinstance(refs, BufferedRefs) else refs.read(ref)) is not None:
+            return False
+        at = self._note_list(namespace).tip
+        while at is not None:
+            commit = self.repo.commit(at)
+            if commit.refs is not None or commit.message is not None:
+                return False
+            at = commit.parents[0] if commit.parents else None
+        return True
+
+    def _begin_list(self, namespace: str, entries: Sequence[Entry], time: int) -> list[tuple[ObjectId, ObjectId]]:
+        """One commit of the whole list of a namespace that nobody has seen, with *entries* at its end."""
+        repo = self.repo
+        first, _, notes, _ = self._note_list(namespace)
+        if notes == EMPTY:
+            notes = Context(*build_list(repo, entries, self.objects, "notes"))
+        else:
+            for entry in entries:
+                notes = append_entry(repo, notes, entry, self.objects, "notes")
+        target, blob = entries[-1]
+        tip = self.add(Commit(CommitOperation.NOTE, (), blob, target, *notes, 1, time, repo.author))
+        self._notes[namespace] = _NoteList(first, tip, notes, 1)
+        return [(tip, blob) for _, blob in entries]
+
+    def _append_notes(
+        self, namespace: str, entries: Sequence[Entry], times: Sequence[int]
+    ) -> list[tuple[ObjectId, ObjectId]]:
+        """A commit for each of *entries*, at the end of the namespace's list."""
         repo, objects, author = self.repo, self.objects, self.repo.author
         first, tip, notes, generation = self._note_list(namespace)
         made: list[tuple[ObjectId, ObjectId]] = []
-        for (target, body, time), number in zip(bodies, random_numbers(len(bodies)), strict=True):
-            event = new_blob(event_value(namespace, target, time, author, number, [], body), "body")
-            blob = event[0]
-            notes = append_entry(repo, notes, (target, blob), objects, "notes")
+        for entry, time in zip(entries, times, strict=True):
+            target, blob = entry
+            notes = append_entry(repo, notes, entry, objects, "notes")
             generation += 1
             parents = () if tip is None else (tip,)
             new = new_note_commit(tip, blob, target, *notes, generation, time, author)
-            objects += (event, new)
+            objects.append(new)
             tip = new[0]
             made.append((tip, blob))
-            self._noted.add((namespace, target))
         if made and tip is not None:  # of the others nobody asks soon
             last = Commit(CommitOperation.NOTE, parents, blob, target, *notes, generation, time, author)
             self.take_in(tip, last)

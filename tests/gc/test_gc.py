@@ -17,6 +17,7 @@ from tests.making import Words, move_ref, texts
 from tract import DetachedHeadError, GCError, Priority, Tract
 from tract.errors import BlobNotFoundError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
+from tract.history.commit import Draft, write_commits
 from tract.history.notes import NewNote, note_history, write_note
 from tract.history.stale_notes import find_stale_notes, prune_notes
 from tract.history.state import write_state
@@ -811,6 +812,24 @@ def test_a_note_made_while_notes_are_written_anew_wins(tmp_path):
     assert prune_notes(repo_of(t), "refs/notes/priority", stale["refs/notes/priority"], lambda _: False)
     assert [] == texts(other) == texts(t)
     assert 1 == len(list(note_history(repo_of(other), "priority")))
+
+
+def test_of_notes_that_came_in_one_commit_those_about_what_is_gone_are_left_out(tmp_path):
+    t = make_tract(tmp_path, "a")
+    value = {"content_type": "dialogue", "role": "assistant", "text": "said"}
+    drafts = [Draft({**value, "name": f"m{at}"}, config={"model": f"m{at}"}) for at in range(5)]
+    first, second, third, fourth, fifth = write_commits(repo_of(t), drafts)
+    write_note(repo_of(t), "config", NewNote(first, {"model": "n"}, 5), reason="later")
+    assert_clean(tmp_path)
+
+    assert prune_notes(repo_of(t), "refs/notes/config", {second, fourth, fifth}, lambda id: id == fourth)
+
+    assert [first, fourth, third, first] == [note.target for note in note_history(repo_of(t), "config")]
+    assert_clean(tmp_path)
+    assert prune_notes(repo_of(t), "refs/notes/config", {third, fourth}, lambda _: False)
+    assert prune_notes(repo_of(t), "refs/notes/config", {first}, lambda _: False)
+    assert [] == list(note_history(repo_of(t), "config"))
+    assert_clean(tmp_path)
 
 
 def test_token_counts_of_what_is_dropped_go_with_it(tmp_path):

@@ -238,6 +238,18 @@ def test_a_key_that_came_meanwhile_is_not_committed_again_by_a_batch_that_lands_
     assert 3 == sum(1 for _ in noted_entries(t.repository, note_tip(t.repository, KEY)))
 
 
+def test_keys_that_a_batch_says_together_land_behind_what_came_meanwhile(tmp_path):
+    t, other = make_tract("first", path=tmp_path, on_moved="append"), make_tract(path=tmp_path)
+    with t.batch():
+        t.extend([{"role": "user", "content": f"says {key}"} for key in "abc"], keys=list("abc"))
+        other.extend([{"role": "user", "content": "says b"}], keys=["b"])
+
+    assert ["first", "says b", "says a", "says c"] == texts(t)
+    with Tract.open(tmp_path) as again:
+        assert 3 == sum(1 for _ in noted_entries(again.repository, note_tip(again.repository, KEY)))
+        assert all(again.commit_for_key(key) for key in "abc")
+
+
 def test_a_batch_all_of_whose_keys_came_meanwhile_lands_nothing(tmp_path):
     t, other = make_tract("first", path=tmp_path, on_moved="append"), make_tract(path=tmp_path)
     with t.batch() as batch:

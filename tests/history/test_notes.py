@@ -11,8 +11,12 @@ from hypothesis import strategies as st
 from tests.making import make_repo, say
 from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
+from tract.history.batch import Batch
+from tract.history.commit import Draft, write_commits
 from tract.history.notes import (
+    CONFIG,
     PRIORITY,
+    REQUEST,
     NewNote,
     NoteTable,
     note_history,
@@ -22,12 +26,13 @@ from tract.history.notes import (
     write_note,
 )
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, CommitOperation, new_blob, new_commit
+from tract.objects.model import Commit, CommitOperation, Refs, new_blob, new_commit
 from tract.objects.note import left_standing, new_event, read_event
 from tract.opening import memory_repository
 from tract.refs.store import RefEdit
 from tract.repo import Repository
 from tract.transaction import transaction
+from tract.tree import EMPTY, append_entry
 
 YEARS = 10 * 365 * 86_400 * 1_000_000
 NOW = 1_700_000_000_000_000
@@ -205,3 +210,66 @@ def test_a_list_that_begins_with_several_notes_is_read_whole() -> None:
     assert {first, second} == changed == set(table.targets())
     assert [{"priority": "skip"}] * 2 == [table.get(repo, target) for target in (first, second)]
     assert [(first, hidden[0].id), (second, hidden[1].id)] == notes_between(repo, None, note.id)
+
+
+def configured(repo: Repository, *models: str) -> list[ObjectId]:
+    """A message of each model, all in one transaction, each with a config of its own."""
+    value = {"content_type": "dialogue", "role": "assistant", "text": "said"}
+    return write_commits(repo, [Draft({**value, "name": model}, config={"model": model}) for model in models])
+
+
+def test_several_notes_that_begin_a_list_come_in_its_first_commit_and_all_others_in_ones_of_their_own() -> None:
+    repo, _ = make_repo("a")
+    first = configured(repo, *(f"m{at}" for at in range(40)))
+    tip = note_tip(repo, CONFIG)
+    assert tip is not None
+    more = configured(repo, "x", "y")
+
+    assert () == repo.commit(tip).parents
+    assert 2 == repo.commit(note_tip(repo, CONFIG)).generation - repo.commit(tip).generation
+    assert [*first, *more] == [target for target, _ in noted_entries(repo, note_tip(repo, CONFIG))]
+    assert more == [target for target, _ in notes_between(repo, tip, note_tip(repo, CONFIG)) or ()]
+    table = NoteTable()
+    table.advance(repo, note_tip(repo, CONFIG))
+    assert [f"m{at}" for at in range(40)] == [table.get(repo, id)["model"] for id in first]
+    one_by_one = EMPTY
+    for entry in noted_entries(repo, tip):
+        one_by_one = append_entry(repo, one_by_one, entry, [], "notes")
+    assert one_by_one == (repo.commit(tip).tree, repo.commit(tip).open)
+
+
+def test_a_batch_writes_a_list_that_it_begins_in_one_commit_however_often_it_adds_to_it() -> None:
+    repo, _ = make_repo("a")
+    batch = Batch(repo)
+    ids = [*configured(batch.repo, "m", "n"), *configured(batch.repo, "o"), *configured(batch.repo, "p", "q")]
+    batch.land(reason="batch")
+
+    tip = note_tip(repo, CONFIG)
+    assert () == repo.commit(tip).parents
+    assert ids == [target for target, _ in noted_entries(repo, tip)]
+
+
+def test_a_batch_adds_no_several_notes_at_once_to_a_list_that_others_have_seen() -> None:
+    repo, _ = make_repo("a")
+    configured(repo, "l")
+    seen = note_tip(repo, CONFIG)
+    batch = Batch(repo)
+    ids = configured(batch.repo, "m", "n")
+    batch.land(reason="batch")
+
+    assert ids == [target for target, _ in notes_between(repo, seen, note_tip(repo, CONFIG)) or ()]
+
+
+def test_what_the_note_of_a_request_keeps_is_kept_where_more_notes_come_in_the_same_batch() -> None:
+    repo, (needed,) = make_repo("a")
+    batch = Batch(repo)
+    with transaction(batch.repo, "note", moves="refs") as tx:
+        tx.note(REQUEST, needed, {"n": 1}, refs=Refs(None, (needed, "commit")))
+    with transaction(batch.repo, "note", moves="refs") as tx:
+        tx.note_new(REQUEST, [(needed, {"n": 2}, NOW), (needed, {"n": 3}, NOW)])
+    batch.land(reason="batch")
+
+    at = note_tip(repo, REQUEST)
+    while repo.commit(at).parents:
+        (at,) = repo.commit(at).parents
+    assert Refs(None, (needed, "commit")) == repo.commit(at).refs

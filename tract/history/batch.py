@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from tract.dataclass import replace
 from tract.errors import EditTargetError, RefMovedError
 from tract.history.commit import Change, add_commit
-from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote
+from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote, noted_by
 from tract.history.records import build_refs
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Refs, RefValue, named_by, shown
@@ -198,10 +198,9 @@ class Batch:
         notes = []
         while isinstance(tip, bytes) and tip != since:
             commit = self.repo.commit(tip)
-            assert commit.target is not None
-            assert commit.content is not None
-            body = read_event(commit.content, self.repo.blob(commit.content)).body
-            notes.append((commit.content, NewNote(commit.target, body, commit.time, commit.message)))
+            for target, blob in noted_by(self.repo, tip)[::-1]:
+                event = read_event(blob, self.repo.blob(blob))
+                notes.append((blob, NewNote(target, event.body, event.time, commit.message)))
             tip = commit.parents[0] if commit.parents else None
         return notes[::-1]
 

@@ -13,7 +13,7 @@
     refs/notes/orchestrator whether the orchestrator runs, is paused or was stopped, and when it is to run (tract/agents/orchestrator.py)
     refs/notes/runs       what its runs did (tract/agents/orchestrator.py)
 
-A note is a commit of its own on its namespace's ref, and moves no branch.
+A note is a commit of its own on its namespace's ref, and moves no branch; several that begin a list may come in its first commit.
 Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
 What a note says is in its blob, an event (tract/objects/note.py), and which of several counts is told from the events alone.
 """
@@ -198,6 +198,16 @@ def noted_entries(repo: Repository, tip: ObjectId | None) -> Iterator[Entry]:
     commit = repo.commit(tip)
     for _, items in chunks(repo, Context(commit.tree, commit.open)):
         yield from zip(items[::2], items[1::2], strict=True)
+
+
+def noted_by(repo: Repository, id: ObjectId) -> list[Entry]:
+    """The notes that the commit *id* of a list brought, as in ``noted_entries``: its own, and of the first commit all that the list had then."""
+    commit = repo.commit(id)
+    if not commit.parents:
+        return list(noted_entries(repo, id))
+    assert commit.target is not None
+    assert commit.content is not None
+    return [(commit.target, commit.content)]
 
 
 def note_history(repo: Repository, namespace: str, target: ObjectId | None = None) -> Iterator[NoteEvent]:

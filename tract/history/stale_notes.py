@@ -12,9 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tract.dataclass import replace
 from tract.errors import RefMovedError
-from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_entries
+from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_by, noted_entries
 from tract.objects.id import ObjectId
-from tract.objects.model import Commit, NewObject, new_commit
+from tract.objects.model import Commit, Entry, NewObject, new_commit
 from tract.objects.note import read_event
 from tract.reflog import RENOTED
 from tract.refs.names import NOTES, split_tract
@@ -79,17 +79,18 @@ def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Calla
     The old notes become unreachable, and go after the retention.
     """
     tip = at = repo.refs.read(name)
-    left: list[ObjectId] = []
+    left: list[tuple[Commit, list[Entry]]] = []
     while isinstance(at, bytes):
         commit = repo.commit(at)
-        if commit.target is None or commit.target not in gone or is_kept(commit.target):
-            left.append(at)
+        kept = [entry for entry in noted_by(repo, at) if entry[0] not in gone or is_kept(entry[0])]
+        if kept:
+            left.append((commit, kept))
         at = commit.parents[0] if commit.parents else None
     new: list[NewObject] = []
     last: ObjectId | None = None
     context = EMPTY
-    for number, id in enumerate(reversed(left), 1):
-        last, context = _repeat_note(repo, repo.commit(id), last, context, number, new)
+    for number, (commit, kept) in enumerate(reversed(left), 1):
+        last, context = _repeat_notes(repo, commit, kept, last, context, number, new)
     try:
         with transaction(repo, RENOTED, moves="refs") as tx:
             tx.objects += new  # made before: while the lock is held nobody can commit
@@ -99,15 +100,24 @@ def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Calla
     return True
 
 
-def _repeat_note(
-    repo: Repository, note: Commit, parent: ObjectId | None, before: Context, number: int, new: list[NewObject]
+def _repeat_notes(
+    repo: Repository,
+    note: Commit,
+    kept: Sequence[Entry],
+    parent: ObjectId | None,
+    before: Context,
+    number: int,
+    new: list[NewObject],
 ) -> tuple[ObjectId, Context]:
-    """Make *note* once more, on another parent."""
-    assert note.target is not None
-    assert note.content is not None
-    context = append_entry(repo, before, (note.target, note.content), new, "notes")
+    """Make *note* once more, on another parent, with those of its notes that are *kept*."""
+    context = before
+    for entry in kept:
+        context = append_entry(repo, context, entry, new, "notes")
+    target, content = kept[-1]
     parents = () if parent is None else (parent,)
-    commit = note._replace(parents=parents, tree=context.tree, open=context.open, generation=number)
+    commit = note._replace(
+        parents=parents, content=content, target=target, tree=context.tree, open=context.open, generation=number
+    )
     made = new_commit(commit)
     new.append(made)
     repo.keep_commit(made.id, commit)

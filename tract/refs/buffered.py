@@ -90,6 +90,10 @@ class BufferedRefs:
     def read(self, name: str) -> RefValue | None:
         return self._edits[name] if name in self._edits else self._refs.read(name)
 
+    def read_before(self, name: str) -> RefValue | None:
+        """What the ref held before any of these edits."""
+        return self._refs.read(name)
+
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
         edits = {name: value for name, value in self._edits.items() if name.startswith(prefix)}
         refs = {**dict(self._refs.list(prefix)), **edits}
