@@ -1,4 +1,4 @@
-"""Proposals: actions that wait for approval, and what is decided about them."""
+"""Proposals: actions that wait for approval, and the decisions about them."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ class Acting(Compressing):
     """The methods of a tract that list proposals and decide about them."""
 
     def proposals(self, status: str = "pending") -> list[Proposal]:
-        """The proposals of one *status*, or of ``all``, the newest first.
+        """The proposals of one *status*, or of ``all``, newest first.
 
-        A compression or a collapse that waits for its review is among them.
+        A compression or collapse that waits for review is listed, too.
         """
         from tract.agents.proposals import STATUSES, ProposalTable, with_undo
         from tract.agents.reviews import reviews
@@ -47,7 +47,7 @@ class Acting(Compressing):
         alternatives: tuple[str, ...] = (),
         expires_in: timedelta | None = None,
     ) -> Proposal:
-        """Keep *action* as a proposal about the messages it concerns, as they are now; an error of tract's where it cannot be one."""
+        """Keep *action* as a proposal about the messages it concerns, as they are now; a TractError if it cannot be one."""
         from tract.agents.acting import check_wish, propose
         from tract.agents.proposals import Wish
 
@@ -56,7 +56,7 @@ class Acting(Compressing):
         return propose(self._as_target(), wish)
 
     def preview_proposal(self, id: str | None = None, *, arguments: Mapping[str, Any] | None = None) -> Proposal:
-        """A proposal that waits, with what it would do now, or with *arguments* in the place of its own, as its ``context_summary``; nothing is decided."""
+        """A pending proposal with what it would do now as its ``context_summary``; nothing is decided. *arguments* replace its own."""
         from tract.agents.acting import preview_now, waiting
         from tract.agents.reviews import review_named
 
@@ -68,10 +68,10 @@ class Acting(Compressing):
     def approve_proposal(
         self, id: str | None = None, *, arguments: Mapping[str, Any] | None = None, reason: str = ""
     ) -> Proposal:
-        """Carry out a proposal, by a beginning of its id, or the only one that waits; with *arguments* in the place of its own.
+        """Carry out a proposal, named by a prefix of its id, or the only pending one; *arguments* replace its own.
 
-        It is done on the branch it is about, wherever HEAD is. Unchanged it touches nothing that came since, and is ``stale`` where what it is about has changed; the reason names the first difference.
-        What comes of it is in the proposal's ``status``; ProposalError where it is decided already.
+        It acts on the branch it is about, wherever HEAD is. With its own arguments it does not touch later messages; if the messages it is about have changed, it becomes ``stale``, and the reason names the first difference.
+        The outcome is in the proposal's ``status``; ProposalError if it was decided before.
         """
         from tract.agents.acting import approve, waiting
         from tract.agents.reviews import approve_review, review_named
@@ -91,7 +91,7 @@ class Acting(Compressing):
         return self._decided(approve(target._as_target(), one.id, arguments, reason), since)
 
     def reject_proposal(self, id: str | None = None, reason: str = "") -> Proposal:
-        """Reject a proposal, by a beginning of its id, or the only one that waits; *reason* is kept. ProposalError where it is decided already."""
+        """Reject a proposal, named by a prefix of its id, or the only pending one; *reason* is kept. ProposalError if it was decided before."""
         from tract.agents.acting import reject, waiting
         from tract.agents.reviews import reject_review, review_named
 

@@ -1,4 +1,4 @@
-"""Branches, HEAD, and where they have been."""
+"""Branches and HEAD, and where they have been."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Branching(Handle):
     """The methods of a tract that make and move branches."""
 
     def branch(self, name: str, *, source: Revision | None = None, switch: bool = False) -> BranchInfo:
-        """Make a branch at *source* (HEAD where None), and stay where you are, or with *switch* go to it; BranchExistsError when it is there already."""
+        """Make a branch at *source* (None: HEAD); *switch* also puts HEAD on it. BranchExistsError if there is one of that name."""
         with self._access() as space:
             start = space.repo.head()[1] if source is None else resolve_revision(space.repo, source)
             create_branch(space.repo, name, start, switch=switch)
@@ -42,30 +42,30 @@ class Branching(Handle):
             return BranchInfo(name, None if start is None else start.hex(), switch)
 
     def archive_branch(self, name: str) -> ArchivedBranch:
-        """Put a branch aside, under ``refs/archive/``: it is listed no more, and nothing of it is lost. TractError for the one HEAD is on."""
+        """Move a branch to ``refs/archive/``: it is no longer listed, and nothing of it is lost. TractError for the branch that HEAD is on."""
         from tract.history.archive import archive_branch
 
         with self._access() as space:
             return archive_branch(space.repo, name)
 
     def unarchive_branch(self, name: str) -> BranchInfo:
-        """Bring a branch back that was put aside."""
+        """Bring an archived branch back."""
         from tract.history.archive import unarchive_branch
 
         with self._access() as space:
             return BranchInfo(name, unarchive_branch(space.repo, name).hex(), False)
 
     def archived_branches(self) -> list[ArchivedBranch]:
-        """The branches that were put aside, in order of name."""
+        """The archived branches, sorted by name."""
         from tract.history.archive import archived_branches
 
         with self._access() as space:
             return archived_branches(space.repo)
 
     def divert(self, name: str, start: Revision) -> BranchInfo:
-        """Let the messages from *start* on be on the new branch *name*, and HEAD with them; the branch that they were on is as it was before them.
+        """Move the messages from *start* on to the new branch *name*, and HEAD with them; the old branch ends before them.
 
-        A compression that came since goes along; TractError where anything else than messages and edits did.
+        A compression made since *start* moves along; TractError if other commits than messages and edits were made since.
         """
         from tract.history.archive import divert
 
@@ -75,14 +75,14 @@ class Branching(Handle):
             return BranchInfo(name, None if at is None else at.hex(), True)
 
     def list_branches(self) -> list[BranchInfo]:
-        """Every branch that has a commit, in order of name."""
+        """Every branch that has a commit, sorted by name."""
         with self._looking() as space:
             return describe_branches(space.repo)
 
     def switch(self, name: str, *, create: bool | Literal["orphan"] = False) -> CommitInfo | None:
-        """Put HEAD on branch *name*, with *create* on a new one at the same commit, or with ``-`` back where it was before; the commit there, None if the branch has none yet.
+        """Put HEAD on branch *name*; ``-`` is the branch it was on before. Returns the commit there, or None if the branch has none yet.
 
-        With *create* ``"orphan"`` the new branch has no commit: the context is empty there, and its history begins anew.
+        *create* makes the branch at HEAD's commit; *create* ``"orphan"`` makes it without any commit, with an empty context and a new history.
         """
         if type(create) is not bool and create != "orphan":
             raise ContentValidationError(f"create must be True, False or 'orphan', not {create!r:.40}")
@@ -95,31 +95,31 @@ class Branching(Handle):
             return self._here()
 
     def checkout(self, target: Revision) -> CommitInfo | None:
-        """Go to a branch, or look at the commit that any other revision names: HEAD is then detached, and commit raises DetachedHeadError.
+        """Put HEAD on a branch, or look at any other commit: HEAD is then detached, and commit raises DetachedHeadError.
 
-        ``-`` is where HEAD was before. Returns what is there.
+        ``-`` is where HEAD was before. Returns the commit.
         """
         with self._access() as space:
             checkout(space.repo, revision_text(target))
             return self._here()
 
     def rename_branch(self, old: str, new: str, *, force: bool = False) -> BranchInfo:
-        """Give a branch another name; HEAD and the reflog follow. BranchExistsError when that is taken, unless *force*."""
+        """Rename a branch; HEAD and the reflog follow. BranchExistsError if the new name is taken, unless *force*."""
         with self._access() as space:
             rename_branch(space.repo, old, new, force=force)
             self._look()
             return describe_branch(space.repo, new)
 
     def delete_branch(self, name: str, *, force: bool = False) -> str:
-        """Delete a branch, and give back the id of its last commit; UnmergedBranchError when HEAD does not reach that, unless *force*."""
+        """Delete a branch, and return the id of its last commit; UnmergedBranchError if HEAD does not reach that commit, unless *force*."""
         with self._access() as space:
             return delete_branches(space.repo, [name], force=force)[name].hex()
 
     def reset(self, target: Revision, mode: ResetMode = "soft") -> CommitInfo | None:
-        """Put the branch on another commit, and give that back; ``HEAD~3`` on a branch of three is before its first, and gives None.
+        """Move the branch to another commit, and return that; on a branch of three commits, ``HEAD~3`` is the place before the first, and None is returned.
 
-        ``soft``: what followed stays for the retention period, and ``ORIG_HEAD`` and the reflog name it.
-        ``hard``: they do not, and the next gc may take it; until then ``undo`` brings it back.
+        ``soft``: later commits are kept for the retention period; ``ORIG_HEAD`` and the reflog name them.
+        ``hard``: ``ORIG_HEAD`` and the reflog do not name them, and the next gc may drop them; until then ``undo`` brings them back.
         """
         from tract.history.reset import reset
 
@@ -129,23 +129,23 @@ class Branching(Handle):
             return None if id is None else describe(space, id)
 
     def clear(self) -> None:
-        """Take all commits off the branch: it is as before its first. ``undo`` brings them back, and ``ORIG_HEAD`` names the last."""
+        """Remove all commits from the branch, as if none had been made. ``undo`` brings them back, and ``ORIG_HEAD`` names the last one."""
         from tract.history.reset import reset
 
         with self._moving("clear") as (space, expected):
             reset(space.repo, None, mode="soft", named="before the first commit", expected=expected)
 
     def reflog(self, ref: str = "HEAD", *, limit: int | None = None) -> list[ReflogEntry]:
-        """Where *ref*, HEAD or a branch or tag, has been, newest first."""
+        """Where *ref* (HEAD, a branch or a tag) has been, newest first."""
         from tract.history.reflog import reflog
 
         with self._looking() as space:
             return reflog(space.repo, ref, limit)
 
     def undo(self, steps: int = 1, *, dry_run: bool = False) -> UndoPlan:
-        """Take back the last operations that changed what the model sees, or which branches and tags there are; all that landed with them too.
+        """Take back the last *steps* operations that changed what the model sees, or which branches and tags exist, with everything else they did.
 
-        A second undo goes further back, as *steps* do at once; :meth:`redo` returns. *dry_run* only says what it would move.
+        Another undo goes further back; :meth:`redo` returns. *dry_run* only says what would move.
         """
         from tract.history.undo import undo
 
@@ -153,7 +153,7 @@ class Branching(Handle):
             return undo(space.repo, steps, dry_run=dry_run, expected=expected)
 
     def redo(self, steps: int = 1) -> UndoPlan:
-        """Redo the operations that were undone last; that is possible until another operation is made."""
+        """Do the operations again that were undone last; this works until another operation is made."""
         from tract.history.undo import redo
 
         with self._moving("redo") as (space, expected):

@@ -49,14 +49,14 @@ class Committing(Handle):
     def commit(
         self, content: Any, operation: CommitOperation | str = CommitOperation.APPEND, **options: Unpack[CommitOptions]
     ) -> CommitInfo:
-        """Record one message, or with operation EDIT the correction of one.
+        """Record one message, or with operation EDIT the correction of a message.
 
-        *content* is a content type or a dict: one with ``content_type`` is that type, one with ``role`` a provider's message, kept verbatim.
-        An SDK's own answer (OpenAI chat and Responses, Anthropic, Gemini, LiteLLM) and an ``LLMResponse`` bring their usage and their model's settings; of several items each is a commit, and the last is given back.
+        *content* is an instance of a content type, or a dict: with ``content_type`` it is that type, with ``role`` it is a provider's message, which is kept verbatim.
+        You can also pass an SDK's answer (OpenAI chat and Responses, Anthropic, Gemini, LiteLLM) or an ``LLMResponse``; its usage and its model's settings are recorded too. If the answer has several items, each becomes a commit, and the last one is returned.
         *response_to* is the message that an edit changes, or that a message replies to; *message* is a note on the commit.
-        *generation_config* and *usage* are kept beside the commit: neither is in its hash.
-        *timestamp* is an aware datetime, now where None.
-        *key* is a name that somebody else gave the message: where the branch has it, nothing is written, and the commit it has is given back (KeyConflictError where that has another content). On a branch without it a commit of another branch with this key and content is picked.
+        *generation_config* and *usage* are notes on the commit and not part of its hash.
+        *timestamp* is a datetime with a time zone; None is now.
+        *key* is the name that another program gave the message. If the branch has a commit with this key, nothing is written and that commit is returned (KeyConflictError if its content differs). If only another branch has the key with the same content, that commit is picked.
         """
         self._check_required()
         check_keywords("commit", options, CommitOptions)
@@ -86,9 +86,10 @@ class Committing(Handle):
     def extend(
         self, messages: Iterable[Any], *, format: str = "openai", keys: Sequence[str | None] | None = None
     ) -> list[CommitInfo]:
-        """Record many messages, all or none; dicts with neither ``content_type`` nor another shape are of *format*, and an SDK's own messages and items (``response.output``) of theirs.
+        """Record many messages: all of them, or none.
 
-        *keys* has a key for each message, as for :meth:`commit`: only those are written that the branch has not.
+        *format* is the provider's format of dicts that do not show it themselves (by ``content_type``, or by a shape that only one format has). An SDK's own messages and items (``response.output``) have the format of their SDK.
+        *keys* has a key for each message, as for :meth:`commit`; messages whose key the branch has are not written again.
         """
         self._check_required()
         with self._writing() as space:
@@ -98,11 +99,11 @@ class Committing(Handle):
         return made
 
     def record(self, messages: Iterable[Any] | Mapping[str, Any], **options: Unpack[RecordOptions]) -> RecordResult:
-        """Make the context the list *messages*, as ``git add -A; git commit`` does with a working tree, in one operation.
+        """Make the list *messages* the context, in one operation, as ``git add -A; git commit`` does with a working tree.
 
-        A message is the context's where it equals its content, or what ``compile`` renders for it: ``record(c.to_openai())`` and its like are ``unchanged``.
-        A provider's body is taken too; where Anthropic's or Gemini's says nothing of instructions, those of the context stay.
-        What the list no longer has leaves this branch's context by a commit; nothing leaves the history.
+        A message of the list counts as one of the context if it equals its content, or what ``compile`` renders for it; so ``record(c.to_openai())`` finds everything ``unchanged``.
+        *messages* may also be a whole request body; if an Anthropic or Gemini body has no instructions, those of the context stay.
+        A message that the list no longer has is removed from the context by a commit; the history keeps it.
         """
         from tract.adapters.recording import RecordOptions, record  # most programs commit message by message
 
@@ -132,8 +133,8 @@ class Committing(Handle):
     ) -> ImportResult:
         """Commit the conversations of a file that another program wrote, each in one operation.
 
-        *format* and *key* say what the file does not say itself; *place* is ``here``, ``branch`` or ``tract``: an empty current branch, or a new branch, where None.
-        ImportFormatError for a file that is no conversation; what of it could not be read is in ``refused``.
+        *format* and *key* say what the file itself does not tell. *place* is ``here``, ``branch`` or ``tract``; None is the current branch if it is empty, else a new branch.
+        ImportFormatError if the file is not a conversation; parts of it that could not be read are in ``refused`` of the result.
         """
         from tract.adapters.importing import import_file  # few import
 
@@ -149,9 +150,9 @@ class Committing(Handle):
         return result
 
     def commit_for_key(self, key: str) -> CommitInfo | None:
-        """The commit that HEAD's branch has under *key*; None where it has none.
+        """The commit that HEAD's branch has under *key*, or None.
 
-        Where gc took the message, that is the commit behind which history was cut.
+        If gc dropped the message, this is the commit at which the history was cut.
         """
         from tract.history.keys import find_key
 
@@ -160,7 +161,7 @@ class Committing(Handle):
             return None if known is None else describe(space, known.best)
 
     def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
-        """Commit an instruction, which is pinned; *options* are those of :meth:`commit`."""
+        """Commit an instruction, which is always pinned; *options* are those of :meth:`commit`."""
         from tract.objects.content import InstructionContent  # most programs commit messages as they send them
 
         return self.commit(InstructionContent(text), **options)
@@ -176,23 +177,23 @@ class Committing(Handle):
     def tool_result(
         self, call_id: str, content: Any, *, is_error: bool = False, **options: Unpack[CommitOptions]
     ) -> CommitInfo:
-        """Commit a tool's result for the call *call_id*: a text, a list of parts, or any JSON value, which becomes its text.
+        """Commit the result of the tool call *call_id*: a text, a list of parts, or any JSON value, which is turned into text.
 
-        *is_error* says that the tool failed, for the providers that can be told; *options* are those of :meth:`commit`.
+        *is_error* says that the tool failed; it is sent to providers that have a field for that. *options* are those of :meth:`commit`.
         """
         return self.commit(tool_message(call_id, content, is_error=is_error), **options)
 
     def edit(self, target: Revision, content: Any, **options: Unpack[EditOptions]) -> CommitInfo:
         """Replace the message *target* in the context; the original stays in the history.
 
-        *content* is as for :meth:`commit`, or a text: the same message with other words. *options* are those of :meth:`commit`.
+        *content* is as for :meth:`commit`, or a text, which replaces only the text of the message. *options* are those of :meth:`commit`.
         """
         return self.commit(content, CommitOperation.EDIT, response_to=target, **options)
 
     def restore(self, target: Revision, version: int | Revision, *, message: str | None = None) -> CommitInfo:
-        """Edit the message *target* back to what it was in *version*: a place in its ``edit_history``, or a commit of it.
+        """Edit the message *target* back to an earlier *version*: a number in its ``edit_history``, or a commit.
 
-        HistoryCutError for a place that counts over history that gc cut: 0, places counted back from -1 and commits are what they were.
+        HistoryCutError if gc cut the history between, so that a number from the start cannot be counted; 0, negative numbers and commits work as before.
         """
         from tract.objects.content import from_value
         from tract.report.forensics import restoring_draft
@@ -204,11 +205,11 @@ class Committing(Handle):
         return made
 
     def stream(self, role: Role = "assistant", **options: Unpack[StreamOptions]) -> MessageStream:
-        """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``, and its commit is then ``s.commit``.
+        """A message that arrives in pieces: ``with t.stream() as s: s.write(chunk)``; afterwards ``s.committed`` is its commit.
 
-        Set ``s.usage`` before the end to have it recorded with the commit.
-        Left by an exception, what has arrived is committed with ``{"partial": true}`` in its metadata; the retry may edit that.
-        Set ``s.content`` to the whole message, in a provider's format for instance, where the answer is more than text, as one with tool calls is.
+        Set ``s.usage`` before the block ends to record it with the commit.
+        If an exception leaves the block, the text so far is committed with ``{"partial": true}`` in its metadata; a retry may edit it.
+        If the answer is more than text, for example has tool calls, set ``s.content`` to the whole message, in a provider's format for instance.
         """
         from tract.writing.stream import open_stream
 
@@ -216,9 +217,9 @@ class Committing(Handle):
             return open_stream(space, self.commit, role, **options)
 
     def partial_answers(self) -> tuple[PartialAnswer, ...]:
-        """The streamed messages whose processes died before they were committed, oldest first, as far as they had come.
+        """Streamed messages whose process died before it committed them, oldest first, with the text that had arrived.
 
-        They are in no context before somebody commits them (:meth:`commit_partial`) or lets them go (:meth:`drop_partial`).
+        They are in no context until you commit them (:meth:`commit_partial`); :meth:`drop_partial` discards them.
         """
         from tract.history.partial import partial_answers
 
@@ -226,9 +227,9 @@ class Committing(Handle):
             return partial_answers(space.repo)
 
     def commit_partial(self, answer: PartialAnswer) -> CommitInfo:
-        """Commit the part of a streamed message that had arrived, with ``{"partial": true}`` in its metadata, as the stream itself does when an exception ends it.
+        """Commit the text that had arrived of a streamed message, with ``{"partial": true}`` in its metadata, as the stream does when an exception ends it.
 
-        RefMovedError where the branch has other messages since, and the handle was not opened with ``on_moved="append"``; ContentValidationError on another branch: it would be an answer to what it never saw.
+        RefMovedError if the branch has new messages since, unless the handle was opened with ``on_moved="append"``; ContentValidationError on another branch: there it would answer messages that the model never saw.
         """
         from tract.history.partial import check_partial, drop_partial
         from tract.writing.stream import PARTIAL
@@ -247,7 +248,7 @@ class Committing(Handle):
         return info
 
     def drop_partial(self, answer: PartialAnswer) -> None:
-        """Forget the part of a streamed message that had arrived; no error if that was done before."""
+        """Discard the text that had arrived of a streamed message; no error if it was discarded before."""
         from tract.history.partial import drop_partial, id_of
 
         with self._access() as space:
@@ -261,9 +262,9 @@ class Committing(Handle):
         reason: str | None = None,
         origin: str | None = None,
     ) -> PriorityAnnotation:
-        """Set a message's priority: SKIP hides it, PINNED keeps it from compression. No branch moves. CommitNotFoundError for a message of another tract.
+        """Set a message's priority: SKIP hides it from the model, PINNED keeps it out of compressions. No branch moves.
 
-        *origin* is what asked for it where that was no person, such as ``tool``.
+        *origin* says what asked for it if that was not a person, such as ``tool``. CommitNotFoundError for a message of another tract.
         """
         with self._access() as space:
             message = message_named(space.repo, target)
@@ -273,19 +274,19 @@ class Committing(Handle):
             return made
 
     def tag(self, name: str, target: Revision = "HEAD") -> str:
-        """Name a commit for good, and give back its id; TagExistsError when the tag names another."""
+        """Give a commit a name that does not move, and return its id; TagExistsError if the tag names another commit."""
         with self._access() as space:
             id = resolve_revision(space.repo, target)
             create_tag(space.repo, name, id)
             return id.hex()
 
     def delete_tag(self, name: str) -> str:
-        """Forget a tag, and give back the id of its commit."""
+        """Delete a tag, and return the id of its commit."""
         with self._access() as space:
             return delete_tags(space.repo, [name])[name].hex()
 
     def put_blob(self, data: bytes) -> str:
-        """Keep *data* and give back its id, for a record's *refs*; without one that names it gc drops it after a while."""
+        """Store the bytes *data* and return their id, for a record's *refs*. If no record names them, gc drops them after the retention period."""
         if not isinstance(data, (bytes, bytearray, memoryview)):
             raise ContentValidationError(f"a blob is bytes, not {type(data).__name__}")
         with self._access() as space:
@@ -296,14 +297,14 @@ class Committing(Handle):
     def record_usage(
         self, usage: Mapping[str, Any] | TokenUsage, *, head_hash: Revision | None = None
     ) -> CompiledContext:
-        """Keep the tokens a provider counted for the context at *head_hash* (HEAD where None): they take precedence over estimates from then on."""
+        """Record the tokens that a provider counted for the context at *head_hash* (None: HEAD). From then on they replace estimates."""
         from tract.writing.budget import record_usage
 
         with self._access() as space:
             return record_usage(space, usage, head_hash)
 
     def register_content_type(self, name: str, cls: type[Any]) -> None:
-        """Let ``commit`` take instances of *cls*, a dataclass or pydantic model whose ``content_type`` is *name*."""
+        """Let ``commit`` accept instances of *cls*, a dataclass or pydantic model whose ``content_type`` is *name*."""
         from tract.objects.content import check_content_type
 
         with self._access() as space:

@@ -1,4 +1,4 @@
-"""Curating a context: summaries in the place of messages, and another order."""
+"""Changing the context: summaries in the place of messages, and another order."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ class Compressing(Handle):
     def compress(
         self, *, auto_commit: bool = True, dry_run: bool = False, **options: Unpack[CompressionOptions]
     ) -> CompressResult | PendingCompression:
-        """Put a summary in the place of messages; :class:`CompressionRequest` says what each keyword means.
+        """Put a summary in the place of messages; :class:`CompressionRequest` describes the keywords.
 
-        Pinned messages and those in *preserve* stay where they are, skipped ones leave, a tool's call and its results go together or stay together; the originals come back with :meth:`expand`.
-        *content* is the summary; without it *summariser* or the configured model writes one, of about *target_tokens*, with *must_keep* in it.
-        CompressionError when there is nothing to compress, or a summary lacks what it must keep or is longer than what it stands for, unless *force*; one that a model wrote then waits in :meth:`pending_compressions`. A missed target is in ``warnings``.
-        With ``auto_commit=False`` the compression waits for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
+        Pinned messages and those in *preserve* stay, skipped ones are removed, and a tool call is compressed together with its results or not at all; :meth:`expand` brings the originals back.
+        *content* is the summary; None lets *summariser* or the configured model write one of about *target_tokens*, with *must_keep* in it.
+        CompressionError if there is nothing to compress, or if a summary lacks what it must keep or is longer than the messages it replaces, unless *force*. A refused summary that a model wrote is kept in :meth:`pending_compressions`. A summary that misses *target_tokens* is only a warning.
+        ``auto_commit=False`` keeps the compression for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
         """
         from tract.curation.compress.store import compress
 
@@ -51,9 +51,9 @@ class Compressing(Handle):
     def approve_compression(
         self, pending: PendingCompression | str | None = None, *, force: bool = False
     ) -> CompressResult:
-        """Commit a compression that was reviewed, or the one that waits under an id, or where only one waits that one.
+        """Commit a compression that was reviewed: the given one, the one with this id, or the only pending one.
 
-        CompressionError when a message that would go was edited, pinned or hidden meanwhile, or is gone, and for a summary that is refused, unless *force*.
+        CompressionError if one of its messages was edited, pinned, hidden or removed meanwhile, or if the summary is refused, unless *force*.
         """
         from tract.curation.compress.store import approve
 
@@ -61,32 +61,32 @@ class Compressing(Handle):
             return approve(space, pending, expected=expected, force=force)
 
     def reject_compression(self, pending: PendingCompression | str) -> None:
-        """Forget a compression that waits; nothing was changed by it."""
+        """Discard a pending compression; it has changed nothing."""
         from tract.curation.compress.store import reject
 
         with self._access() as space:
             reject(space, pending)
 
     def save_compression(self, pending: PendingCompression) -> PendingCompression:
-        """Keep a waiting compression as it was edited, so that other processes see it so; its tokens are counted."""
+        """Store a pending compression with your edits, so that other processes see them; its tokens are counted."""
         from tract.curation.compress.store import keep_compression
 
         with self._access() as space:
             return keep_compression(space, pending, again=True)
 
     def pending_compressions(self) -> list[PendingCompression]:
-        """The compressions that wait to be approved."""
+        """The compressions that wait for approval."""
         from tract.curation.compress.store import kept_compressions
 
         with self._looking() as space:
             return kept_compressions(space.repo)
 
     def dropped_facts(self, compression: PendingCompression | Revision) -> tuple[Fact, ...]:
-        """The numbers, names, paths, ids and decisions that the messages of a compression stated and its summaries do not have: of one that waits, or of a compress commit."""
+        """The numbers, names, paths, ids and decisions that are in the compressed messages but not in the summaries: of a pending compression, or of a compress commit."""
         return self._facts(compression)[0]
 
     def invented_facts(self, compression: PendingCompression | Revision) -> tuple[Fact, ...]:
-        """The numbers, names, paths and ids in the summaries of a compression that none of its messages has; of one that waits, or of a compress commit."""
+        """The numbers, names, paths and ids that are in the summaries but in none of the compressed messages: of a pending compression, or of a compress commit."""
         return self._facts(compression)[1]
 
     def _facts(self, compression: PendingCompression | Revision) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
@@ -100,9 +100,9 @@ class Compressing(Handle):
             return noted_facts(space.repo, resolve_revision(space.repo, compression))
 
     def expand(self, summary: Revision, *, branch: str | None = None) -> ExpandResult:
-        """Put the messages back that a summary stands for, on this branch, or on a new *branch* beside it.
+        """Replace a summary by its original messages, on this branch or on a new *branch*.
 
-        They come back under their own ids, each in its place; the summary goes. CompressionError when it is not in the context, or its originals are not kept any more.
+        The messages come back in their places, with their own ids. CompressionError if the summary is not in the context, or gc has dropped its originals.
         """
         from tract.curation.expand import expand
 
@@ -119,9 +119,9 @@ class Compressing(Handle):
         dry_run: bool = False,
         message: str | None = None,
     ) -> ReorderResult:
-        """Put *messages*, in this order, in front of *before*, behind *after*, or at the beginning of the context, as a commit.
+        """Move *messages*, in this order, in front of *before*, behind *after*, or to the beginning of the context, with one commit.
 
-        Messages keep their ids, and tool calls their results; what that does to the meaning is in ``warnings``, or with *strict* a SemanticSafetyError.
+        Messages keep their ids, and tool calls keep their results. ``warnings`` says where the meaning changes; with *strict* that raises SemanticSafetyError.
         """
         from tract.curation.reorder import reorder
 

@@ -1,4 +1,4 @@
-"""Children of a tract: made from its context, and their work brought back."""
+"""Child tracts: made from a tract's context; their work is brought back as one message."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ Autonomy = Literal["manual", "collaborative", "autonomous"]
 
 @checks_arguments
 class Family(Committing):
-    """The methods of a tract that make children, and bring back what they did."""
+    """The methods of a tract that make child tracts, and bring their work back."""
 
     _autonomy: Autonomy | None = None
 
     def spawn(self, purpose: str, *, name: str | None = None, **options: Unpack[SpawnOptions]) -> Self:
-        """Make a tract for *purpose* that begins with the context of this one, and open it; it shares this handle's store, and is closed with it.
+        """Make a tract for *purpose* that begins with the context of this one, and open it. It shares this handle's store, and is closed with it.
 
-        ``head_snapshot``, which is the default: the same messages, under their ids, with no history behind them; ``full_clone``: with this tract's history too; ``selective``: with those that *select* chooses, a function of a message, a list of revisions or a priority.
-        With *max_tokens* it begins with the newest messages that fit, beside the instructions. Where tool calls of the last messages wait for their results, it begins before them.
-        *message* is the user's first message to it. Settings, skips and pins are inherited; nothing is copied, and this tract gets no message.
-        SpawnError where there is nothing to begin with, and inside a batch; SessionError where there is a tract of that name.
+        *inheritance* ``head_snapshot`` (the default): it begins with the same messages, under their ids, with no history behind them; ``full_clone``: with this tract's history too; ``selective``: with the messages that *select* chooses, which is a function of a message, a list of revisions, or a priority.
+        *max_tokens*: it begins with the instructions and the newest messages that fit. If tool calls at the end still wait for their results, it begins before them.
+        *message* is the user's first message to it. It inherits settings, skips and pins; nothing is copied, and this tract gets no message.
+        SpawnError if there is nothing to begin with, and inside a batch; SessionError if a tract of that name exists.
         """
         from tract.curation.spawn import spawn
 
@@ -44,7 +44,7 @@ class Family(Committing):
         return self._in_tract(made)
 
     def parent(self) -> SpawnInfo | None:
-        """Where this tract was spawned from; None where it was not."""
+        """The tract from which this one was spawned, and where; None if it was not spawned."""
         from tract.curation.spawn import info_of
         from tract.history.spawn import parent_of
 
@@ -53,7 +53,7 @@ class Family(Committing):
             return None if link is None else info_of(link, space.config.display_name)
 
     def children(self) -> list[SpawnInfo]:
-        """The tracts that were spawned from this one, the oldest first, and what became of them."""
+        """The tracts spawned from this one, oldest first, and what became of them."""
         from tract.curation.spawn import info_of
         from tract.history.spawn import children_of
         from tract.history.tracts import own_settings
@@ -67,13 +67,13 @@ class Family(Committing):
         ]
 
     def collapse(self, child: Self | str, *, force: bool = False, **options: Unpack[CollapseOptions]) -> CollapseResult:
-        """Make one message of what *child*, a tract spawned from this one, did since: *content*, or what *summariser* or the configured model says of it.
+        """Make one message of the work of *child*, a tract spawned from this one: *content*, or a summary by *summariser* or the configured model.
 
-        The message is the result of the call under which the child was spawned, where there was one, or of *call_id*; else the user's, or that of *role*, and names child and purpose.
-        Again, it edits the message it made before; where that is not here any more, or somebody edited it, there is a new one, and a warning. :meth:`expand` puts the child's messages in its place.
-        What a model says waits for :meth:`approve_collapse`, unless *auto_commit*, or the tract's autonomy, lets it land; *content* lands unless *auto_commit* is False.
-        A model's summary that has nothing of the work, or mostly numbers, paths and ids that are nowhere in it, waits even so, with a warning.
-        SessionError for a tract that is no child of this one, unless *force*, that did nothing, or that another process collapsed meanwhile.
+        If the child was spawned for a tool call (or *call_id* names one), the message is the result of that call. Otherwise it is a user message, or of *role*, and names the child and its purpose.
+        A second collapse edits the message of the first; if that is no longer here, or somebody edited it, a new message is made, with a warning. :meth:`expand` replaces the message by the child's own messages.
+        *content* is committed at once, unless *auto_commit* is False. A model's summary waits for :meth:`approve_collapse`, unless *auto_commit* is true or the tract's autonomy allows it.
+        A model's summary always waits, with a warning, if it shares nothing with the work, or if most of its numbers, paths and ids do not occur there.
+        SessionError if *child* is not a child of this tract (unless *force*), if it did nothing, or if another process collapsed it meanwhile.
         """
         from tract.curation import collapse as steps
         from tract.curation.compress.land import forget_pieces
@@ -104,7 +104,7 @@ class Family(Committing):
         return result
 
     def pending_collapses(self) -> list[PendingCollapse]:
-        """The collapses into this tract that wait to be approved, the oldest first."""
+        """The collapses into this tract that wait for approval, oldest first."""
         from tract.curation.waiting_collapses import kept_collapses
 
         with self._looking() as space:
@@ -113,9 +113,9 @@ class Family(Committing):
     def approve_collapse(
         self, pending: PendingCollapse | str | None = None, *, content: str | None = None
     ) -> CollapseResult:
-        """Commit a collapse that was reviewed, or the one that waits under an id, or where only one waits that one; *content* takes the place of its text.
+        """Commit a collapse that was reviewed: the given one, the one with this id, or the only pending one; *content* replaces its text.
 
-        It stands for what the child had done when it was asked for. SessionError where it waits no longer, and where the child was collapsed since.
+        It stands for what the child had done when it was asked for. SessionError if it is no longer pending, or if the child was collapsed since.
         """
         from tract.curation.collapse import Said, check_options, plan_collapse
         from tract.curation.waiting_collapses import forget_collapse, kept_collapse, link_of_pending
@@ -135,7 +135,7 @@ class Family(Committing):
         return result
 
     def reject_collapse(self, pending: PendingCollapse | str | None = None) -> PendingCollapse:
-        """Forget a collapse that waits, and give it back; nothing was changed by it."""
+        """Discard a pending collapse, and return it; it has changed nothing."""
         from tract.curation.waiting_collapses import forget_collapse, kept_collapse
 
         with self._access() as space:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
 
 
 class OpenBatch:
-    """What ``batch()`` gives: *commits* are the commits that landed, known after the end of its block."""
+    """What ``batch()`` returns; after the block, *commits* are the commits it made."""
 
     def __init__(self, handle: Handle, space: Workspace, batch: Batch, seen: Seen, outer: OpenBatch | None) -> None:
         self.commits: tuple[str, ...] = ()
@@ -151,7 +151,7 @@ class Handle:
         return other
 
     def close(self) -> None:
-        """Let go of the store; anything but another ``close`` is an error from then on."""
+        """Close the handle; afterwards every call but another ``close`` raises ClosedError."""
         if self._lock.is_lost:  # a forked child, which another thread's work is lost to: nothing of it is written
             self._closed = True
             self._close_store()
@@ -192,7 +192,7 @@ class Handle:
 
     @property
     def tract_id(self) -> str:
-        """The name of the tract; that of the store's root tract where none was asked for."""
+        """The name of the tract; without a name given, that of the store's root tract."""
         return self._repo.tract
 
     @property
@@ -228,17 +228,17 @@ class Handle:
 
     @property
     def repository(self) -> Repository:
-        """The repository below this handle, without what an open batch holds back."""
+        """The repository of this handle, without the commits of an open batch."""
         return self._repo
 
     @contextmanager
     def batch(self) -> Iterator[OpenBatch]:
-        """Everything inside lands in one operation at the end, or, after any exception, nothing of it.
+        """Make everything inside the block one operation at its end; after any exception, KeyboardInterrupt included, nothing of it is committed.
 
-        KeyboardInterrupt included. It takes in what the thread and the asyncio task that opened it do; what any other does meanwhile lands by itself.
-        A batch inside a batch lands with the outer one, and leaves no trace if it fails itself.
-        RefMovedError at the end when the branch was moved meanwhile: nothing was written, and ``content`` of the error is what was not.
-        Where it may land all the same (``on_moved="append"``, or nothing but curation came), its commits are made again on what is there: ``commits`` of the batch are the ids they have then, and the ids given out inside mean them too.
+        The batch contains what its thread and its asyncio task do; what others do meanwhile is committed by itself.
+        A batch inside a batch is committed with the outer one; if it fails itself, it leaves no trace.
+        RefMovedError at the end if the branch was moved meanwhile: nothing was written, and ``content`` of the error has the uncommitted messages.
+        If that is allowed (``on_moved="append"``, or the other writer only changed priorities and the like), the commits are made again on the new tip: *commits* of the batch has their new ids, and the ids returned inside the block keep working.
         """
         outer = self._open_batch()
         if outer is not None:

@@ -1,4 +1,4 @@
-"""Looking: the context, the commits behind it, and what both can tell."""
+"""Reading: the context, the commits behind it, and what can be computed from both."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class Looking(Handle):
     _health: HealthTable | None = None
 
     def compile(self, *, policies: bool = True, **options: Unpack[CompileOptions]) -> CompiledContext:
-        """The context as a model is sent it: at HEAD, at a revision or at a moment.
+        """The context as a model receives it: at HEAD, at a revision, or at a moment.
 
-        *order* names messages that shall come first; what that does to the meaning is in ``warnings``.
-        *include_edit_annotations* puts `` [edited]`` behind texts that were edited.
-        *notes* ``then``: with the skips and configs as they were when the commit was made.
-        *strict* raises where a tool's call and its result are torn apart, or had to be mended, or *order* changes the meaning.
-        Messages are read from packs when they are sent or looked at: where one is damaged, that raises ObjectCorruptError.
-        For HEAD as it is now the policies are asked before, but not with *policies* false.
+        *order* names messages to put first; if that changes the meaning, ``warnings`` says how.
+        *include_edit_annotations* appends `` [edited]`` to texts that were edited.
+        *notes* ``then`` uses the priorities and configs of the time when the commit was made, not today's.
+        *strict* raises if a tool call is separated from its result, or had to be mended, or *order* changes the meaning.
+        *policies* false: do not let the policies work first; they do so only for HEAD as it is now.
+        Message texts are read from packs when they are sent or looked at, so ObjectCorruptError for a damaged one is raised then.
         """
         from tract.compile.compiled import compile_at
 
@@ -73,10 +73,10 @@ class Looking(Handle):
     def export(
         self, path: str | PathLike[str] | None = None, *, format: ExportFormat, at: Revision | None = None
     ) -> ExportResult:
-        """The context at *at* (HEAD where None) as a file of another program: its text, and, with *path*, that written to a new file.
+        """The context at *at* (None: HEAD) as text in the format of another program; with *path*, also written to a new file.
 
-        ``claude-code``, ``codex`` and ``gemini-cli`` are sessions that the program goes on from; ``losses`` of the result are what the format cannot carry.
-        ExportError where something is at *path* already: nothing is written over.
+        ``claude-code``, ``codex`` and ``gemini-cli`` are sessions that the program can resume; ``losses`` of the result lists what the format cannot express.
+        ExportError if *path* exists: no file is overwritten.
         """
         from tract.adapters.exporting import export_context, write_export  # few export
         from tract.compile.compiled import compile_at
@@ -86,9 +86,9 @@ class Looking(Handle):
         return exported if path is None else write_export(exported, fspath(path))
 
     def sent(self, revision: Revision) -> CompiledContext:
-        """What the model was shown to produce that commit: its parent's context, with the notes as they were then.
+        """What the model received before it wrote that commit: the context of its parent, with the notes of that time.
 
-        Where the request was recorded (``commit(…, request=…)``), exactly that, and ``request(format)`` of what this gives is the body that was sent.
+        If the request was recorded (``commit(…, request=…)``), it is exactly what was sent, and ``request(format)`` of the result is the body.
         """
         from tract.compile.sent import sent
 
@@ -96,9 +96,9 @@ class Looking(Handle):
             return sent(space, revision)
 
     def verify_sent(self, revision: Revision) -> bool:
-        """Whether the request that is rebuilt for that answer is, byte for byte, the one whose BLAKE3 was recorded.
+        """Whether the request rebuilt for that answer has exactly the bytes whose BLAKE3 hash was recorded.
 
-        ContentValidationError where no request, or no hash of it, was recorded with the commit.
+        ContentValidationError if no request, or no hash of it, was recorded with the commit.
         """
         from tract.compile.sent import verify_sent
 
@@ -108,20 +108,20 @@ class Looking(Handle):
     def prefix_change(
         self, previous: CompiledContext | Revision, *, request: Mapping[str, Any] | None = None
     ) -> PrefixChange:
-        """What sending the context at HEAD now would cost a provider's prompt cache that holds *previous*: a context, or a revision's as it was then.
+        """What it would cost to send the context at HEAD now, if a provider's prompt cache holds *previous*: a context, or that of a revision as it was then.
 
-        *request* is the body that is to be sent: its model, tools, instructions and cache settings count too, against those of the recorded request.
+        *request* is the body to be sent; its model, tools, instructions and cache settings are compared with those of the recorded request.
         """
         return self.compile(policies=False).prefix_change(previous, request=request)
 
     def log(self, limit: int | None = 20, **selection: Unpack[LogOptions]) -> list[CommitInfo]:
-        """The commits behind *start*, newest first, a child always before its parents.
+        """The commits reachable from *start*, newest first, a child always before its parents.
 
-        *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
-        *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in what its message says.
-        *text* selects the commits that change how often it stands in the context: those that brought it, and those that took it away; *lines*, a regular expression, those that change which lines of messages match.
-        *merges* asks for merges alone, or when false for all others; *since* is included, *until* is not.
-        Records are left out, but with *records*.
+        *start* is a revision, a range ``a..b``, or a list of them, in which ``^a`` leaves out what *a* reaches; *all_refs* starts at every branch and tag as well.
+        *author* and *grep* are regular expressions; *grep* is searched for in the note on a commit and in the text of its message.
+        *text* selects the commits that change how often this text occurs in the context; *lines* (a regular expression) those that change which lines of messages match.
+        *merges* true selects only merges, false leaves them out; *since* is inclusive, *until* exclusive.
+        *records* includes records, which are left out otherwise.
         """
         from tract.report.log import log
 
@@ -136,9 +136,9 @@ class Looking(Handle):
         limit: int | None = None,
         start: Revision = "HEAD",
     ) -> list[CommitInfo]:
-        """The records behind *start*, newest first: those of one *kind*, those with *key*, and the last *limit* of them, where said.
+        """The records reachable from *start*, newest first; *kind* and *key* select some, *limit* is the greatest number.
 
-        Those behind a compression whose history was cut are among them.
+        Records behind a compression are found even if its history was cut.
         """
         from tract.report.log import records
 
@@ -146,7 +146,7 @@ class Looking(Handle):
             return records(space, kind, None if key is None else check_key(key), limit, start)
 
     def get_blob(self, id: str) -> bytes:
-        """The bytes that ``put_blob`` kept under *id*; BlobNotFoundError where there are none."""
+        """The bytes that ``put_blob`` stored under *id*; BlobNotFoundError if there are none."""
         with self._looking() as space:
             if not isinstance(id, str):
                 raise BlobNotFoundError(f"{id!r:.40}", "an id is a text")
@@ -154,9 +154,9 @@ class Looking(Handle):
             return read_bytes(blob, space.repo.objects.read(blob))
 
     def status(self, *, request: Mapping[str, Any] | None = None) -> StatusInfo:
-        """Where the tract is: branch, HEAD, messages, tokens against the budget.
+        """The state of the tract: branch, HEAD, messages, tokens and budget.
 
-        *request* is a body that is to be sent: ``prefix`` then says what that would cost the cache of the last recorded request.
+        *request* is a body to be sent; ``prefix`` then says what sending it would cost the prompt cache of the last recorded request.
         """
         from tract.report.status import status
 
@@ -184,9 +184,9 @@ class Looking(Handle):
         compiled: bool = False,
         notes: Literal["now", "then"] = "now",
     ) -> DiffResult:
-        """What differs between the contexts at *a* and at *b*: HEAD where *b* is None, and where *a* is, the first parent of *b*.
+        """What differs between the contexts at *a* and *b*. *b* None is HEAD; *a* None is the first parent of *b*.
 
-        *compiled*, or a compiled context for *a* or *b*, compares what a model is sent: without what is hidden, *notes* being those of now or of when the commits were made.
+        *compiled* compares what a model receives, without hidden messages; so does a compiled context given as *a* or *b*. *notes* says whether today's priorities count, or those of the time of each commit.
         """
         from tract.report.diff import diff
 
@@ -201,9 +201,9 @@ class Looking(Handle):
         count: int | None = None,
         only: Sequence[Revision] | None = None,
     ) -> list[MessageInfo]:
-        """The messages of the context at *revision*, hidden ones included: what each is, its priority, its tokens and its text.
+        """The messages of the context at *revision*, hidden ones included, with kind, priority, tokens and text.
 
-        Up to *count* of them from number *start* on, or those that *only* names; EditTargetError for one of those that the context does not have.
+        *start* and *count* select a range, *only* selects some; EditTargetError if the context does not have one of those.
         """
         from tract.curation.listing import list_messages
 
@@ -211,9 +211,9 @@ class Looking(Handle):
             return list_messages(space, revision, start=start, count=count, only=only)
 
     def blame(self, revision: Revision = "HEAD", places: slice = slice(None)) -> list[BlameEntry]:
-        """For each message of the context, hidden ones included: the commit that introduced it, and the last that changed it.
+        """For each message of the context, hidden ones included: the commit that introduced it, and the last commit that changed it.
 
-        *places* asks for some of them only, and reads no further back than those need.
+        *places* is a slice of the messages, counted from 0; history is read only as far back as they need.
         """
         from tract.report.forensics import blame
 
@@ -228,10 +228,10 @@ class Looking(Handle):
         *,
         notes: Literal["now", "then"] = "now",
     ) -> CommitInfo:
-        """The first commit whose context fails *test*, of those that *bad* reaches and *good* does not, with the fewest tests.
+        """The first commit whose context fails *test*, among those that *bad* reaches and *good* does not; with as few tests as possible.
 
-        *test* says whether a context is good; None where that cannot be told, and the commits around it are tested.
-        *good* and *bad* themselves are taken to be what they are called. BisectError where no single commit can be named.
+        *test* returns true for a good context, false for a bad one, None if it cannot tell; then commits near it are tested.
+        *good* and *bad* themselves are not tested. BisectError if no single commit can be named.
         """
         from tract.report.forensics import first_bad
 
@@ -243,12 +243,12 @@ class Looking(Handle):
             return describe(space, resolve_revision(space.repo, revision))
 
     def get_content(self, revision: Revision) -> Any:
-        """The content of a commit, as it was committed."""
+        """The content of a commit as it was committed, whatever later edits say."""
         with self._looking() as space:
             return content_at(space, resolve_revision(space.repo, revision))
 
     def edit_history(self, message: Revision) -> list[CommitInfo]:
-        """The versions of a message, oldest first: the commit that introduced it, then its edits behind HEAD, as far as gc did not cut them."""
+        """The versions of a message, oldest first: the commit that introduced it, then its edits in HEAD's history, as far as gc kept them."""
         from tract.report.forensics import versions_of
 
         with self._looking() as space:
@@ -261,9 +261,9 @@ class Looking(Handle):
         value: Any = None,
         **equals: Any,
     ) -> list[CommitInfo]:
-        """The commits whose generation config has *field* in that relation to *value*: ``= != > < >= <= in between``.
+        """The commits whose generation config has *field* in this relation to *value*; operators are ``= != > < >= <= in between``.
 
-        *field* may be a list of such triples; they and all of *equals*, as in ``model="gpt-4o"``, must hold. ``a.b`` leads into nested maps.
+        *field* may be a list of (field, operator, value); all of them, and all of *equals*, as in ``model="gpt-4o"``, must hold. ``a.b`` reads from nested maps.
         """
         from tract.report.log import query_by_config
 
@@ -279,9 +279,9 @@ class Looking(Handle):
         until: datetime | str | None = None,
         by: Iterable[str] = GROUPINGS,
     ) -> UsageReport:
-        """What the recorded usage adds up to, told apart *by* ``model``, ``branch`` and ``day`` (in UTC).
+        """The recorded usage, added up *by* ``model``, ``branch`` and ``day`` (in UTC).
 
-        *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
+        *branch* counts only calls in that branch's history; *since* is inclusive, *until* exclusive.
         """
         from tract.report.spending import usage_report
 
@@ -289,7 +289,7 @@ class Looking(Handle):
             return usage_report(space, branch=branch, since=since, until=until, by=by)
 
     def get_annotations(self, target: Revision) -> list[PriorityAnnotation]:
-        """Every priority the message was given, oldest first."""
+        """All priorities that the message was given, oldest first."""
         with self._looking() as space:
             return annotation_history(space.repo, message_named(space.repo, target))
 
@@ -316,10 +316,10 @@ class Looking(Handle):
         overrides: Mapping[str, str | None] | None = None,
         prefix: str = "",
     ) -> list[dict[str, Any]]:
-        """The operations as tool definitions that a model is given; :class:`ToolExecutor` runs what it calls.
+        """The operations as tool definitions to give to a model; :class:`ToolExecutor` runs the calls.
 
-        *profile* ``read`` looks, ``self`` is for an agent that looks after its own context, ``supervisor`` for one that corrects another's, and ``full`` has all.
-        *overrides* has other descriptions for tools by name, and None for one to leave out; *prefix* stands before each name, for an agent that has an ``edit`` already. ActionError for an unknown profile, format or name.
+        *profile*: ``read`` only looks, ``self`` is for an agent that manages its own context, ``supervisor`` for one that corrects another agent's, ``full`` has all operations.
+        *overrides* maps a tool's name to another description, or to None to leave it out. *prefix* is put in front of each name, if the agent has an ``edit`` of its own. ActionError for an unknown profile, format or name.
         """
         from tract.agents.schemas import tool_definitions
 
@@ -327,9 +327,9 @@ class Looking(Handle):
         return tool_definitions(profile, format, overrides, prefix)
 
     def health(self, branch: str | None = None) -> Health:
-        """What the context of HEAD, or of *branch*, is made of, what of it is of no more use, and what could be done about it; no model is asked.
+        """What the context of HEAD, or of *branch*, consists of, which parts are no longer needed, and what could be done about that. No model is asked.
 
-        Each advice is an :class:`Action` with its reason, what it saves and what it costs a provider's prompt cache. BranchNotFoundError where there is no such branch.
+        Each advice is an :class:`Action` with its reason, what it saves, and what it costs a provider's prompt cache. BranchNotFoundError if there is no such branch.
         """
         from tract.agents.health import health
 
@@ -337,9 +337,9 @@ class Looking(Handle):
             return health(space, self._health_table(), branch)
 
     def plan(self, target: int | None = None) -> Plan:
-        """What the rule planner would do, step by step, so that *target* tokens of HEAD's context are left; no model is asked, and nothing changes.
+        """What the rule planner would do, step by step, to bring HEAD's context down to *target* tokens. No model is asked, and nothing changes.
 
-        Without a *target* it is half of the budget where 70 % of that are used; else only what was given again is hidden.
+        None: half of the budget if at least 70 % of it is used; otherwise only repeated outputs are hidden.
         """
         from tract.agents.planner import plan
 

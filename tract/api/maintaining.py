@@ -1,4 +1,4 @@
-"""Looking after the store."""
+"""Maintenance of the store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @checks_arguments
 class Maintaining(Handle):
-    """The methods of a tract that look after its store."""
+    """The methods of a tract that maintain its store."""
 
     def gc(
         self,
@@ -26,14 +26,14 @@ class Maintaining(Handle):
         dry_run: bool = False,
         aggressive: bool = False,
     ) -> GCResult:
-        """Pack the reachable objects of every tract in the store, and drop objects that have been unreachable for *orphan_retention_days*.
+        """Pack the reachable objects of every tract in the store, and drop objects that have been unreachable for longer than *orphan_retention_days*.
 
-        The history behind a compression goes after *archive_retention_days*, but for pinned messages with *keep_pinned*; the compression cannot be expanded any more then.
-        With *keep_merge_bases* that history stays while a merge of two branches may need it.
-        Retentions are days, or texts: ``"12h"``, ``"30d"``, ``"500M"``, which keeps the newest, and ``"never"``, or ``math.inf``, to keep everything.
-        None stands for each tract's own setting (7 days, never, True, True).
-        A store in memory lets go of the same objects, and packs none; other threads wait until it is done.
-        *dry_run* only says what would go; *aggressive* packs smaller and takes several times as long.
+        The originals behind a compression are dropped after *archive_retention_days*, except for pinned messages if *keep_pinned*; the compression can then no longer be expanded.
+        *keep_merge_bases* keeps them as long as a merge of two branches may need them.
+        Retentions are days, or texts: ``"12h"``, ``"30d"``; ``"500M"`` keeps the newest 500 MB; ``"never"`` or ``math.inf`` drops nothing.
+        None is each tract's own setting (by default 7 days, never, True, True).
+        A store in memory drops the same objects, but packs none; other threads wait until it is done.
+        *dry_run* only says what would be dropped; *aggressive* packs smaller and takes several times as long.
         """
         from tract.maintenance.gc.collect import collect
         from tract.maintenance.gc.options import read_options

@@ -1,4 +1,4 @@
-"""Bringing commits together: merges, and commits made again elsewhere."""
+"""Merges, and commits made again in another place."""
 
 from __future__ import annotations
 
@@ -28,29 +28,29 @@ class Merging(Handle):
     def configure_llm(
         self, client: LLMClient | Callable[..., Any] | None, *, prompts: str | Path | None = None
     ) -> None:
-        """Use *client* wherever a model is needed: one of tract's clients, or any function of messages; with None there is no model.
+        """Use *client* wherever a model is needed: a client of tract's, or any function that takes messages; None means no model.
 
-        *prompts* is a folder whose files take the place of tract's own prompts.
+        *prompts* is a folder whose files replace tract's own prompts.
         """
         from tract.llm.callables import as_client
 
         self._client, self._prompts = None if client is None else as_client(client), prompts
 
     def merge(self, source_branch: Revision, **options: Unpack[MergeOptions]) -> MergeResult:
-        """Bring what *source_branch* (any revision) has into the current branch; :class:`MergeOptions` has the keywords.
+        """Merge *source_branch* (any revision) into the current branch; :class:`MergeOptions` describes the keywords.
 
-        Without conflicts it is done when this returns: the branch moves forward, or gets a merge commit.
-        Conflicts stay in the result, and nothing moves, until ``commit_merge``; with ``keep=True`` they wait in the store, until :meth:`continue_command`.
-        NothingToMergeError when the branch has it all; MergeError when the resolver fails or gives up.
+        Without conflicts, the branch has moved when this returns: forward, or to a merge commit.
+        With conflicts, nothing moves. They are in the result, for ``commit_merge``; with ``keep=True`` they are kept in the store, for :meth:`continue_command`.
+        NothingToMergeError if the branch already has everything; MergeError if the resolver fails or gives up.
         """
         from tract.curation.merge.land import merge
 
         return merge(self._moving, revision_text(source_branch), self._client, self._prompts, **options)
 
     def commit_merge(self, result: MergeResult) -> MergeResult:
-        """Commit a merge that was reviewed.
+        """Commit a merge whose conflicts were resolved.
 
-        MergeConflictError when a conflict is open; RefMovedError when the branch, HEAD or what is merged moved since.
+        MergeConflictError if a conflict is still open; RefMovedError if the branch, HEAD or the merged revision has moved since.
         """
         from tract.curation.merge.land import land_merge
 
@@ -58,7 +58,7 @@ class Merging(Handle):
             return land_merge(space, result)
 
     def command_under_way(self) -> CommandUnderWay | None:
-        """The merge, rebase, cherry-pick or revert that waits for its conflicts to be resolved; None where there is none."""
+        """The merge, rebase, cherry-pick or revert whose conflicts are kept in the store; None if there is none."""
         from tract.curation.under_way import command_under_way
 
         with self._access() as space:
@@ -67,17 +67,17 @@ class Merging(Handle):
     def continue_command(
         self, *, resolver: Resolver | None = None, command: str | None = None
     ) -> MergeResult | ReplayResult | CommandUnderWay:
-        """Go on with the command under way, which must be *command* where that is given: its conflicts are as they were resolved in its file, and the others as *resolver* decides.
+        """Continue the command under way (which must be *command*, if given): each conflict is taken as it was resolved in its file, and *resolver* decides the others.
 
-        A replay may meet new conflicts, and then waits again. What landed before its process died is only ended.
-        MergeConflictError where a conflict is left; RefMovedError where the branch moved since.
+        A replay may meet new conflicts; these are then kept in the same way. If the command was already done when its process died, this only ends it.
+        MergeConflictError if a conflict is still open; RefMovedError if the branch has moved since.
         """
         from tract.curation.under_way import continue_command
 
         return continue_command(self._moving, resolver, command)
 
     def abort_command(self, *, command: str | None = None) -> CommandUnderWay:
-        """Give the command under way up, which must be *command* where that is given: nothing was changed by it."""
+        """Give up the command under way (which must be *command*, if given); it has changed nothing."""
         from tract.curation.under_way import abort_command
 
         with self._access() as space:
@@ -86,11 +86,11 @@ class Merging(Handle):
     def rebase(
         self, target: Revision, *, onto: Revision | None = None, **options: Unpack[ReplayOptions]
     ) -> RebaseResult:
-        """Make the commits that *target* has not again on top of it, or of *onto*, and move the branch there; ``ORIG_HEAD`` is where it was.
+        """Make the commits that *target* does not have again on top of it, or of *onto*, and move the branch there; ``ORIG_HEAD`` names the old tip.
 
-        Edits find the messages they edit under their new ids; priorities and generation configs go with the commits.
-        What it does to meaning is in ``warnings``; SemanticSafetyError, and nothing moves, where words would be lost and *resolver* does not decide: an edit without its message, two edits of one, half a tool call. With ``keep=True`` conflicts wait in the store, until :meth:`continue_command`.
-        *force* drops edits without their message and lets tool calls be torn; *dry_run* only says what would be done, and asks nobody.
+        Edits follow their messages to the new ids; priorities and generation configs go with the commits.
+        ``warnings`` says where the meaning changes. If text would be lost (an edit without its message, two edits of one message, half a tool call) and *resolver* does not decide, nothing moves and SemanticSafetyError is raised; with ``keep=True`` the conflicts are kept in the store, for :meth:`continue_command`.
+        *force* drops edits without their message and lets tool calls be separated from their results; *dry_run* only says what would be done, and asks nobody.
         """
         from tract.curation.replay.land import replay
         from tract.curation.replay.plan import ReplayRequest
@@ -106,9 +106,9 @@ class Merging(Handle):
     def cherry_pick(
         self, revision: Revision | Sequence[Revision], **options: Unpack[ReplayOptions]
     ) -> CherryPickResult:
-        """Make one commit, several, or a range ``a..b`` again on the current branch; what goes with them and the rest as for :meth:`rebase`.
+        """Make one commit, several, or a range ``a..b`` again on the current branch; everything else is as for :meth:`rebase`.
 
-        CherryPickError for what is there already, and for a merge.
+        CherryPickError for a commit that the branch already has, and for a merge.
         """
         from tract.curation.replay.land import replay
         from tract.curation.replay.plan import ReplayRequest
@@ -119,9 +119,9 @@ class Merging(Handle):
     def revert(
         self, revision: Revision | Sequence[Revision], *, mainline: int | None = None, **options: Unpack[ReplayOptions]
     ) -> RevertResult:
-        """Take back what commits did, in a commit each: a message leaves the context, an edit gives back what it replaced.
+        """Take back what commits did, with one new commit each: a message leaves the context, an edited message gets its earlier text back.
 
-        *mainline* is the parent, from 1, that a merge is taken back to; the rest as for :meth:`rebase`.
+        *mainline* is the number of the parent, from 1, that a merge is reverted to; everything else is as for :meth:`rebase`.
         """
         from tract.curation.replay.land import replay
         from tract.curation.replay.plan import ReplayRequest

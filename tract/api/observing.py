@@ -1,4 +1,4 @@
-"""Observing: being told what tract does."""
+"""Events: a program is told what tract does."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from tract.events import Listener, listen
 
 
 class Observing(Handle):
-    """The methods of a tract that tell what it does."""
+    """The methods of a tract that report what it does."""
 
     _endings: tuple[Callable[[], None], ...] = ()
 
     def on_event(self, listener: Listener) -> Callable[[], None]:
-        """Call *listener* with an :class:`Event` of everything that this process does with the store, from now on: commits, firings, proposals and decisions, pushes and fetches, gc, waits for a lock, and retries of calls to models and remotes.
+        """Call *listener* with an :class:`Event` for everything that this process does with the store from now on: commits, policy runs, proposals and decisions, pushes and fetches, gc, waiting for a lock, and retried calls to models and remotes.
 
-        It is called in the thread in which it happened, when that is done and no lock of the store's is held. An event has durations, names, ids and figures, and none of a message's words.
-        What it raises is a warning, and what it does itself is not told. The function that is given back ends it; so does :meth:`close`.
-        The log ``tract.events`` has the same at DEBUG.
+        It is called in the thread that did the work, after the work is done and while no lock of the store is held. An event has durations, names, ids and numbers, but no text of a message.
+        An exception in *listener* becomes a warning, and what it does with tract itself is not reported. Call the returned function to end this; :meth:`close` ends it too.
+        The log ``tract.events`` gets the same at level DEBUG.
         """
         if not callable(listener):
             raise ContentValidationError(f"on_event takes a function of an event, not a {type(listener).__name__}")
@@ -29,7 +29,7 @@ class Observing(Handle):
         return end
 
     def close(self) -> None:
-        """Let go of the store; anything but another ``close`` is an error from then on. No listener is told of events any more."""
+        """Close the handle; afterwards every call but another ``close`` raises ClosedError. No listener is called any more."""
         super().close()
         for end in self._endings:
             end()

@@ -1,4 +1,4 @@
-"""Opening: from what the user names to a repository, without leaving anything behind where that cannot be."""
+"""Opening: from what the user names to a repository; if that fails, nothing is left behind."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def check_before_creating(
     *,
     author: str | None = None,
 ) -> None:
-    """Refuse what a store could not be opened with, so that neither a folder nor a setting is left behind."""
+    """Refuse arguments with which a store could not be opened, before a folder or a setting is written."""
     if branch is not None:
         branch_ref(branch)
     if author is not None:

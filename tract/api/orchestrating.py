@@ -1,4 +1,4 @@
-"""The orchestrator: looks after the context by itself, when it is asked to and when its triggers say so."""
+"""The orchestrator manages the context by itself: when it is called, and when its triggers fire."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Quiet(NamedTuple):
 
 
 class Orchestrating(Policing):
-    """The methods of a tract that let the orchestrator work, hold it and say what it did."""
+    """The methods of a tract that run the orchestrator, pause it and list its runs."""
 
     _config_of_runs: OrchestratorConfig | None = None
     _client_of_runs: LLMClient | None = None
@@ -64,9 +64,9 @@ class Orchestrating(Policing):
     _watch_began: datetime
 
     def configure_orchestrator(self, config: OrchestratorConfig | None = None, llm_callable: Any = None) -> None:
-        """Say how the orchestrator works, and when: *config* or the defaults, with *llm_callable* (whatever ``configure_llm`` takes), else the configured model, else the rule planner.
+        """Set how and when the orchestrator works. *config* None means the defaults; *llm_callable* is whatever ``configure_llm`` takes, and without it the configured model is used, or else the rule planner.
 
-        The triggers are kept in the store; a process that was not told the rest by this has the defaults, and no model but its own.
+        Only the triggers are kept in the store. A process in which this was not called uses the defaults for the rest, and its own model, if it has one.
         """
         from tract.agents.orchestrator import OrchestratorConfig, change_status, check_config
         from tract.llm.callables import as_client
@@ -84,9 +84,9 @@ class Orchestrating(Policing):
     def orchestrate(
         self, *, config: OrchestratorConfig | None = None, llm_callable: Any = None, reason: str = "it was asked for"
     ) -> OrchestratorResult:
-        """Run the orchestrator until nothing is left to do or a limit is reached, and say what it did.
+        """Run the orchestrator until nothing is left to do or a limit is reached, and return what it did.
 
-        OrchestratorError where it is paused, and for a *config* that is none; LockTimeoutError where a run is under way, in any process; MergeError and its like where such a command is.
+        OrchestratorError if it is paused, or for a wrong *config*; LockTimeoutError if a run is under way in any process; MergeError and the like if a merge or replay is under way.
         """
         if not isinstance(reason, str):
             raise OrchestratorError(f"reason must be text, not {type(reason).__name__}")
@@ -107,11 +107,11 @@ class Orchestrating(Policing):
         )
 
     def pause_orchestrator(self) -> None:
-        """Let a run end after the call under way, in whatever process it is, and hold every trigger, until it is resumed or stopped."""
+        """Let the current run, in whatever process, end after its current call, and hold every trigger until the run is resumed or stopped."""
         self._set_state("paused")
 
     def resume_orchestrator(self, *, config: OrchestratorConfig | None = None) -> OrchestratorResult | None:
-        """Resume the run that was paused, on the context as it is now and within what is left of its limits; None if no run was under way."""
+        """Continue the paused run on the context as it is now, with the rest of its limits; None if no run was paused."""
         from tract.agents.rounds import Run
         from tract.agents.underway import Used
 
@@ -134,7 +134,7 @@ class Orchestrating(Policing):
         return self._work(run)
 
     def stop_orchestrator(self) -> None:
-        """Let a run end after the call under way, in whatever process it is, and drop it; a paused one too. Triggers go on."""
+        """Let the current run, in whatever process, end after its current call, and drop it, also if it is paused. Triggers keep working."""
         self._set_state("stopped")
 
     @property
@@ -143,7 +143,7 @@ class Orchestrating(Policing):
         return self._status().state
 
     def orchestrator_runs(self, *, limit: int | None = 20) -> list[RunInfo]:
-        """What the runs did, the newest first; each is a record in the history, by its ``commit_hash``."""
+        """The runs and what they did, newest first; each is a record in the history, at its ``commit_hash``."""
         from tract.agents.runs import read_runs
 
         if limit is not None and (type(limit) is not int or limit < 0):
@@ -154,9 +154,9 @@ class Orchestrating(Policing):
     def orchestrate_if_due(
         self, trigger: Literal["commit", "compile", "watch"] = "watch", *, config: OrchestratorConfig | None = None
     ) -> OrchestratorResult | None:
-        """Run the orchestrator where one of its triggers says so; None where none does, and where it is paused or under way.
+        """Run the orchestrator if one of its triggers fires; None if none does, or if it is paused or a run is under way.
 
-        After a run that failed the triggers wait: half a minute, and twice as long after each further one, an hour at most.
+        After a failed run, the triggers wait half a minute, and twice as long after each further failure, up to one hour.
         """
         if trigger not in ("commit", "compile", "watch"):
             raise OrchestratorError(f"trigger must be commit, compile or watch, not {trigger!r:.40}")
@@ -170,10 +170,10 @@ class Orchestrating(Policing):
 
     @contextmanager
     def watching(self, triggers: TriggerConfig | None = None, schedule: Schedule | None = None) -> Iterator[None]:
-        """Inside the block only this handle looks at the triggers, when it calls :meth:`orchestrate_if_due`; LockTimeoutError while another process watches.
+        """Inside the block, only this handle checks the triggers, when it calls :meth:`orchestrate_if_due`; LockTimeoutError while another process watches.
 
-        *triggers* are looked at in the place of those that are kept, and gone with this handle; *schedule* is looked at beside them.
-        What was above the threshold when it begins counts as new: other limits may hold here.
+        *triggers* replace the stored ones for this handle only; *schedule* is checked in addition.
+        If the tokens are above the threshold when this begins, that counts as new, because other limits may apply here.
         """
         from tract.agents.orchestrator import change_status, only_one
         from tract.history.times import moment
@@ -193,11 +193,11 @@ class Orchestrating(Policing):
                 self._watch_triggers = self._schedule = None
 
     def triggers_in_force(self) -> TriggerConfig:
-        """The triggers that this handle looks at."""
+        """The triggers that this handle checks."""
         return self._status().triggers if self._watch_triggers is None else self._watch_triggers
 
     def end_runs_when(self, is_ending: Callable[[], bool]) -> None:
-        """Let a run of this handle end after the call under way as soon as *is_ending* says so, as a service that is told to end does."""
+        """Let a run of this handle end after its current call as soon as *is_ending* returns true, as a service does that is told to end."""
         self._is_ending = is_ending
 
     # Inside

@@ -1,4 +1,4 @@
-"""Policies: kept in the store, asked after a commit and before a compile."""
+"""Policies: kept in the store, run after a commit and before a compile."""
 
 from __future__ import annotations
 
@@ -60,13 +60,13 @@ class Policing(Acting):
         required: bool | None = None,
         max_seconds: float | None = None,
     ) -> None:
-        """Set the policies of the tract, and how they act; what is None stays as it is.
+        """Set the policies of the tract, and how they act; None leaves a setting as it is.
 
-        All but *on_proposal* is kept in the store, and holds in every process. *on_proposal* is asked by this handle about each proposal of a policy or the orchestrator.
-        *autonomy*: ``manual`` proposes everything, ``collaborative`` what is of high risk, ``autonomous`` nothing.
-        *cooldown_seconds* is how long a policy does nothing after it did something, *max_seconds* how long an ``evaluate`` or a model may take.
-        *background*: what needs a model is done in a thread, not by the next ``compile``. *required*: without the class of a policy nothing is committed or compiled.
-        PolicyConfigError for what is no policy, for two of one name, and for a parameter that cannot be kept.
+        All settings but *on_proposal* are kept in the store, and hold in every process. *on_proposal* is called by this handle for each proposal of a policy or of the orchestrator.
+        *autonomy*: ``manual`` proposes every action, ``collaborative`` only those of high risk, ``autonomous`` none.
+        *cooldown_seconds* is how long a policy pauses after it did something; *max_seconds* is how long an ``evaluate`` or a model may take.
+        *background* runs work that needs a model in a thread instead of in the next ``compile``. *required* refuses every commit and compile in a process that does not know the class of a policy.
+        PolicyConfigError for an object that is not a policy, for two policies of one name, and for a parameter that cannot be stored.
         """
         from tract.agents.policy_settings import checked_changes
 
@@ -100,7 +100,7 @@ class Policing(Acting):
         return settings
 
     def register_policy(self, policy: Policy) -> None:
-        """Add a policy to those of the tract; PolicyConfigError where one of its name is there."""
+        """Add a policy to the tract; PolicyConfigError if it has one of that name."""
         from tract.agents.policies import check_policy, setting_of
 
         one = check_policy(policy)
@@ -112,7 +112,7 @@ class Policing(Acting):
         self._change_settings(policies=(*known, setting))
 
     def unregister_policy(self, name: str) -> None:
-        """Take a policy away; PolicyConfigError where none has that name."""
+        """Remove a policy; PolicyConfigError if none has that name."""
         known = self._settings().policies
         left = tuple(one for one in known if one.name != name)
         if len(left) == len(known):
@@ -120,7 +120,7 @@ class Policing(Acting):
         self._change_settings(policies=left)
 
     def policies(self) -> list[PolicyInfo]:
-        """The policies of the tract, in the order in which they are asked, and why one does nothing, where that is so."""
+        """The policies of the tract in the order in which they run; if one does nothing, its ``problem`` says why."""
         from tract.agents.policy_settings import is_foreign
 
         with self._access() as space:
@@ -131,19 +131,19 @@ class Policing(Acting):
         return engine.roster.described(settings, foreign=foreign)
 
     def pause_policies(self) -> None:
-        """Let no policy do anything, in any process, until :meth:`resume_policies`."""
+        """Stop all policies, in every process, until :meth:`resume_policies`."""
         self._change_settings(is_paused=True)
 
     def resume_policies(self) -> None:
-        """Let policies do again what they are for."""
+        """Let paused policies run again."""
         self._change_settings(is_paused=False)
 
     def trust_policies(self) -> None:
-        """Turn policies on that came with a clone or an import."""
+        """Enable policies that came with a clone or an import."""
         self._change_settings()
 
     def policy_log(self, *, limit: int | None = 50) -> list[PolicyLogEntry]:
-        """What policies did, and how their proposals were decided; the newest first."""
+        """What policies did, and how their proposals were decided; newest first."""
         from tract.agents.policy_log import PolicyLog
 
         with self._access() as space:
@@ -154,11 +154,11 @@ class Policing(Acting):
         return [replace(one, proposal_status=status.get(one.proposal_id or "")) for one in found]
 
     def last_firing(self) -> list[PolicyLogEntry]:
-        """What the last firing of this handle did, in its order."""
+        """What policies did when this handle last ran them, in order."""
         return [] if self._engine is None else list(self._engine.telling.last)
 
     def new_messages(self) -> list[MessageInfo]:
-        """The messages that were added or edited since the policy that calls this was last asked. A policy that looks at these alone costs what is new, not the length of the context."""
+        """The messages added or edited since the calling policy was last run. A policy that looks only at these costs as much as the new messages, whatever the length of the context."""
         since = None if self._engine is None else self._engine.before
         state = (since, *self._state())
         if self._new is None or self._new[0] != state:
@@ -171,9 +171,9 @@ class Policing(Acting):
     def test_policy(
         self, policy: Policy, *, at: Revision = "HEAD", since: Revision | None = None
     ) -> list[PolicyLogEntry]:
-        """What *policy* would have wanted of the context, commit by commit: at *at* alone, or from after *since* up to it.
+        """What *policy* would have done, commit by commit: at *at* alone, or after *since* up to *at*.
 
-        Nothing is changed. Skips and pins that it wants are set for the commits after, so that it does not want them again.
+        Nothing is changed. A skip or pin that it wants counts as set for the later commits, so that it is not reported again.
         """
         from tract.agents.policies import check_policy
         from tract.agents.trial import try_policy
@@ -190,7 +190,7 @@ class Policing(Acting):
         return self._client is not None
 
     def token_total(self) -> int:
-        """The tokens of the context at HEAD; after one more message it costs that message."""
+        """The tokens of the context at HEAD; after one more message, only that message is counted."""
         if self._used is not None and self._used[0] == self._state():
             return self._used[1]
         from tract.compile.totals import token_total
@@ -203,7 +203,7 @@ class Policing(Acting):
         return self._repo.head()[1], self._repo.refs.note_moves
 
     def autonomy_in_force(self) -> Autonomy:
-        """The least of the tract's and the session's."""
+        """The lower of the tract's autonomy and the session's."""
         from tract.agents.actions import least_autonomy
         from tract.agents.policy_settings import DEFAULT_AUTONOMY, is_foreign
 
@@ -216,7 +216,7 @@ class Policing(Acting):
         return least_autonomy(own, getattr(self, "_autonomy", None))
 
     def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> Proposal:
-        """Ask *callback* about a proposal, and do what it decides; with None it stays pending."""
+        """Ask *callback* about a proposal, and do what it decides; if it returns None, the proposal stays pending."""
         from tract.agents.proposals import check_decision
 
         decision = callback(proposal)
@@ -229,7 +229,7 @@ class Policing(Acting):
         return self.approve_proposal(proposal.id, arguments=arguments, reason=decision.reason)
 
     def only_looking(self, watch: Callable[[Transaction], None]) -> Self:
-        """A handle to give to a policy: it has all that this one has read and counted, changes nothing, and works in any thread, now or later. *watch* is told what the policy tries, and may say why that is refused."""
+        """A read-only handle for a policy. It shares what this handle has read and counted, and works in any thread, now or later. *watch* is told what the policy tries to change, and may say why that is refused."""
         known = self._watched
         if known is None or known.is_closed or known._repo.riders != [watch]:
             known = object.__new__(type(self))
@@ -241,9 +241,9 @@ class Policing(Acting):
         return known
 
     def run_apart(self, job: Callable[[Any], None]) -> bool:
-        """Run *job* in a thread, with a handle of its own on this branch; one at a time: false, and nothing is run, where one is under way.
+        """Run *job* in a thread, with a handle of its own on this branch; returns false, and runs nothing, while another job runs.
 
-        Nobody waits for it: what it raises is in the log ``tract.policies``.
+        Nothing waits for the job; an exception goes to the log ``tract.policies``.
         """
         if self._apart is not None and self._apart.is_alive():
             return False
@@ -320,7 +320,7 @@ class Policing(Acting):
         return _AsItself(self)
 
     def close(self) -> None:
-        """Let go of the store; anything but another ``close`` is an error from then on. No policy, and no model, is waited for."""
+        """Close the handle; afterwards every call but another ``close`` raises ClosedError. This waits for no policy and no model."""
         if self._engine is not None and not self._closed and not self._lock.is_lost:
             self._engine.save_look(self._repo)
         super().close()

@@ -1,4 +1,4 @@
-"""Other places that the store is kept in: push, fetch, pull, clone."""
+"""Remotes, the other places that a store is kept in: push, fetch, pull, clone."""
 
 from __future__ import annotations
 
@@ -35,10 +35,11 @@ class Remoting(Looking, Merging):
         timeout: float = 30,
         **options: str,
     ) -> Self:
-        """Make the store in folder *path* with what the remote at *url* has, and open it; that remote is its ``origin``.
+        """Make a store in folder *path* with what the remote at *url* has, and open it; that remote becomes its ``origin``.
 
-        *branches* and *tracts* bring only those, *depth* only the last so many commits of each branch: their contexts are whole, and what lies behind is cut. *options* are the remote's store's, as ``region``; credentials come from the environment.
-        RemoteError where there is no remote, or something of it is damaged; then no store is left behind.
+        *branches* and *tracts* limit what is fetched. *depth* fetches only so many of the newest commits of each branch: their contexts are complete, and the history before them is cut.
+        *options* are those of the remote's store, such as ``region``; credentials come from the environment.
+        RemoteError if there is no remote, or part of it is damaged; no store is left behind then.
         """
         from tract.api.opening import storage_errors
         from tract.remote.clone import clone
@@ -50,10 +51,10 @@ class Remoting(Looking, Merging):
     def add_remote(
         self, name: str, url: str | Path, *, timeout: float = 30, probe: bool = True, **options: str
     ) -> RemoteInfo:
-        """Keep the address of a remote: ``s3://bucket/path``, ``gs://``, ``az://``, ``file:///folder``, or a path; *timeout* in seconds.
+        """Add a remote by its address: ``s3://bucket/path``, ``gs://``, ``az://``, ``file:///folder``, or a path; *timeout* is in seconds.
 
-        Its store is probed with writers that race, and what it can be relied on for is remembered; without *probe* the first push does that.
-        *options* are the store's (``endpoint``, ``region``, ``allow_http``); credentials are taken from the environment and kept nowhere.
+        Writers that race test the remote's store, and its guarantees are remembered; with *probe* false the first push does that.
+        *options* are those of the store (``endpoint``, ``region``, ``allow_http``); credentials come from the environment and are stored nowhere.
         """
         from tract.config.remote_config import RemoteConfig
         from tract.remote.address import parse_address
@@ -69,14 +70,14 @@ class Remoting(Looking, Merging):
             return describe(add_remote(space.repo, remote, probing=probe))
 
     def remove_remote(self, name: str) -> None:
-        """Forget a remote, and what is known of its branches; nothing changes there."""
+        """Forget a remote, and what is known of its branches; nothing changes in the remote itself."""
         from tract.remote.remotes import remove_remote
 
         with self._access() as space:
             remove_remote(space.repo, name)
 
     def remotes(self) -> list[RemoteInfo]:
-        """The remotes of the store, in order of name."""
+        """The remotes of the store, sorted by name."""
         from tract.remote.remotes import describe, remotes
 
         with self._access() as space:
@@ -92,11 +93,11 @@ class Remoting(Looking, Merging):
         force_with_lease: bool = False,
         scan: bool | None = None,
     ) -> PushResult:
-        """Push branches and tags: those named in *refs* (``:gone`` deletes, ``:researcher::`` deletes a tract, ``+name`` forces), else HEAD's branch; with *everything* all of the tract, with *all_tracts* of the store.
+        """Push branches and tags: those in *refs* (``:gone`` deletes a branch, ``:researcher::`` a tract, ``+name`` forces), by default HEAD's branch; *everything* pushes all of the tract, *all_tracts* all of the store.
 
-        What notes say about the commits travels with them. A branch moves forward only, or with *force_with_lease* anywhere from where it was last seen.
-        RemoteMovedError for one that must not move: nothing was sent then. RemoteError with ``landed`` None where no answer came.
-        RemoteRefusedError where something that is new there looks like a key, a token or a password, but for folders; *scan* says otherwise for this push.
+        Notes about the commits are pushed with them. A branch only moves forward; *force_with_lease* moves it anywhere, if it still is where it was last seen.
+        RemoteMovedError if a branch cannot be moved; nothing is sent then. RemoteError with ``landed`` None if no answer came.
+        RemoteRefusedError if something new looks like a key, a token or a password, unless the remote is a folder; *scan* overrides that for this push.
         """
         from tract.remote.push import PushRequest, push
 
@@ -115,9 +116,9 @@ class Remoting(Looking, Merging):
         return result
 
     def fetch(self, remote: str = "origin", *refs: str, all_tracts: bool = False) -> FetchResult:
-        """Learn where the remote's branches are (``origin/main``), with all that they have; *refs* names some, *all_tracts* is about every tract.
+        """Fetch the remote's branches (as ``origin/main``) with all their objects; *refs* names some, *all_tracts* means every tract.
 
-        No branch of this store moves. Notes of both sides are joined.
+        No branch of this store moves. The notes of both sides are merged.
         """
         from tract.remote.pull import fetch_from
 
@@ -130,9 +131,9 @@ class Remoting(Looking, Merging):
     def pull(
         self, remote: str = "origin", *, strategy: Literal["ff", "merge", "rebase"] = "ff", keep: bool = False
     ) -> PullResult:
-        """Fetch, and bring what the remote's branch of the same name has into HEAD's branch: forward only, or by a merge or rebase where both went on.
+        """Fetch, and bring the remote's branch of the same name into HEAD's branch: by moving it forward, or by a merge or rebase if both sides have new commits.
 
-        RemoteMovedError where ``ff`` cannot do it; a merge with conflicts is in the result, as of :meth:`merge`, and with *keep* waits in the store.
+        RemoteMovedError if ``ff`` is not possible. A merge with conflicts is in the result, as for :meth:`merge`; *keep* keeps it in the store.
         """
         from tract.remote.pull import finish_pull, plan_pull
 

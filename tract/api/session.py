@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 class Session:
     """The tracts of a store.
 
-    Open one with :meth:`open`; it is a context manager, may be shared by threads, and closes the handles it gave out.
+    Open one with :meth:`open`. It is a context manager, may be shared by threads, and closes the handles it returned.
     """
 
     def __new__(cls, *given: object, **_: object) -> Self:
@@ -89,9 +89,9 @@ class Session:
         tokenizer: TokenCounter | None = None,
         author: str | None = None,
     ) -> Session:
-        """Open, or create, the store in folder *path*, as ``Tract.open`` does; the tracts of a ``":memory:"`` session share one store.
+        """Open the store in folder *path*, or create it, as ``Tract.open`` does; the tracts of a ``":memory:"`` session share one store.
 
-        *autonomy* is what new tracts have, and the most that any has in this session; *config* the settings of the store's root tract. *author* is the author of commits, instead of the one that each tract's settings name.
+        *autonomy* is that of new tracts, and the upper limit for every tract in this session. *config* has the settings of the store's root tract. *author* is the author of commits, instead of the one in each tract's settings.
         """
         if autonomy not in (None, "manual", "collaborative", "autonomous"):
             raise ConfigError(f"autonomy must be 'manual', 'collaborative' or 'autonomous', not {autonomy!r}")
@@ -103,7 +103,7 @@ class Session:
         return cls(repo, autonomy=autonomy, on_moved=on_moved, tokenizer=tokenizer)
 
     def close(self) -> None:
-        """Close every handle of the session, and let go of the store; anything but another ``close`` is an error from then on."""
+        """Close every handle of the session and the store; afterwards every call but another ``close`` raises ClosedError."""
         with self._lock:
             if not self._closed:
                 for tract in self._open.values():
@@ -125,9 +125,9 @@ class Session:
     def create_tract(
         self, name: str | None = None, *, display_name: str | None = None, config: TractConfig | None = None
     ) -> Tract:
-        """Make a tract and open it; without *name* it gets one of its own. SessionError where there is one of that name.
+        """Make a tract and open it; without *name* it gets a generated one. SessionError if a tract of that name exists.
 
-        It has the root tract's settings, but for those that *config* was given.
+        It has the root tract's settings, except those given in *config*.
         """
         with self._using() as repo:
             name = f"tract-{os.urandom(4).hex()}" if name is None else name
@@ -142,9 +142,9 @@ class Session:
             return self._handle(name, config)
 
     def get_tract(self, name: str, *, branch: str | None = None) -> Tract:
-        """The tract *name*, open; the same handle until it is closed. SessionError if there is no such tract.
+        """The open handle of the tract *name*, the same one until it is closed. SessionError if there is no such tract.
 
-        With *branch* it is a handle of its own on that branch, which neither reads nor moves HEAD.
+        With *branch* you get a separate handle on that branch, which neither reads nor moves HEAD.
         """
         with self._using():
             if branch is None:
@@ -152,24 +152,24 @@ class Session:
             return self._opened(on_branch(self._inside(name), branch))
 
     def release_tract(self, name: str) -> None:
-        """Close the session's handle on the tract *name*; SessionError where it has none."""
+        """Close the session's handle of the tract *name*; SessionError if it has none."""
         with self._using():
             if self._held(name) is None:
                 raise SessionError(f"tract '{name}' is not open")
             self._open.pop(name).close()
 
     def list_tracts(self, *, counts: bool = False) -> list[TractInfo]:
-        """Every tract of the store, the root tract first; with *counts* also how many commits, messages and tokens each has."""
+        """Every tract of the store, the root tract first; *counts* adds the numbers of commits, messages and tokens."""
         with self._using() as repo:
             active = [name for name, tract in self._open.items() if not tract.is_closed]
             return list(list_tracts(repo, active=active, workspace_in=self._workspace if counts else None))
 
     def search(self, text: str, **options: Unpack[SearchOptions]) -> list[SearchHit]:
-        """The messages that have *text* in them, of every tract or of the one named: tract by tract, in each the newest first.
+        """The messages that contain *text*, in every tract or in the named one: tract by tract, newest first.
 
-        All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history.
-        With *regex* it is a regular expression; capital and small letters are the same without *case*.
-        *role* leaves messages of that role, *tool* those that call that tool; *since* is included.
+        All versions of a message in the history of a branch are searched, hidden ones too, and those that compressions replaced.
+        *regex* makes *text* a regular expression; unless *case*, capital and small letters are the same.
+        *role* selects messages of that role, *tool* those that call that tool; *since* is inclusive.
         """
         from tract.report.search import search
 
@@ -184,9 +184,9 @@ class Session:
         until: datetime | str | None = None,
         by: Iterable[str] = ("tract", "model"),
     ) -> UsageReport:
-        """What the recorded usage of all tracts adds up to, or of *family*, a tract with all that came from it, told apart *by* ``tract``, ``model``, ``branch`` and ``day``.
+        """The recorded usage of all tracts, or of *family* (a tract with all tracts that came from it), added up *by* ``tract``, ``model``, ``branch`` and ``day``.
 
-        What a child began with counts in its parent only. ``UsageRow.cost`` weighs it with the prices of the settings.
+        Calls that a child inherited count only in its parent. ``UsageRow.cost`` weighs the tokens with the prices in the settings.
         """
         from tract.report.spending import usage_of_tracts
 
@@ -199,13 +199,13 @@ class Session:
     def compile_at(
         self, name: str, *, at_time: datetime | str | None = None, at_commit: Revision | None = None
     ) -> CompiledContext:
-        """What the tract *name* knew at a moment, or at a commit."""
+        """The context of the tract *name* at a moment, or at a commit."""
         return self.get_tract(name).compile(at_time=at_time, at_commit=at_commit)
 
     def timeline(self, *, limit: int | None = None, since: datetime | str | None = None) -> list[CommitInfo]:
-        """The commits on all branches of all tracts in order of time, the oldest first; the newest *limit* of them.
+        """The commits on all branches of all tracts in order of time, oldest first; only the newest *limit* of them.
 
-        A commit that several tracts have in their history is of the one that they were spawned from, else of the first of them that was made.
+        A commit that is in the history of several tracts is listed for the one that the others were spawned from, else for the one that was made first.
         """
         found: dict[str, CommitInfo] = {}
         for info, _ in family_order(by_age(self.list_tracts())):
@@ -217,9 +217,9 @@ class Session:
         return commits if limit is None else commits[max(0, len(commits) - limit) :]
 
     def resume(self) -> Tract | None:
-        """The tract to go on with: of those that were not spawned, the one with the newest last commit; None if none has a commit.
+        """The tract to continue with: the one with the newest commit, among those that were not spawned; None if none has a commit.
 
-        A tract is ended, and not among them, as long as its last commit is a ``SessionContent`` of the type ``end``.
+        A tract whose last commit is a ``SessionContent`` of the type ``end`` is left out.
         """
         newest: tuple[datetime, str] | None = None
         for info in self.list_tracts():
@@ -237,9 +237,9 @@ class Session:
         return None if newest is None else self.get_tract(newest[1])
 
     def delete_tract(self, name: str, *, force: bool = False) -> None:
-        """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps what it had.
+        """Delete a tract, and close its handle; :meth:`restore_tract` brings it back as long as gc keeps its objects.
 
-        SessionError for one with children, unless *force*: they stay; and while a batch of its handle is open.
+        SessionError while a batch of its handle is open, and if it has children; *force* deletes it without them.
         """
         with self._using() as repo:
             self._check_no_batch(name, "deleted")
@@ -247,13 +247,13 @@ class Session:
             self._close(name)
 
     def restore_tract(self, name: str) -> Tract:
-        """Bring a deleted tract back, and open it; SessionError where none of that name is kept."""
+        """Bring a deleted tract back, and open it; SessionError if none of that name is kept."""
         with self._using() as repo:
             restore_tract(repo, name)
             return self._handle(name)
 
     def rename_tract(self, old: str, new: str) -> Tract:
-        """Give a tract another name, and open it under that; a handle on the old one is closed. SessionError while a batch of it is open."""
+        """Rename a tract, and open it under the new name; a handle of the old name is closed. SessionError while a batch of it is open."""
         with self._using() as repo:
             self._check_no_batch(old, "renamed")
             rename_tract(repo, old, new)
@@ -261,7 +261,7 @@ class Session:
             return self._handle(new)
 
     def copy_tract(self, source: str, name: str) -> Tract:
-        """Make a tract like *source*, with the same branches, tags and notes, and open it; no message is copied."""
+        """Make a tract with the same branches, tags and notes as *source*, and open it; no message is copied."""
         with self._using() as repo:
             copy_tract(repo, source, name)
             return self._handle(name)
@@ -283,9 +283,9 @@ class Session:
         force: bool = False,
         **options: Unpack[CollapseOptions],
     ) -> CollapseResult:
-        """Make one message of what *child* did, in its parent; the options are those of ``Tract.collapse``.
+        """Make one message of the work of *child* in its parent; the options are those of ``Tract.collapse``.
 
-        In another tract only where *into* names it and *force* is said; the result's warnings say so.
+        *into* names another tract for the message; this needs *force*, and is a warning in the result.
         """
         with self._using() as repo:
             name = child if isinstance(child, str) else self._given(child).tract_id
@@ -298,9 +298,9 @@ class Session:
         return parent.collapse(child if isinstance(child, str) else self._given(child), force=force, **options)
 
     def get_child_tract(self, collapse_commit: Revision) -> Tract:
-        """The tract whose work the message *collapse_commit* stands for, open, whatever it is called now.
+        """Open the tract whose work the message *collapse_commit* stands for, whatever its name is now.
 
-        SessionError for a commit that stands for none, and where the tract was deleted.
+        SessionError if the commit is not a collapse, or if the tract was deleted.
         """
         with self._using() as repo:
             told = collapse_told_by(repo, resolve_revision(repo, collapse_commit))

@@ -1,4 +1,4 @@
-"""The public face: one class whose methods resolve names, call one function and return its value.
+"""The public class: its methods resolve names, call one function each, and return its value.
 
 Tract ── Committing     commit, edit, annotate, tag …           committing.py
       ── Looking        compile, log, diff, blame …             looking.py
@@ -67,17 +67,17 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
         sync: SyncMode = "manual",
         fresh: bool = False,
     ) -> Tract:
-        """Open, or create, the store in folder *path*.
+        """Open the store in folder *path*, or create it.
 
-        A path that ends in ``.tract`` is the store itself; None means the nearest store above the working folder, else a new one in it; ``":memory:"`` is a store that is gone with the process.
-        Without *tract_id* it is the store's root tract; a name that is new makes a new tract in the same store.
-        *durability* ``full``: when a commit returns it survives a power cut; ``process``: it survives the death of the process.
-        With *branch* the handle is on that branch whatever HEAD says, and neither reads nor moves HEAD: several programs can so work on branches of one tract. One that is not there is a BranchNotFoundError, or with *create* made at HEAD.
-        *author* is the author of commits through this handle, instead of the one that the settings name.
-        With *read_only* nothing at all is written, no cache and no lock either, and what would change the store is a ReadOnlyError: it works on a read-only disk, and beside a writer.
-        *on_moved* says what a commit does on a branch that another process moved, or HEAD left, since this handle looked: raise RefMovedError, or append to what is there.
-        *remote* is the address, or the name, of a remote that the store lives in: where there is no store here yet, one is made with what is there.
-        *sync* says when what is done here is there too: ``commit``: before a commit returns; ``close``: when the handle is closed; ``manual``: when :meth:`push` is called. With *fresh* every look here asks there first.
+        If *path* ends in ``.tract``, it is the store itself. None means the nearest store at or above the working folder, or a new one in the working folder. ``":memory:"`` is a store that exists only as long as the process.
+        *tract_id* is the name of a tract in the store, which is created if it is new; None is the store's root tract.
+        *durability*: with ``full``, a commit survives a power cut once it has returned; with ``process``, it survives the death of the process.
+        *branch* puts the handle on that branch, whatever HEAD says; it then neither reads nor moves HEAD, so several programs can work on different branches of one tract. BranchNotFoundError if there is no such branch; *create* makes it at HEAD.
+        *author* is the author of commits through this handle, instead of the one in the settings.
+        *read_only* writes nothing at all, not even a cache or a lock, so it works on a read-only disk and next to a writer; a change raises ReadOnlyError.
+        *on_moved* says what a commit does if another process moved the branch, or HEAD left it, since this handle last looked: ``error`` raises RefMovedError, ``append`` commits on top of the new tip.
+        *remote* is the address, or the name, of a remote that the store lives in; if there is no local store yet, one is made from the remote.
+        *sync* says when local changes are sent to that remote: ``commit``, before a commit returns; ``close``, when the handle is closed; ``manual``, when :meth:`push` is called. With *fresh*, every read asks the remote first.
         """
         if on_moved not in ("error", "append"):
             raise ConfigError(f"on_moved must be 'error' or 'append', not {on_moved!r}")
