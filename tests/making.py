@@ -8,7 +8,9 @@ from typing import Any
 from tract import CompiledContext, Session, Tract
 from tract.config import TractConfig
 from tract.history.commit import Draft, write_commits
+from tract.history.context import context_at, entries
 from tract.history.moves import RefMove, move_refs
+from tract.maintenance.fsck.check import check_repository
 from tract.objects.id import ObjectId
 from tract.opening import memory_repository
 from tract.refs.store import ANY, Expected
@@ -53,6 +55,35 @@ def texts(seen: Tract | CompiledContext, **options: Any) -> list[Any]:
     return [message.content for message in context.messages]
 
 
+def reopen(path: Any) -> Tract:
+    """The tract in a folder once more; it writes what a process that dies would leave."""
+    return Tract.open(path, tokenizer=Words(), durability="process")
+
+
+def conversation() -> Tract:
+    """A tract with instructions, a question and an answer."""
+    t = make_tract()
+    t.system("be terse")
+    t.user("one two three")
+    t.assistant("four")
+    return t
+
+
+def roles_and_texts(t: Tract) -> list[tuple[str, Any]]:
+    """Who said it, and what: each message that the model is shown."""
+    return [(message.role, message.content) for message in t.compile().messages]
+
+
+def assert_whole(path: Path) -> None:
+    """fsck finds nothing in the store of the folder *path*, not even a note."""
+    assert () == tuple(check_repository(str(path / ".tract")).problems)
+
+
+def assert_clean(path: Path) -> None:
+    """fsck finds nothing in the store of the folder *path* that is worse than a note."""
+    assert [] == [one for one in check_repository(str(path / ".tract")).problems if one.severity != "note"]
+
+
 def call(*ids: str, text: str | None = None) -> dict[str, Any]:
     """An assistant's message in OpenAI's chat format that calls the tool ``f`` once for each id."""
     calls = [{"id": id, "type": "function", "function": {"name": "f", "arguments": "{}"}} for id in ids]
@@ -68,6 +99,11 @@ def make_repo(*said: str) -> tuple[Repository, list[ObjectId]]:
 def say(repo: Repository, text: str, **fields: Any) -> ObjectId:
     """Commit *text* as the user's; *fields* are those of :class:`Draft`."""
     return write_commits(repo, [Draft({"content_type": "dialogue", "role": "user", "text": text}, **fields)])[-1]
+
+
+def texts_in(repo: Repository, at: ObjectId | None = None) -> list[str]:
+    """The text of each message of the context at *at*, or at HEAD; hidden ones too."""
+    return [repo.blob(blob)["text"] for _, blob in entries(repo, context_at(repo, at or repo.head()[1]))]
 
 
 def family(session: Session, *work: str) -> tuple[Tract, Tract]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.llm.asking import KEY
 from tests.llm.server import llm_process, llm_server, text  # noqa: F401  # fixtures
-from tests.making import make_tract
+from tests.making import make_tract, roles_and_texts
 from tract import ConfigError, RecordWarning, Tract, wrap
 from tract.adapters.litellm import TractLogger
 
@@ -18,10 +18,6 @@ openai = pytest.importorskip("openai")
 anthropic = pytest.importorskip("anthropic")
 
 QUESTION = [{"role": "user", "content": "How hot is tea?"}]
-
-
-def raws(t: Tract) -> list[Any]:
-    return [(m.role, m.content) for m in t.compile().messages]
 
 
 def openai_client(server: Any, t: Tract, **options: Any) -> Any:
@@ -42,7 +38,12 @@ def test_a_chat_is_recorded_turn_by_turn(llm_server):  # noqa: F811
         client.chat.completions.create(model="m", messages=more)
 
     assert "Hot." == first.choices[0].message.content
-    assert [("user", "How hot is tea?"), ("assistant", "Hot."), ("user", "Sure?"), ("assistant", "Very.")] == raws(t)
+    assert [
+        ("user", "How hot is tea?"),
+        ("assistant", "Hot."),
+        ("user", "Sure?"),
+        ("assistant", "Very."),
+    ] == roles_and_texts(t)
     assert 4 == t.status().commit_count
     answer = t.get_commit("HEAD~2")
     assert 0.5 == answer.generation_config["temperature"]
@@ -58,7 +59,7 @@ def test_the_wrapped_client_is_of_its_class_and_so_are_its_options(llm_server): 
     assert KEY == client.api_key
     llm_server.script("Hot.")
     client.with_options(timeout=5).chat.completions.create(model="m", messages=QUESTION)
-    assert 2 == len(raws(t))
+    assert 2 == len(roles_and_texts(t))
 
 
 def test_a_message_of_anthropics_is_recorded_with_its_system(llm_server):  # noqa: F811
@@ -68,7 +69,7 @@ def test_a_message_of_anthropics_is_recorded_with_its_system(llm_server):  # noq
     with anthropic_client(llm_server, t) as client:
         client.messages.create(model="m", max_tokens=9, system="Be brief.", messages=QUESTION)
 
-    assert ["system", "user", "assistant"] == [role for role, _ in raws(t)]
+    assert ["system", "user", "assistant"] == [role for role, _ in roles_and_texts(t)]
     assert 9 == t.log(limit=1)[0].generation_config["max_tokens"]
     assert t.log(limit=1)[0].usage is not None
 
@@ -88,7 +89,7 @@ def test_a_stream_of_openais_is_recorded_when_it_ends(llm_server, way):  # noqa:
                 said = "".join(event.delta for event in events if event.type == "content.delta")
 
     assert "Hot, hot, hot." == said
-    assert [("user", "How hot is tea?"), ("assistant", "Hot, hot, hot.")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "Hot, hot, hot.")] == roles_and_texts(t)
     assert t.log(limit=1)[0].usage is not None
     assert t.log(limit=1)[0].metadata is None
 
@@ -107,7 +108,7 @@ def test_a_stream_of_anthropics_is_recorded_when_it_ends(llm_server, way):  # no
             with client.messages.stream(**options) as stream:
                 assert "Hot, hot." == "".join(stream.text_stream)
 
-    assert ["user", "assistant"] == [role for role, _ in raws(t)]
+    assert ["user", "assistant"] == [role for role, _ in roles_and_texts(t)]
     assert "Hot, hot." in t.compile().to_text()
     assert t.log(limit=1)[0].usage is not None
 
@@ -121,7 +122,7 @@ def test_a_stream_that_is_left_is_kept_as_far_as_it_came(llm_server):  # noqa: F
             if chunk.choices and chunk.choices[0].delta.content:
                 break
 
-    assert ["user", "assistant"] == [role for role, _ in raws(t)]
+    assert ["user", "assistant"] == [role for role, _ in roles_and_texts(t)]
     assert {"partial": True} == t.log(limit=1)[0].metadata
 
 
@@ -132,7 +133,7 @@ def test_an_error_is_the_callers_and_leaves_a_record(llm_server):  # noqa: F811
     with openai_client(llm_server, t) as client, pytest.raises(openai.RateLimitError):
         client.chat.completions.create(model="m", messages=QUESTION)
 
-    assert [("user", "How hot is tea?")] == raws(t)
+    assert [("user", "How hot is tea?")] == roles_and_texts(t)
     (record,) = t.records("llm_error")
     assert (429, "RateLimitError") == (t.get_content(record).payload["status"], t.get_content(record).payload["error"])
 
@@ -145,7 +146,7 @@ def test_the_same_question_again_is_recorded_once(llm_server):  # noqa: F811
         for _ in range(2):
             client.chat.completions.create(model="m", messages=QUESTION)
 
-    assert [("user", "How hot is tea?"), ("assistant", "Very hot.")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "Very hot.")] == roles_and_texts(t)
 
 
 def test_what_cannot_be_recorded_is_a_warning_or_an_error_if_asked(llm_server):  # noqa: F811
@@ -166,7 +167,7 @@ def test_a_secret_in_the_settings_is_never_kept(llm_server):  # noqa: F811
     with openai_client(llm_server, t) as client, pytest.warns(RecordWarning, match="left out"):
         client.chat.completions.create(model="m", messages=QUESTION, extra_body={"api_key": "sk-" + "x" * 40})
 
-    assert ["user", "assistant"] == [role for role, _ in raws(t)]
+    assert ["user", "assistant"] == [role for role, _ in roles_and_texts(t)]
 
 
 @pytest.mark.parametrize("way", ["plain", "stream"])
@@ -186,7 +187,7 @@ def test_async_clients_are_recorded_too(llm_server, way):  # noqa: F811
 
     asyncio.run(ask())
 
-    assert ["user", "assistant", "user", "assistant"] == [role for role, _ in raws(t)]
+    assert ["user", "assistant", "user", "assistant"] == [role for role, _ in roles_and_texts(t)]
 
 
 def test_a_client_of_another_kind_is_refused():
@@ -210,7 +211,7 @@ def test_items_of_the_responses_api_go_on_from_the_response_before(llm_server): 
         client.responses.create(model="m", instructions="Be brief.", input="How hot is tea?")
         client.responses.create(model="m", instructions="Be brief.", input="Sure?", previous_response_id="r1")
 
-    said = [content if isinstance(content, str) else content[0]["text"] for _, content in raws(t)]
+    said = [content if isinstance(content, str) else content[0]["text"] for _, content in roles_and_texts(t)]
     assert ["Be brief.", "How hot is tea?", "Hot.", "Sure?", "Very."] == said
     assert t.commit_for_key("msg_r2").commit_hash == t.head
     assert 9 == t.log(limit=1)[0].usage.input_tokens
@@ -232,7 +233,7 @@ def test_a_call_of_litellms_is_recorded_and_its_key_is_not():
     logger.log_success_event(logged(), None, None, None)
     asyncio.run(logger.async_log_success_event(logged(), None, None, None))
 
-    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == roles_and_texts(t)
     assert {"model": "gpt-x", "temperature": 0.5} == t.log(limit=1)[0].generation_config
     assert 12 == t.log(limit=1)[0].usage.input_tokens
     blobs = [t.repository.objects.read(id).payload for id, kind in t.repository.objects.ids() if kind == "blob"]
@@ -246,4 +247,4 @@ def test_a_call_of_litellms_that_failed_leaves_a_record():
 
     (record,) = t.records("llm_error")
     assert {"error_class": "RateLimitError", "error_code": "429"} == t.get_content(record).payload
-    assert [("user", "How hot is tea?")] == raws(t)
+    assert [("user", "How hot is tea?")] == roles_and_texts(t)

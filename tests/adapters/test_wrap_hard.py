@@ -18,7 +18,7 @@ import pytest
 
 from tests.llm.asking import KEY
 from tests.llm.server import body, fail, llm_process, llm_server, text  # noqa: F401  # fixtures
-from tests.making import make_tract
+from tests.making import make_tract, roles_and_texts
 from tract import ConfigError, RecordWarning, Tract, wrap
 
 openai = pytest.importorskip("openai")
@@ -26,10 +26,6 @@ anthropic = pytest.importorskip("anthropic")
 
 QUESTION = [{"role": "user", "content": "How hot is tea?"}]
 TOOLS = [{"type": "function", "function": {"name": "look", "description": "é", "parameters": {"type": "object", "properties": {}}}}]  # fmt: skip
-
-
-def raws(t: Tract) -> list[Any]:
-    return [(m.role, m.content) for m in t.compile().messages]
 
 
 def roles(t: Tract) -> list[str]:
@@ -75,7 +71,7 @@ def test_the_hash_is_that_of_the_bytes_that_openai_was_sent(llm_server, way):  #
     with openai_client(llm_server, t) as client:
         ask_openai(client, way)
 
-    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == roles_and_texts(t)
     assert t.verify_sent("HEAD")
     request = t.sent("HEAD").request("openai")
     (asked,) = llm_server.requests()
@@ -219,7 +215,7 @@ def test_a_stream_that_breaks_is_kept_as_far_as_it_came_and_says_why(llm_server)
         listen()
 
     assert ["one ", "two"] == said
-    assert [("user", "How hot is tea?"), ("assistant", "one two")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "one two")] == roles_and_texts(t)
     assert type(caught.value).__name__ == failures(t)[0]["error"]
     (answer,) = [info for info in t.log(limit=None) if info.metadata]
     assert {"partial": True} == answer.metadata
@@ -248,7 +244,7 @@ def test_a_stream_that_is_dropped_half_way_is_kept_as_far_as_it_came(llm_server,
         if thread.name.startswith("tract:"):
             thread.join(10)
 
-    assert [("user", "How hot is tea?"), ("assistant", "one ")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "one ")] == roles_and_texts(t)
 
 
 def test_calls_side_by_side_are_kept(llm_server):  # noqa: F811
@@ -304,7 +300,7 @@ def test_messages_that_can_be_read_once_are_read_once(llm_server):  # noqa: F811
     openai_client(llm_server, t).chat.completions.create(model="m", messages=(dict(one) for one in QUESTION))
 
     assert QUESTION == llm_server.requests()[0].messages
-    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == roles_and_texts(t)
 
 
 def test_a_list_that_changes_while_a_stream_runs_is_recorded_as_it_was_sent(llm_server):  # noqa: F811
@@ -315,7 +311,7 @@ def test_a_list_that_changes_while_a_stream_runs_is_recorded_as_it_was_sent(llm_
     for _ in openai_client(llm_server, t).chat.completions.create(model="m", messages=messages, stream=True):
         messages[0]["content"] = "other"
 
-    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == raws(t)
+    assert [("user", "How hot is tea?"), ("assistant", "Hot.")] == roles_and_texts(t)
 
 
 def test_two_clients_with_one_tract_take_turns(llm_server):  # noqa: F811
@@ -356,7 +352,7 @@ def test_threads_that_ask_at_once_lose_nothing(llm_server, stream):  # noqa: F81
     kept = [t.get_content(info).message for info in t.log(limit=None) if info.operation in ("append", "edit")]
     assert {f"answer {n}" for n in range(24)} <= {one.get("content") for one in kept}
     assert {f"{thread}.{turn}" for thread in range(4) for turn in range(6)} <= {one.get("content") for one in kept}
-    assert 2 == len(raws(t))  # the list that was recorded last is the context
+    assert 2 == len(roles_and_texts(t))  # the list that was recorded last is the context
 
 
 def test_tasks_that_ask_at_once_lose_nothing_and_each_has_its_own_hash(llm_server):  # noqa: F811
@@ -403,7 +399,7 @@ def test_a_task_that_is_cancelled_keeps_what_there_is(llm_server, where):  # noq
     assert ["user"] == roles(t)[:1]
     assert "CancelledError" == failures(t)[0]["error"]
     if where == "in the stream":
-        assert raws(t)[1][1].startswith("one")
+        assert roles_and_texts(t)[1][1].startswith("one")
 
 
 @pytest.mark.parametrize("provider", ["openai", "anthropic"])
@@ -559,7 +555,7 @@ def test_an_interrupt_is_the_programs_and_the_question_is_kept(llm_server, tmp_p
 
     assert "KeyboardInterrupt" in err
     with Tract.open(tmp_path) as t:
-        assert [("user", "How hot is tea?")] == raws(t)
+        assert [("user", "How hot is tea?")] == roles_and_texts(t)
         assert "KeyboardInterrupt" == failures(t)[0]["error"]
 
 
@@ -588,7 +584,7 @@ def test_a_process_that_forks_records_in_both(llm_server, tmp_path):  # noqa: F8
     assert 0 == done.returncode, done.stderr
     for name in ("child", "parent"):
         with Tract.open(tmp_path, tract_id=name) as t:
-            assert 2 == len(raws(t))
+            assert 2 == len(roles_and_texts(t))
             assert t.verify_sent("HEAD")
 
 

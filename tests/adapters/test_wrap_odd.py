@@ -17,7 +17,7 @@ import pytest
 
 from tests.llm.asking import KEY
 from tests.llm.server import LLMServer, body, fail, llm_process, llm_server, named, text  # noqa: F401  # fixtures
-from tests.making import make_tract
+from tests.making import make_tract, roles_and_texts
 from tract import RecordWarning, Tract, TractConfig, wrap
 
 openai = pytest.importorskip("openai")
@@ -25,10 +25,6 @@ anthropic = pytest.importorskip("anthropic")
 
 QUESTION = [{"role": "user", "content": "How hot is tea?"}]
 ASKED = ("user", "How hot is tea?")
-
-
-def raws(t: Tract) -> list[Any]:
-    return [(m.role, m.content) for m in t.compile().messages]
 
 
 _CLIENTS: list[Any] = []
@@ -82,7 +78,7 @@ def test_what_is_no_answer_leaves_the_question_and_says_so(llm_server, reply):  
     with pytest.warns(RecordWarning, match="the question was recorded"):
         ask(client_of(llm_server, t))
 
-    assert [ASKED] == raws(t)
+    assert [ASKED] == roles_and_texts(t)
 
 
 @pytest.mark.parametrize("status", ["queued", "failed"])
@@ -94,7 +90,7 @@ def test_a_response_without_output_leaves_the_question(llm_server, status):  # n
         made = client_of(llm_server, t).responses.create(model="m", input="How hot is tea?", background=True)
 
     assert status == made.status
-    assert [ASKED] == raws(t)
+    assert [ASKED] == roles_and_texts(t)
 
 
 def test_a_call_that_has_no_messages_leaves_the_context_as_it_is(llm_server):  # noqa: F811
@@ -104,7 +100,7 @@ def test_a_call_that_has_no_messages_leaves_the_context_as_it_is(llm_server):  #
     with pytest.raises(TypeError):
         client_of(llm_server, t).chat.completions.create(model="m")
 
-    assert [ASKED, ("assistant", "Hot.")] == raws(t)
+    assert [ASKED, ("assistant", "Hot.")] == roles_and_texts(t)
     assert "TypeError" == t.get_content(t.records("llm_error")[0]).payload["error"]
 
 
@@ -117,7 +113,7 @@ def test_an_answer_to_a_prompt_that_the_provider_keeps_goes_behind_the_context(l
         client.responses.create(model="m", prompt={"id": "p"})
 
     assert ["How hot is tea?", "Hot.", "Very."] == [
-        content if isinstance(content, str) else content[0]["text"] for _, content in raws(t)
+        content if isinstance(content, str) else content[0]["text"] for _, content in roles_and_texts(t)
     ]
 
 
@@ -127,7 +123,7 @@ def test_a_sign_of_which_halves_came_in_two_pieces_is_whole(llm_server):  # noqa
 
     list(ask(client_of(llm_server, t), stream=True))
 
-    assert [ASKED, ("assistant", "hot \U0001f600!")] == raws(t)
+    assert [ASKED, ("assistant", "hot \U0001f600!")] == roles_and_texts(t)
 
 
 @pytest.mark.parametrize("way", ["create", "stream", "helper"])
@@ -145,7 +141,7 @@ def test_other_choices_are_kept_beside_the_first(llm_server, way):  # noqa: F811
         made = ask(client, n=2, stream=way == "stream")
         assert way == "create" or list(made)
 
-    assert [ASKED, ("assistant", "Hot.")] == raws(t)
+    assert [ASKED, ("assistant", "Hot.")] == roles_and_texts(t)
     (other,) = t.log(limit=1)[0].metadata["other_choices"]
     assert {"role": "assistant", "content": "Very!"} == {key: one for key, one in other.items() if one is not None}
 
@@ -169,7 +165,7 @@ def test_a_raw_stream_that_nobody_parses_keeps_the_question_and_says_so(llm_serv
     with pytest.warns(RecordWarning, match="read as bytes"):
         del made
 
-    assert [ASKED] == raws(t)
+    assert [ASKED] == roles_and_texts(t)
 
 
 ENDS = """
@@ -204,7 +200,7 @@ def test_a_stream_that_is_open_when_the_program_ends_is_kept_as_far_as_it_came(l
     assert "RecordWarning" not in done.stderr
     assert "AssertionError" not in done.stderr
     with Tract.open(tmp_path) as t:
-        assert [ASKED, ("assistant", "one ")] == raws(t)
+        assert [ASKED, ("assistant", "one ")] == roles_and_texts(t)
         assert 2 == t.status().commit_count
 
 
@@ -236,7 +232,7 @@ def test_a_copy_of_a_wrapped_client_records(llm_server):  # noqa: F811
     ask(copied)
 
     assert isinstance(copied, openai.OpenAI)
-    assert [ASKED, ("assistant", "Hot.")] == raws(t)
+    assert [ASKED, ("assistant", "Hot.")] == roles_and_texts(t)
 
 
 def test_an_answer_that_was_cut_and_cannot_be_parsed_is_kept(llm_server):  # noqa: F811
@@ -248,7 +244,7 @@ def test_an_answer_that_was_cut_and_cannot_be_parsed_is_kept(llm_server):  # noq
     with pytest.raises(openai.LengthFinishReasonError):
         client_of(llm_server, t).chat.completions.parse(model="m", messages=QUESTION, response_format=heat)
 
-    assert [ASKED, ("assistant", '{"deg')] == raws(t)
+    assert [ASKED, ("assistant", '{"deg')] == roles_and_texts(t)
     (answer,) = [info for info in t.log(limit=None) if info.metadata]
     assert ({"partial": True}, 7) == (answer.metadata, answer.usage.input_tokens)
     assert "LengthFinishReasonError" == t.get_content(t.records("llm_error")[0]).payload["error"]
@@ -309,8 +305,8 @@ def test_a_message_that_cannot_be_read_is_told_and_costs_itself_only(llm_server,
     with pytest.warns(RecordWarning, match=f"message 2 was left out: {why}") as told:
         ask_with(client, messages)
 
-    assert ["How hot is tea?", "c"] == [content for role, content in raws(t) if role == "user"]
-    assert ["user", "user", "assistant"] == [role for role, _ in raws(t)][-3:]
+    assert ["How hot is tea?", "c"] == [content for role, content in roles_and_texts(t) if role == "user"]
+    assert ["user", "user", "assistant"] == [role for role, _ in roles_and_texts(t)][-3:]
     assert 7 == t.log(limit=1)[0].usage.input_tokens
     assert [__file__] == [one.filename for one in told]
 
@@ -328,7 +324,7 @@ def test_an_error_is_recorded_where_a_message_cannot_be_read(llm_server):  # noq
     with pytest.warns(RecordWarning, match="message 2 was left out"), pytest.raises(openai.BadRequestError):
         ask_with(client_of(llm_server, t), [QUESTION[0], {"content": "b"}])
 
-    assert [ASKED] == raws(t)
+    assert [ASKED] == roles_and_texts(t)
     assert 400 == t.get_content(t.records("llm_error")[0]).payload["status"]
 
 
@@ -339,4 +335,4 @@ def test_an_answer_that_does_not_say_whose_it_is_is_the_models(llm_server):  # n
 
     ask(client_of(llm_server, t))
 
-    assert [ASKED, ("assistant", "Hot.")] == raws(t)
+    assert [ASKED, ("assistant", "Hot.")] == roles_and_texts(t)

@@ -10,19 +10,11 @@ from typing import Any
 
 import pytest
 
-from tests.making import call, make_tract, texts
+from tests.making import call, conversation, make_tract, texts
 from tract import ToolExecutor, ToolResult, Tract, operations
 from tract.agents.operation import Argument, Operation
 from tract.agents.policy_settings import set_autonomy
 from tract.errors import ActionError, CherryPickError, ClosedError
-
-
-def conversation() -> Tract:
-    t = make_tract()
-    t.system("be terse")
-    t.user("one two three")
-    t.assistant("four")
-    return t
 
 
 def executor(t: Tract, profile: Any = "self", autonomy: Any = None) -> ToolExecutor:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import call, make_tract, texts
+from tests.making import call, conversation, make_tract, texts
 from tract import Action, ActionResult, Tract, operations
 from tract.agents.operation_table import checked, execute, risk_of, settled
 from tract.errors import ActionError, ClosedError, CommitNotFoundError
@@ -15,14 +15,6 @@ from tract.errors import ActionError, ClosedError, CommitNotFoundError
 
 def run(t: Tract, name: str, /, **arguments: Any) -> ActionResult:
     return execute(t, Action(name, arguments))
-
-
-def conversation() -> Tract:
-    t = make_tract()
-    t.system("be terse")
-    t.user("one two three")
-    t.assistant("four")
-    return t
 
 
 def risk(t: Tract, name: str, /, **arguments: Any) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import call, make_tract, texts
+from tests.making import call, conversation, make_tract, texts
 from tract import Action, ActionResult, Tract
 from tract.agents.operation_table import execute
 
@@ -17,14 +17,6 @@ def run(t: Tract, name: str, /, **arguments: Any) -> ActionResult:
     result = execute(t, Action(name, arguments))
     assert result.error is None, result.error
     return result
-
-
-def conversation() -> Tract:
-    t = make_tract()
-    t.system("be terse")
-    t.user("one two three")
-    t.assistant("four")
-    return t
 
 
 def test_status_names_branch_tokens_budget_and_open_calls() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, call, family, texts
+from tests.making import Words, assert_whole, call, family, texts
 from tract import (
     CommitNotFoundError,
     CompressionError,
@@ -22,15 +22,10 @@ from tract import (
     TractConfig,
     TractError,
 )
-from tract.maintenance.fsck.check import check_repository
 
 
 def open_session(path: Path, **options: Any) -> Session:
     return Session.open(path, durability="process", tokenizer=Words(), **options)
-
-
-def check(path: Path) -> None:
-    assert () == tuple(check_repository(str(path / ".tract")).problems)
 
 
 def test_nothing_is_spawned_from_a_deleted_tract(tmp_path: Path) -> None:
@@ -46,7 +41,7 @@ def test_nothing_is_spawned_from_a_deleted_tract(tmp_path: Path) -> None:
             session.spawn("x", purpose="look", name="y")
         assert ["lead", "root"] == sorted(one.tract_id for one in session.list_tracts())
         assert ["deleted"] == [one.status for one in lead.children()]
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_name_that_was_a_deleted_child_s_is_another_child(tmp_path: Path) -> None:
@@ -65,7 +60,7 @@ def test_a_name_that_was_a_deleted_child_s_is_another_child(tmp_path: Path) -> N
         assert ["second"] == texts(lead)[3:]
         with pytest.raises(SessionError, match="exists already"):
             session.restore_tract("x")
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_tract_that_takes_its_parent_s_name_is_not_its_own_parent(tmp_path: Path) -> None:
@@ -84,7 +79,7 @@ def test_a_tract_that_takes_its_parent_s_name_is_not_its_own_parent(tmp_path: Pa
         other = session.create_tract("other")
         done = session.collapse(child, other, content="it", force=True)
         assert ("tract 'other' is not the parent of tract 'lead': that was deleted",) == done.warnings
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_names_that_are_swapped_leave_parent_and_child_what_they_were(tmp_path: Path) -> None:
@@ -99,7 +94,7 @@ def test_names_that_are_swapped_leave_parent_and_child_what_they_were(tmp_path: 
         done = session.collapse("lead", content="it")
         assert "lead (look):\nit" == texts(session.get_tract("x"))[-1]
         assert "lead" == session.get_child_tract(done).tract_id
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_parent_that_was_reset_to_before_the_spawn_takes_the_work_all_the_same(tmp_path: Path) -> None:
@@ -115,7 +110,7 @@ def test_a_parent_that_was_reset_to_before_the_spawn_takes_the_work_all_the_same
         info = child.parent()
         assert info is not None
         assert "three" == getattr(lead.get_content(info.parent_commit_hash or ""), "text", None)
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_call_whose_message_was_reset_away_is_not_answered(tmp_path: Path) -> None:
@@ -158,7 +153,7 @@ def test_a_spawn_works_from_anywhere(tmp_path: Path, where: str) -> None:
             with pytest.raises(TractError, match="not on a branch"):
                 lead.collapse(child, content="it")
         assert ["x"] == [one.child_tract_id for one in lead.children()]
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_child_opened_by_two_tells_the_one_who_did_not_see(tmp_path: Path) -> None:
@@ -171,7 +166,7 @@ def test_a_child_opened_by_two_tells_the_one_who_did_not_see(tmp_path: Path) -> 
                 other.assistant("what I never saw")
         lead.collapse(child, content="both")
         assert 2 == len(lead.blame()[-1].sources)
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_parent_that_moved_since_it_was_seen_refuses_the_collapse(tmp_path: Path) -> None:
@@ -226,7 +221,7 @@ def test_of_two_processes_that_collapse_one_child_at_once_one_wins(tmp_path: Pat
     assert 2 == sum("was collapsed meanwhile" in out for out in outs), outs
     with open_session(tmp_path) as session:
         assert 4 == len(session.get_tract("lead").compile())
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_spawn_that_fails_leaves_no_folder_and_no_settings(tmp_path: Path) -> None:
@@ -254,7 +249,7 @@ def test_a_spawn_that_fails_leaves_no_folder_and_no_settings(tmp_path: Path) -> 
             lead.spawn("look", max_tokens=1)
         after = sorted(str(path) for path in (tmp_path / ".tract").rglob("*") if "cache" not in path.parts)
         assert before == after
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_message_that_stands_for_no_child_is_not_expanded(tmp_path: Path) -> None:
@@ -301,7 +296,7 @@ def test_a_priority_is_set_in_the_tract_that_has_the_message(tmp_path: Path) -> 
         child.annotate("HEAD:1", "skip")  # what it began with is its own
         lead.annotate("x::HEAD:2", "skip")  # and its parent's
         assert ["one", "three"] == texts(lead)
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_author_who_is_named_is_that_also_where_the_root_tract_has_the_same(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import texts
 from tract import CommitInfo, CommitNotFoundError, EditTargetError, Priority, Tract
 
 
@@ -15,10 +16,6 @@ def talk(*texts: str, folder: str | Path = ":memory:") -> Tract:
     t = Tract.open(folder, durability="process")
     t.extend([{"role": "user", "content": text} for text in texts])
     return t
-
-
-def texts(t: Tract) -> list[Any]:
-    return [message.content for message in t.compile().messages]
 
 
 @pytest.fixture

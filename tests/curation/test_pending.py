@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, call, texts
+from tests.making import Words, call, reopen, texts
 from tract import CommitInfo, PendingCompression, SummaryRequest, Tract
 from tract.errors import CompressionError, RefMovedError
 from tract.maintenance.fsck.check import check_repository
@@ -19,10 +19,6 @@ from tract.maintenance.fsck.check import check_repository
 def make_tract(path: Any = ":memory:") -> tuple[Tract, list[CommitInfo]]:
     t = Tract.open(path, tokenizer=Words(), durability="process")
     return t, [t.user(f"message {at} with some words") for at in range(6)]
-
-
-def reopen(path: Path) -> Tract:
-    return Tract.open(path, tokenizer=Words(), durability="process")
 
 
 def pend(t: Tract, content: str | None = "Σ and words", **options: Any) -> PendingCompression:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.making import texts
 from tract import CommandUnderWay, MergeResult, RebaseResult, ResolveRequest, RevertResult, Tract
 from tract.errors import (
     CherryPickError,
@@ -31,10 +32,6 @@ def make_tract(path: Path | str = ":memory:") -> Tract:
     t.switch("main")
     t.edit(first.commit_hash, "a main")
     return t
-
-
-def texts(t: Tract) -> list[str]:
-    return [str(message.content) for message in t.compile().messages]
 
 
 def answer(request: ResolveRequest) -> str:

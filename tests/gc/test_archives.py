@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words, move_ref, texts
+from tests.making import Words, assert_whole, move_ref, texts
 from tract import CompressionError, HistoryCutError, Priority, Tract, TractConfig
 from tract.errors import GCError, ObjectCorruptError, TractError
 from tract.maintenance.fsck.check import check_repository
@@ -55,10 +55,6 @@ def shallow_of(path: Path) -> dict[str, str]:
     )
 
 
-def assert_clean(path: Path) -> None:
-    assert () == tuple(check_repository(str(path / ".tract")).problems)
-
-
 def compressed(path: Path) -> tuple[Tract, list[str], str]:
     """Six messages of which the second is pinned and the last two are recent; the tract, their ids, the compress commit's."""
     t = make_tract(path)
@@ -91,7 +87,7 @@ def test_an_archive_goes_after_its_window_and_the_context_stays_whole(tmp_path):
         each = make_tract(tmp_path)
         assert "g" == texts(each)[-1]
         each.undo()
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_archive_is_kept_for_ever_unless_it_is_asked_for(tmp_path):
@@ -117,7 +113,7 @@ def test_the_windows_of_orphans_and_archives_are_apart(tmp_path):
 
     assert not has(t, orphan)
     assert ["acd", "b", "e", "f", "g"] == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("holder", ["tag", "branch", "other tract", "orphan", "state"])
@@ -152,7 +148,7 @@ def test_what_something_else_leads_to_stays_whole(tmp_path, holder):
     assert [True] * 4 == [has(t, id) for id in ids[:4]]
     assert ["a", "b", "c", "d"] == [m.content for m in t.compile(at_commit=ids[3]).messages]
     assert ["acd", "b", "e", "f"] == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_pins_that_no_context_has_stay_if_asked_for_until_they_are_unpinned(tmp_path):
@@ -167,13 +163,13 @@ def test_pins_that_no_context_has_stay_if_asked_for_until_they_are_unpinned(tmp_
         t.reset(ids[2])
     gc_after(t, 3)
     assert "all" == shallow_of(tmp_path)[ids[2]]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
     t.annotate(ids[2], Priority.NORMAL)
     gc_after(t, 4)
 
     assert not has(t, ids[2])
     assert ids[2] not in shallow_of(tmp_path)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_pins_that_no_context_has_go_if_not_asked_for(tmp_path):
@@ -199,7 +195,7 @@ def test_compressions_of_compressions_go_one_after_the_other(tmp_path):
     assert ids[1] in t.compile().commit_hashes
     assert second in shallow_of(tmp_path)
     assert first not in shallow_of(tmp_path)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
     t.user("x")
     again = gc_after(t, 3)
     assert (0, ()) == (again.dropped, again.archives)
@@ -234,7 +230,7 @@ def test_a_size_keeps_the_newest_archives(tmp_path):
     t.gc(archive_retention_days=f"{two * 1.1 / 1000}k")
 
     assert [compressions[1]] == [id for id, grade in shallow_of(tmp_path).items() if grade == "parents"]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_another_handle_sees_the_cut_at_its_next_look(tmp_path):
@@ -257,7 +253,7 @@ def test_a_branch_put_on_an_archive_after_the_plan_saves_it(tmp_path):
     run_gc(repo_of(t), plan)
 
     assert ["a", "b", "c", "d"] == [m.content for m in make_tract(tmp_path).compile(at_commit="saved").messages]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_expansion_after_the_plan_saves_what_it_brings_back(tmp_path):
@@ -269,7 +265,7 @@ def test_an_expansion_after_the_plan_saves_what_it_brings_back(tmp_path):
     run_gc(repo_of(t), plan)
 
     assert [*"abcdef"] == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_the_settings_say_what_is_kept_and_arguments_win(tmp_path):
@@ -306,7 +302,7 @@ def test_edits_and_merges_at_the_border_keep_what_they_show(tmp_path):
     gc_after(t, 20)
     assert shown == texts(make_tract(tmp_path))
     assert "e" == t.get_content(ids[4]).text or "E" == t.get_content(ids[4]).text
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
     assert not has(t, ids[0])
 
 
@@ -372,7 +368,7 @@ def test_history_ends_at_a_cut_for_all_who_walk_it(tmp_path):
     t.rebase("side")
     assert ["acd", "b", "e", "f", "g", "s", "h"] == texts(t)
     assert compression == t.reflog()[-1].commit_hash
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_stream_of_a_store_that_was_cut_makes_the_same_store_elsewhere(tmp_path):
@@ -389,7 +385,7 @@ def test_a_stream_of_a_store_that_was_cut_makes_the_same_store_elsewhere(tmp_pat
     assert "c" == there.get_content(ids[2]).text
     assert shallow_of(tmp_path / "here") == shallow_of(tmp_path / "there")
     assert [compression] == [info.commit_hash for info in make_tract(tmp_path / "there").log(None)]
-    assert_clean(tmp_path / "there")
+    assert_whole(tmp_path / "there")
 
 
 def test_a_stream_cuts_nothing_of_what_the_store_has_itself(tmp_path):
@@ -448,4 +444,4 @@ def test_a_pin_on_a_message_that_went_stops_no_later_gc(tmp_path):
 
     assert gc_after(t, 4).dropped
 
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.making import Words, texts
+from tests.making import reopen, texts
 from tract import CommitOperation, DialogueContent, HistoryCutError, Tract
 from tract.errors import BlobNotFoundError, EditTargetError, TractError
 from tract.maintenance.fsck.check import check_repository
@@ -19,13 +19,9 @@ from tract.storage.shallow import decode_shallow, write_shallow
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
 
 
-def open_at(path: Path) -> Tract:
-    return Tract.open(path, tokenizer=Words(), durability="process")
-
-
 def cut(path: Path) -> tuple[Tract, list[str], str]:
     """Six messages, the fourth and fifth edited; a branch parted after the third; four were compressed, and gc cut what was before. The tract, the messages' ids, the compress commit's."""
-    t = open_at(path)
+    t = reopen(path)
     ids = [t.user(text).commit_hash for text in "abcdef"]
     t.branch("side", source=ids[2], switch=True)
     t.user("s")
@@ -35,7 +31,7 @@ def cut(path: Path) -> tuple[Tract, list[str], str]:
     t.compress(content="abcd", keep_recent=2)
     compression = t.head or ""
     t.user("g")
-    with open_at(path) as other:
+    with reopen(path) as other:
         other.gc(archive_retention_days=0, orphan_retention_days=0, keep_merge_bases=False)
     return t, ids, compression
 
@@ -134,7 +130,7 @@ def test_a_kept_message_is_merged_nowhere_though_a_tag_names_it(tmp_path):
 
 
 def test_replies_to_what_is_gone_are_replayed_moved_and_taken_back_as_messages(tmp_path):
-    t = open_at(tmp_path)
+    t = reopen(tmp_path)
     ids = [t.user("a").commit_hash]
     for text in "bcdef":
         ids.append(t.commit(DialogueContent("user", text), response_to=ids[-1]).commit_hash)
@@ -210,14 +206,14 @@ def test_blame_knows_the_edit_that_gave_a_message_its_words_before_a_cut(tmp_pat
 
 
 def test_a_handle_that_remembers_a_context_gives_it_no_more_than_others_do(tmp_path):
-    t = open_at(tmp_path)
+    t = reopen(tmp_path)
     ids = [t.user(text).commit_hash for text in "abcdef"]
     t.compress(content="abcd", keep_recent=2)
     for id in (*ids, "HEAD"):
         t.compile(at_commit=id)
         t.show(id)
     t.log(None)
-    with open_at(tmp_path) as other:
+    with reopen(tmp_path) as other:
         other.gc(archive_retention_days=0, orphan_retention_days=0)
 
     assert "only a commit's message is kept, not its context" == refused(lambda: t.compile(at_commit=ids[5]), ids[5])
@@ -233,14 +229,14 @@ def test_a_handle_that_remembers_a_context_gives_it_no_more_than_others_do(tmp_p
 
 
 def test_generation_configs_of_edits_that_gc_took_stop_no_compilation(tmp_path):
-    t = open_at(tmp_path)
+    t = reopen(tmp_path)
     ids = [t.commit(DialogueContent("user", text), generation_config={"model": "m"}).commit_hash for text in "abcdefgh"]
     t.edit(ids[3], "D", generation_config={"model": "z"})
     t.reset("HEAD~1", mode="hard")
     t.user("i")
     assert 2 <= t.gc(orphan_retention_days=0).dropped
 
-    with open_at(tmp_path) as fresh:
+    with reopen(tmp_path) as fresh:
         assert [*"abcdefghi"] == texts(fresh)
         assert [{"model": "m"}] * 8 + [None] == [*fresh.compile(notes="then").generation_configs]
         assert [*"abcdefghi"] == [row.text for row in fresh.blame()]
@@ -270,7 +266,7 @@ def test_a_tag_may_be_on_a_kept_message_and_nothing_else_that_needs_its_context(
 
 
 def test_an_undo_passes_over_what_gc_did(tmp_path):
-    t = open_at(tmp_path)
+    t = reopen(tmp_path)
     ids = [t.user(text).commit_hash for text in "abcdef"]
     for id in ids[:4]:
         t.annotate(id, "skip")
@@ -294,7 +290,7 @@ def test_an_undo_passes_over_what_gc_did(tmp_path):
 
 
 def test_what_moved_orig_head_away_from_an_archive_that_went_can_be_undone(tmp_path):
-    t = open_at(tmp_path)
+    t = reopen(tmp_path)
     for text in "abcdef":
         t.user(text)
     t.compress(content="abcd", keep_recent=2)  # ORIG_HEAD is in the archive now
@@ -310,7 +306,7 @@ def test_what_moved_orig_head_away_from_an_archive_that_went_can_be_undone(tmp_p
 
 
 def test_what_came_with_notes_that_gc_wrote_anew_is_not_undone(tmp_path):
-    t = open_at(tmp_path)
+    t = reopen(tmp_path)
     ids = [t.user(text).commit_hash for text in "abcdef"]
     for id in ids[:4]:
         t.annotate(id, "skip")
@@ -372,7 +368,7 @@ def test_without_the_file_or_any_line_of_it_the_error_names_it_and_repair_writes
             file.unlink()
         else:
             write_shallow(str(store), {id: one for id, one in whole.items() if id != lost})
-        with open_at(tmp_path) as t:
+        with reopen(tmp_path) as t:
             if lost is None or lost != edit:
                 with pytest.raises(
                     BlobNotFoundError, match="something names it, and 'shallow' does not say that gc cut it"
@@ -391,6 +387,6 @@ def test_without_the_file_or_any_line_of_it_the_error_names_it_and_repair_writes
 
         assert left.is_clean
         assert whole == decode_shallow(file.read_bytes(), "shallow")
-        with open_at(tmp_path) as t:
+        with reopen(tmp_path) as t:
             t.gc()
             assert 2 == len(t.log(None))

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-from tests.making import Words
+from tests.making import assert_clean, reopen
 from tract import Tract
 from tract.errors import GCError, TractError
-from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import prune
 from tract.storage import files
 
@@ -51,10 +50,6 @@ def disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Disk:
     return disk
 
 
-def opened(path: Path) -> Tract:
-    return Tract.open(path, tokenizer=Words(), durability="process")
-
-
 def fill(t: Tract, chance: random.Random, length: int = 1500) -> int:
     """Say something that cannot be compressed, so many bytes at a time, until nothing more fits; how often that went well."""
     said = 0
@@ -68,21 +63,16 @@ def fill(t: Tract, chance: random.Random, length: int = 1500) -> int:
 def assert_clean_after_a_commit(path: Path, disk: Disk) -> None:
     """With room again the next writer brings the journal's end in order."""
     disk.size = 1 << 40
-    with opened(path) as t:
+    with reopen(path) as t:
         t.user("there is room")
     assert_clean(path)
-
-
-def assert_clean(path: Path) -> None:
-    left = [one for one in check_repository(str(path / ".tract")).problems if one.severity != "note"]
-    assert [] == left
 
 
 @pytest.mark.parametrize("command", ["gc", "prune"])
 @pytest.mark.parametrize("size", [300_000, 1_500_000, 4_500_000])
 def test_there_is_room_again_once_most_is_garbage(tmp_path: Path, disk: Disk, size: int, command: str) -> None:
     disk.size = size
-    t = opened(tmp_path)
+    t = reopen(tmp_path)
     said = fill(t, random.Random(1), max(1500, size // 1000))
     assert said > 20
     t.reset(f"HEAD~{said - 5}", mode="hard")
@@ -96,7 +86,7 @@ def test_there_is_room_again_once_most_is_garbage(tmp_path: Path, disk: Disk, si
 
     assert disk.free() > size * 0.5
     t.user("there is room again")
-    t = opened(tmp_path)
+    t = reopen(tmp_path)
     assert before == t.compile().commit_hashes[:5]
     assert "there is room again" == t.compile().messages[-1].content
     t.reflog()
@@ -107,7 +97,7 @@ def test_there_is_room_again_once_most_is_garbage(tmp_path: Path, disk: Disk, si
 
 def test_what_does_not_fit_is_said_with_how_much_is_missing(tmp_path: Path, disk: Disk) -> None:
     disk.size = 1_500_000
-    t = opened(tmp_path)
+    t = reopen(tmp_path)
     said = fill(t, random.Random(2))
     before = t.compile().commit_hashes
 
@@ -117,13 +107,13 @@ def test_what_does_not_fit_is_said_with_how_much_is_missing(tmp_path: Path, disk
         t.gc()
 
     assert said == len(before)
-    assert before == opened(tmp_path).compile().commit_hashes
+    assert before == reopen(tmp_path).compile().commit_hashes
     assert_clean_after_a_commit(tmp_path, disk)
 
 
 def test_what_moves_only_refs_still_fits(tmp_path: Path, disk: Disk) -> None:
     disk.size = 1_000_000
-    t = opened(tmp_path)
+    t = reopen(tmp_path)
     said = fill(t, random.Random(3))
     with pytest.raises(TractError):
         t.user("x" * 10_000 + random.Random(4).randbytes(1500).hex())
@@ -132,14 +122,14 @@ def test_what_moves_only_refs_still_fits(tmp_path: Path, disk: Disk) -> None:
     t.branch("other")
     t.reset("HEAD~3")
 
-    assert said - 3 == len(opened(tmp_path).compile().messages)
+    assert said - 3 == len(reopen(tmp_path).compile().messages)
     assert_clean_after_a_commit(tmp_path, disk)
 
 
 def test_packs_of_which_something_stays_are_copied_smallest_first(tmp_path: Path, disk: Disk, monkeypatch) -> None:
     monkeypatch.setattr("tract.storage.database.JOURNAL_LIMIT", 200_000)
     disk.size = 2_000_000
-    t = opened(tmp_path)
+    t = reopen(tmp_path)
     chance = random.Random(5)
     said = fill(t, chance)
     t.tag("half", f"HEAD~{said // 2}")
@@ -152,7 +142,7 @@ def test_packs_of_which_something_stays_are_copied_smallest_first(tmp_path: Path
 
     assert result.dropped > said // 2
     assert disk.free() > 700_000
-    t = opened(tmp_path)
+    t = reopen(tmp_path)
     assert said - said // 2 == len(t.compile(at_commit="half").messages)
     assert 3 == len(t.compile().messages)
     assert_clean(tmp_path)

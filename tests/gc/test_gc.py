@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.making import Words, move_ref, texts
+from tests.making import Words, assert_whole, move_ref, texts
 from tract import DetachedHeadError, GCError, Priority, Tract
 from tract.errors import BlobNotFoundError, CommitNotFoundError, TractError
 from tract.history.branch import create_branch, switch_branch
@@ -21,7 +21,6 @@ from tract.history.commit import Draft, write_commits
 from tract.history.notes import NewNote, note_history, write_note
 from tract.history.stale_notes import find_stale_notes, prune_notes
 from tract.history.state import write_state
-from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import collect, is_due, prune
 from tract.maintenance.gc.options import DAY, read_options
 from tract.maintenance.gc.plan import plan_gc
@@ -90,10 +89,6 @@ def packs_in(path: Path) -> set[str]:
     return {p.name for p in (path / ".tract" / "objects" / "pack").iterdir()}
 
 
-def assert_clean(path: Path) -> None:
-    assert () == tuple(check_repository(str(path / ".tract")).problems)
-
-
 # What is kept
 
 
@@ -115,7 +110,7 @@ def test_all_that_refs_reach_stays_whatever_the_retention(tmp_path):
     fresh = make_tract(tmp_path)
     assert before[:3] == (texts(fresh), fresh.log(None), fresh.get_commit("HEAD~1"))
     assert "tagged" == fresh.get_content("v1").text
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("begun", ["before the plan", "after it"])
@@ -159,7 +154,7 @@ def test_what_a_ref_moved_away_from_is_kept_for_the_retention_and_no_longer(tmp_
     assert not has(t, second)
     with pytest.raises(CommitNotFoundError):
         t.get_commit(second)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_orphan_is_as_old_as_the_move_away_from_it_whenever_it_was_packed(tmp_path):
@@ -174,7 +169,7 @@ def test_an_orphan_is_as_old_as_the_move_away_from_it_whenever_it_was_packed(tmp
     assert (0, 2) == (gc_after(t, 36).dropped, gc_after(t, 36).kept)
     assert 2 == gc_after(t, 38).dropped
     assert not has(t, aside)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_no_retention_drops_at_once(tmp_path):
@@ -185,7 +180,7 @@ def test_no_retention_drops_at_once(tmp_path):
 
     assert (2, 0, 2) == (result.reachable, result.kept, result.dropped)
     assert not has(t, aside)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_being_collected_every_day_makes_nothing_younger(tmp_path):
@@ -284,7 +279,7 @@ def test_a_note_does_not_keep_what_it_is_about(tmp_path):
     assert fresh.user("b").parent_hash == fresh.get_commit("HEAD~1").commit_hash
     fresh.annotate("HEAD", Priority.PINNED)
     assert [fresh.head] == [info.commit_hash for info in fresh.pinned()]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_large_objects_stay_files_and_go_when_nobody_needs_them(tmp_path):
@@ -298,7 +293,7 @@ def test_large_objects_stay_files_and_go_when_nobody_needs_them(tmp_path):
     assert [True, False] == [os.path.exists(store_of(t)._loose.path_of(blob)) for blob in blobs]
     assert 1 == store_of(t).stats().loose_objects
     assert kept.content_hash == make_tract(tmp_path).get_commit("HEAD").content_hash
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_small_loose_objects_are_packed_when_a_ref_reaches_them(tmp_path):
@@ -342,7 +337,7 @@ def test_the_reflog_is_the_same_before_and_after(tmp_path):
     assert before[0] == reflog(t)[1:]
     assert "599" == t.get_content("main@{1}").text
     assert "a" == t.get_content("main@{601}").text
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_the_reflog_ends_where_it_is_too_old(tmp_path):
@@ -357,7 +352,7 @@ def test_the_reflog_ends_where_it_is_too_old(tmp_path):
     assert ["a", "b", "c"] == texts(make_tract(tmp_path))
     assert 1 == len([1 for value, reason in reflog(t) if reason])
     assert "b" == t.get_content("main@{1}").text
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_part_of_what_was_folded_grows_too_old(tmp_path):
@@ -399,7 +394,7 @@ def test_the_reflog_forgets_moves_to_what_was_dropped(tmp_path):
     assert [t.head, first, first] == [value.hex() for value, reason in reflog(t) if reason]
     assert "a" == t.get_content("main@{1}").text
     assert ["a", "d"] == texts(t)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 # While others work
@@ -419,7 +414,7 @@ def test_a_ref_put_on_an_old_commit_after_the_plan_saves_it(tmp_path):
 
     fresh = make_tract(tmp_path)
     assert ["a", "b", "c"] == [m.content for m in fresh.compile(at_commit="saved").messages]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
     assert 0 == t.gc(orphan_retention_days=0).dropped
     assert "c" == t.get_content("saved").text
 
@@ -434,7 +429,7 @@ def test_a_ref_that_came_and_went_after_the_plan_counts_as_lately_reachable(tmp_
     run_gc(repo_of(t), plan)
 
     assert has(t, aside)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("text", ["said before", "said before " * 200_000], ids=["small", "large"])
@@ -449,7 +444,7 @@ def test_what_is_said_again_after_the_plan_stays(tmp_path, text):
     run_gc(repo_of(t), plan)
 
     assert ["a", text] == texts(make_tract(tmp_path)) == texts(other)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_many_commits_and_seals_between_plan_and_run_all_stay(tmp_path, monkeypatch):
@@ -469,7 +464,7 @@ def test_many_commits_and_seals_between_plan_and_run_all_stay(tmp_path, monkeypa
     assert ["a", *map(str, range(700)), "said before"] == texts(fresh) == texts(t) == texts(other)
     assert ["in another tract"] == texts(make_tract(tmp_path, tract_id="new"))
     assert before == reflog(fresh)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_another_handle_commits_on_as_if_nothing_was(tmp_path):
@@ -483,7 +478,7 @@ def test_another_handle_commits_on_as_if_nothing_was(tmp_path):
     t.user("b")
 
     assert ["A", "x", "b"] == texts(make_tract(tmp_path)) == texts(other)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_handle_that_misses_two_gcs_still_reads(tmp_path):
@@ -511,7 +506,7 @@ def test_a_batch_may_be_open_across_a_gc(tmp_path):
 
     assert [*"abcdeFgh", "x"] == texts(make_tract(tmp_path))
     assert texts(other) == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_batch_that_tags_what_was_dropped_meanwhile_changes_nothing(tmp_path):
@@ -523,7 +518,7 @@ def test_a_batch_that_tags_what_was_dropped_meanwhile_changes_nothing(tmp_path):
         t.gc(orphan_retention_days=0)
 
     assert {} == other.tags()
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_only_one_gc_runs(tmp_path):
@@ -594,7 +589,7 @@ def test_a_pack_is_the_same_whether_ids_are_put_back_or_moved_as_they_lie(tmp_pa
                 assert t.gc(orphan_retention_days=0).packs_before > 3
 
     assert packs_in(tmp_path / "a") == packs_in(tmp_path / "b")  # named by their bytes
-    assert_clean(tmp_path / "a")
+    assert_whole(tmp_path / "a")
 
 
 def test_killed_before_the_old_packs_went_loses_nothing_and_is_made_good(tmp_path):
@@ -616,7 +611,7 @@ def test_killed_before_the_old_packs_went_loses_nothing_and_is_made_good(tmp_pat
 
     assert 2 == len(packs_in(tmp_path))
     assert [*"abcd", "x"] == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_what_killed_processes_left_is_removed(tmp_path):
@@ -754,10 +749,10 @@ def test_notes_about_what_is_dropped_go_when_they_are_many(tmp_path):
     wanted = {bytes.fromhex(info.commit_hash) for info in kept}
     assert [note[1:] for note in before if note.target in wanted] == [note[1:] for note in notes]
     assert ["b"] == texts(t) == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
     assert t.gc(orphan_retention_days=0).dropped > 60
     assert ["b"] == texts(make_tract(tmp_path))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_few_notes_about_what_is_dropped_stay(tmp_path):
@@ -772,7 +767,7 @@ def test_few_notes_about_what_is_dropped_stay(tmp_path):
 
     assert not has(t, aside)
     assert tip == repo_of(t).ref("refs/notes/priority")
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_notes_about_what_earlier_gcs_dropped_go_once_they_are_many(tmp_path):
@@ -786,7 +781,7 @@ def test_notes_about_what_earlier_gcs_dropped_go_once_they_are_many(tmp_path):
         left.append(len(list(note_history(repo_of(t), "priority"))))
 
     assert [9, 10, 8, 9, 10, 8] == left
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_notes_that_came_before_their_commits_stay(tmp_path):
@@ -820,16 +815,16 @@ def test_of_notes_that_came_in_one_commit_those_about_what_is_gone_are_left_out(
     drafts = [Draft({**value, "name": f"m{at}"}, config={"model": f"m{at}"}) for at in range(5)]
     first, second, third, fourth, fifth = write_commits(repo_of(t), drafts)
     write_note(repo_of(t), "config", NewNote(first, {"model": "n"}, 5), reason="later")
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
     assert prune_notes(repo_of(t), "refs/notes/config", {second, fourth, fifth}, lambda id: id == fourth)
 
     assert [first, fourth, third, first] == [note.target for note in note_history(repo_of(t), "config")]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
     assert prune_notes(repo_of(t), "refs/notes/config", {third, fourth}, lambda _: False)
     assert prune_notes(repo_of(t), "refs/notes/config", {first}, lambda _: False)
     assert [] == list(note_history(repo_of(t), "config"))
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_token_counts_of_what_is_dropped_go_with_it(tmp_path):
@@ -845,7 +840,7 @@ def test_token_counts_of_what_is_dropped_go_with_it(tmp_path):
     assert {t.log()[0].content_hash} == {id.hex() for id in CountsReader(str(path)).look_up(bytes(32))}
     t.user("b")
     assert ["a", "b"] == texts(t)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_plan_holds_a_few_bytes_an_object(tmp_path, monkeypatch):
@@ -903,7 +898,7 @@ def test_what_a_hard_reset_dropped_goes_with_the_next_gc_and_what_a_soft_one_lef
     t.delete_branch("keep", force=True)
     assert 0 == t.gc().dropped  # the branch's reflog still names it
     assert "e" == t.get_content(kept).text
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_many_branches_are_collected_also_where_python_ends(tmp_path: Path) -> None:

@@ -13,12 +13,11 @@ import pytest
 
 from tests.gc.test_archives_random import opened as opened_for_steps
 from tests.gc.test_archives_random import step
-from tests.making import Words, move_ref, texts
+from tests.making import Words, assert_whole, move_ref, texts
 from tract import Tract, TractConfig
 from tract.config import read_retention
 from tract.errors import HistoryCutError, TractError
 from tract.history.reachability import merge_bases
-from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import DAY, GCOptions, GCResult, TractOptions, read_options
 from tract.maintenance.gc.plan import database, plan_gc
@@ -45,10 +44,6 @@ def gc(t: Tract, *, dry_run: bool = False, **asked: Any) -> GCResult:
     """A gc tomorrow that lets all archives go."""
     options = read_options(t.repository, **{"archives": 0, **asked})
     return collect(t.repository, options, now=time.time() + DAY, dry_run=dry_run)
-
-
-def assert_clean(path: Path) -> None:
-    assert () == tuple(check_repository(str(path / ".tract")).problems)
 
 
 def parted(path: Path) -> tuple[Tract, str]:
@@ -78,7 +73,7 @@ def test_the_archive_in_which_a_branch_parted_stays_until_it_is_merged_or_delete
 
     assert [compression] == [archive.commit for archive in result.archives]
     assert () == result.held
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_it_can_be_let_go_by_an_argument_or_the_settings_and_is_said_then(tmp_path):
@@ -94,7 +89,7 @@ def test_it_can_be_let_go_by_an_argument_or_the_settings_and_is_said_then(tmp_pa
             assert (compression, ("refs/heads/side",), ()) == (archive.commit, archive.parted, result.held)
         with pytest.raises(HistoryCutError, match="no commit in common any more"):
             opened(tmp_path / at).merge("side")
-        assert_clean(tmp_path / at)
+        assert_whole(tmp_path / at)
 
 
 def test_branches_that_each_compressed_since_they_parted_keep_what_they_had_in_common(tmp_path):
@@ -137,7 +132,7 @@ def test_all_compressions_on_the_way_to_the_merge_base_stay_and_none_behind_it(t
         t.repository, *(value for _, value in t.repository.local_refs("refs/heads/") if isinstance(value, bytes))
     )
     t.merge("side")
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_branches_that_parted_after_the_compression_hold_nothing(tmp_path):
@@ -171,7 +166,7 @@ def test_tags_and_branches_of_other_tracts_hold_nothing(tmp_path):
         [archive] = result.archives
         assert (compression, (), ()) == (archive.commit, archive.parted, result.held)
     assert ["a", "b"] == [message.content for message in opened(tmp_path).compile(at_commit="v1").messages]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_head_that_is_on_no_branch_holds_what_it_could_be_merged_by(tmp_path):
@@ -198,7 +193,7 @@ def test_a_branch_put_into_an_archive_after_the_plan_can_be_merged(tmp_path):
     t = opened(tmp_path)
     tips = [value for _, value in t.repository.local_refs("refs/heads/") if isinstance(value, bytes)]
     assert [bytes.fromhex(ids[1])] == merge_bases(t.repository, *tips)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def bases(t: Tract) -> dict[tuple[str, str], list[bytes]]:

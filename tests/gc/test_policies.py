@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.gc.test_archives_random import seen, step
-from tests.making import Words, move_ref
+from tests.making import Words, assert_whole, move_ref
 from tract import Priority, Tract, TractConfig
 from tract.config import FOR_EVER
 from tract.errors import ConfigError, GCError, TractError
@@ -58,10 +58,6 @@ def archive(t: Tract, said: str = "abcd") -> list[str]:
     return ids
 
 
-def assert_clean(path: Path) -> None:
-    assert () == tuple(check_repository(str(path / ".tract")).problems)
-
-
 # Orphans
 
 
@@ -83,7 +79,7 @@ def test_orphans_go_by_the_settings_of_the_tract_they_are_of(tmp_path):
     gc_after(short, 31)
 
     assert [False] * 4 == has(root, *commits)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_orphan_of_several_tracts_has_the_longest_of_their_windows(tmp_path):
@@ -100,7 +96,7 @@ def test_an_orphan_of_several_tracts_has_the_longest_of_their_windows(tmp_path):
     gc_after(root, 1)
 
     assert [True, False] == has(root, shared, above)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_what_no_reflog_tells_of_goes_by_the_root_tracts_window(tmp_path):
@@ -129,7 +125,7 @@ def test_an_orphan_that_a_tract_with_a_longer_window_had_later_stays_as_long(tmp
     gc_after(root, 31)
 
     assert [False] == has(root, shared)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_argument_is_for_all_tracts(tmp_path):
@@ -178,7 +174,7 @@ def test_a_size_keeps_the_newest_orphans_with_what_they_need(tmp_path):
     gc_after(t, 0, orphans=f"{2.5 * each / 1000}k")
     assert [True, True, False] == sorted(has(t, *commits[3:], newer), reverse=True)
     assert [True] == has(t, newer)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_size_is_for_each_settings_file_and_not_for_others(tmp_path):
@@ -195,7 +191,7 @@ def test_a_size_is_for_each_settings_file_and_not_for_others(tmp_path):
     gc_after(root, 10)
 
     assert [False, True, False, True] == has(root, *commits)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_what_a_hard_reset_drops_goes_whatever_the_window(tmp_path):
@@ -231,7 +227,7 @@ def test_archives_go_by_the_settings_of_the_tract_they_are_of(tmp_path):
     assert [long.head] == [one.commit for one in late.archives]
     assert [True, False, False] == has(root, *first)
     assert ["sum", "d"] == [message.content for message in opened(tmp_path, "long").compile().messages]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_an_archive_that_several_tracts_reach_has_the_longest_of_their_windows(tmp_path):
@@ -248,7 +244,7 @@ def test_an_archive_that_several_tracts_reach_has_the_longest_of_their_windows(t
     gc_after(root, 31)
 
     assert [False] == has(root, ids[0])
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("holder", ["another tract's ORIG_HEAD", "a command under way"])
@@ -267,7 +263,7 @@ def test_an_orig_head_that_something_else_holds_too_keeps_its_archive(tmp_path, 
 
     assert [True] == has(t, ids[0])
     assert ["a", "b", "c", "d"] == [message.content for message in t.compile(at_commit=left.hex()).messages]
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_archives_that_settings_let_go_can_be_kept_for_ever_by_an_argument(tmp_path):
@@ -292,7 +288,7 @@ def test_sizes_of_archives_are_for_each_settings_file(tmp_path):
         kept = has(t, *first)
         assert (False, True) == (kept[0], kept[-1])
         assert kept == sorted(kept)  # the newest
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_each_tract_says_whether_its_pinned_messages_stay(tmp_path):
@@ -308,7 +304,7 @@ def test_each_tract_says_whether_its_pinned_messages_stay(tmp_path):
     assert [True, False] == has(root, *pins)
     gc_after(root, 2, keep_pinned=False)
     assert [False, False] == has(root, *pins)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("edited", ["in the archive", "twice", "back", "on a branch too"])
@@ -333,11 +329,11 @@ def test_a_pinned_message_that_no_context_has_keeps_all_its_edits(tmp_path, edit
         assert [True] == has(t, ids[1])
         assert [True] * len(edits) == has(t, *edits)
         assert {"twice": "b, put best", "back": "b"}.get(edited, "b, put better") == t.get_content(edits[-1]).text
-        assert_clean(tmp_path)
+        assert_whole(tmp_path)
     t.annotate(ids[1], Priority.NORMAL)
     gc_after(t, 30, archives=1, orphans=0)
     assert [False] * (1 + len(edits)) == has(t, ids[1], *edits)
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_retention_that_means_nothing_changes_nothing(tmp_path):
@@ -412,7 +408,7 @@ def test_prune_goes_by_the_settings_of_each_tract_and_takes_no_archive(tmp_path)
     prune(root.repository, orphans=0)
 
     assert [False, False, True] == has(root, *commits, ids[0])
-    assert_clean(tmp_path)
+    assert_whole(tmp_path)
 
 
 # At random

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.gc.test_archives_random import opened, seen, step
+from tests.making import assert_clean
 from tract import Tract
 from tract.errors import TractError
-from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.gc.collect import collect
 from tract.maintenance.gc.options import GCResult, read_options
 
@@ -31,11 +31,6 @@ def say(t: Tract, count: int, words: str = "word") -> list[str]:
 
 def gc(t: Tract) -> GCResult:
     return collect(t.repository, read_options(t.repository, orphans=0))
-
-
-def assert_clean(path: Path) -> None:
-    left = [one for one in check_repository(str(path / ".tract")).problems if one.severity != "note"]
-    assert [] == left
 
 
 def test_what_is_new_goes_into_a_pack_of_its_own(tmp_path):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.making import texts_in
 from tract import Tract
 from tract.config import TractConfig
 from tract.errors import ContentValidationError, DetachedHeadError, EditTargetError, RefMovedError
@@ -38,10 +39,6 @@ def say(repo: Repository, text: str, **fields: Any) -> ObjectId:
     return write_commits(repo, [Draft({"text": text}, **fields)])[-1]
 
 
-def texts(repo: Repository) -> list[str]:
-    return [repo.blob(blob)["text"] for _, blob in entries(repo, context_at(repo, repo.head()[1]))]
-
-
 def state(repo: Repository) -> tuple[object, int]:
     return repo.refs.list(), sum(1 for _ in repo.objects.ids())
 
@@ -61,7 +58,7 @@ def test_a_commit_records_what_it_was_given() -> None:
     assert (CommitOperation.APPEND, (a,), a, 2, 7) == (*commit[:2], commit.target, commit.generation, commit.time)
     assert ("tester", "why", {"a": [2], "z": 1}) == (commit.author, commit.message, commit.metadata)
     assert {"text": "b"} == repo.blob(commit.content or b"")
-    assert ["a", "b"] == texts(repo)
+    assert ["a", "b"] == texts_in(repo)
 
 
 def test_many_drafts_are_one_operation() -> None:
@@ -71,7 +68,7 @@ def test_many_drafts_are_one_operation() -> None:
     ids = write_commits(repo, [Draft({"text": str(n)}, config={"n": n} if n % 2 else None) for n in range(100)])
 
     assert before + 1 == len(list(repo.refs.history()))
-    assert ["a", *map(str, range(100))] == texts(repo)
+    assert ["a", *map(str, range(100))] == texts_in(repo)
     assert ids[::-1] == [id for id, _ in first_parents(repo, repo.head()[1])][:100]
     assert {"n": 51} == note_of(repo, ids[51], CONFIG)
     assert note_of(repo, ids[50], CONFIG) is None
@@ -93,7 +90,7 @@ def test_an_edit_replaces_the_message_wherever_it_is(at: int) -> None:
     say(repo, "newer", operation=EDIT, target=ids[at])
     say(repo, "next")
 
-    assert ["newer" if n == at else str(n) for n in range(100)] + ["next"] == texts(repo)
+    assert ["newer" if n == at else str(n) for n in range(100)] + ["next"] == texts_in(repo)
     assert ids == [commit for commit, _ in entries(repo, context_at(repo, repo.head()[1]))][:100]
     assert list(map(str, range(100))) == [repo.blob(b)["text"] for _, b in entries(repo, context_at(repo, ids[-1]))]
 
@@ -103,7 +100,7 @@ def test_an_edit_in_a_batch_of_drafts_sees_those_before_it() -> None:
 
     write_commits(repo, [Draft({"text": "b"}), Draft({"text": "A"}, EDIT, a), Draft({"text": "c"})])
 
-    assert ["A", "b", "c"] == texts(repo)
+    assert ["A", "b", "c"] == texts_in(repo)
 
 
 def test_an_edit_of_an_edit_is_about_the_message() -> None:
@@ -138,7 +135,7 @@ def test_what_cannot_be_kept_leaves_no_trace(fields: dict[str, Any]) -> None:
 
     assert before == state(repo)
     say(repo, "c")
-    assert ["a", "c"] == texts(repo)
+    assert ["a", "c"] == texts_in(repo)
 
 
 def test_a_message_over_the_limit_that_is_set_is_refused_with_both_and_the_setting() -> None:
@@ -202,7 +199,7 @@ def test_the_newest_note_counts_and_all_are_kept() -> None:
     assert [{"n": 2}, {"n": 1}] == [note_of(repo, target) for target in (a, b)]
     assert [{"n": 2}, {"n": 0}] == [note.body for note in note_history(repo, PRIORITY, a)]
     assert [2, 1, 0] == [note.time for note in note_history(repo, PRIORITY)]
-    assert ["a", "b"] == texts(repo)
+    assert ["a", "b"] == texts_in(repo)
 
 
 def test_a_note_table_moves_forward_back_and_far() -> None:
@@ -242,11 +239,11 @@ def test_a_batch_lands_as_one_operation_or_not_at_all() -> None:
     write_note(batch.repo, PRIORITY, NewNote(id, {"priority": "skip"}, 0), reason="note")
     say(batch.repo, "A", operation=EDIT, target=a)
     assert before == state(repo)
-    assert ["A", *map(str, range(40))] == texts(batch.repo)
+    assert ["A", *map(str, range(40))] == texts_in(batch.repo)
 
     batch.land(reason="batch")
 
-    assert ["A", *map(str, range(40))] == texts(repo)
+    assert ["A", *map(str, range(40))] == texts_in(repo)
     assert operations + 1 == len(list(repo.refs.history()))
     assert ({"priority": "skip"}, {"n": 39}) == (note_of(repo, id), note_of(repo, id, CONFIG))
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.making import texts_in
 from tract.config import TractConfig
 from tract.errors import BranchExistsError, CompressionError, DetachedHeadError, MergeError, RefMovedError
 from tract.history.checkout import checkout
@@ -64,10 +65,6 @@ def items_of(repo: Repository) -> list[Entry]:
     return entries(repo, context_at(repo, repo.head()[1]))
 
 
-def texts(repo: Repository) -> list[str]:
-    return [repo.blob(blob)["text"] for _, blob in items_of(repo)]
-
-
 def compression(repo: Repository, *groups: list[int], dropped: list[int] = (), text: str = "Σ") -> Plan:  # type: ignore[assignment]
     """A compression of the messages at those places, each group with a summary of its own."""
     items = items_of(repo)
@@ -104,7 +101,7 @@ def test_the_summary_stands_where_the_first_message_stood_and_the_rest_stays_in_
 
     id, made = write_compression(repo, compression(repo, [1, 3], dropped=[4]))
 
-    assert ["0", "Σ", "2", "5"] == texts(repo)
+    assert ["0", "Σ", "2", "5"] == texts_in(repo)
     commit = repo.commit(id)
     assert (CommitOperation.COMPRESS, (ids[-1], made[0])) == (commit.operation, commit.parents)
     assert (None, None, 7, "Compressed 2 messages") == (
@@ -188,7 +185,7 @@ def test_the_branch_may_have_moved_on_as_long_as_the_messages_are_the_same() -> 
 
     write_compression(repo, plan)
 
-    assert ["0", "Σ", "3", "later"] == texts(repo)
+    assert ["0", "Σ", "3", "later"] == texts_in(repo)
 
 
 def test_a_message_that_was_edited_or_is_gone_refuses_it() -> None:
@@ -242,7 +239,7 @@ def test_a_summary_compressed_again_still_knows_its_own_sources() -> None:
     _, (inner,) = write_compression(repo, compression(repo, [0, 1], text="inner"))
     _, (outer,) = write_compression(repo, compression(repo, [0, 1], text="outer"))
 
-    assert ["outer", "3"] == texts(repo)
+    assert ["outer", "3"] == texts_in(repo)
     assert ids[:2] == [id for id, _ in sources_of(repo, inner)]
     assert [inner, ids[2]] == [id for id, _ in sources_of(repo, outer)]
 
@@ -268,7 +265,7 @@ def test_expanding_puts_each_message_back_where_it_was() -> None:
     repo, _ = make_repo(8)
     before = items_of(repo)
     _, (id,) = write_compression(repo, compression(repo, [1, 2, 4, 6], dropped=[5]))
-    assert ["0", "Σ", "3", "7"] == texts(repo)
+    assert ["0", "Σ", "3", "7"] == texts_in(repo)
 
     made = write_expansion(repo, plan_expansion(repo, id))
 
@@ -288,7 +285,7 @@ def test_what_was_done_since_stays() -> None:
 
     write_expansion(repo, plan_expansion(repo, id))
 
-    assert ["0", "1!", "2", "3", "4", "later"] == texts(repo)
+    assert ["0", "1!", "2", "3", "4", "later"] == texts_in(repo)
 
 
 def test_one_of_several_summaries_is_expanded_alone() -> None:
@@ -297,7 +294,7 @@ def test_one_of_several_summaries_is_expanded_alone() -> None:
 
     write_expansion(repo, plan_expansion(repo, made[1]))
 
-    assert ["Σ", "2", "3", "4", "5"] == texts(repo)
+    assert ["Σ", "2", "3", "4", "5"] == texts_in(repo)
 
 
 @pytest.mark.parametrize("group", [[0, 1, 2, 3], [0, 2], [2, 3], [1, 3], [3]])
@@ -308,7 +305,7 @@ def test_what_was_appended_since_comes_behind_what_comes_back(group: list[int]) 
 
     write_expansion(repo, plan_expansion(repo, id))
 
-    assert ["0", "1", "2", "3", "later"] == texts(repo)
+    assert ["0", "1", "2", "3", "later"] == texts_in(repo)
 
 
 @given(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.making import say
+from tests.making import say, texts_in
 from tract.config import TractConfig
 from tract.errors import DetachedHeadError, MergeError, NothingToMergeError, RefMovedError
 from tract.history.context import context_at, entries
@@ -57,10 +57,6 @@ def go(repo: Repository, name: str) -> None:
     repo.refs.update([RefEdit("HEAD", f"refs/heads/{name}")], reason="test")
 
 
-def texts(repo: Repository, tip: ObjectId | None = None) -> list[str]:
-    return [repo.blob(blob)["text"] for _, blob in entries(repo, context_at(repo, tip or repo.head()[1]))]
-
-
 def merge(repo: Repository, source: str, **options: Any) -> ObjectId:
     """Merges, and keeps everything of what is in conflict."""
     plan = plan_merge(repo, source, **options)
@@ -88,7 +84,7 @@ def test_a_branch_that_is_behind_moves_forward_in_one_operation() -> None:
 
     assert (tip, before + 1) == (repo.head()[1], len(list(repo.refs.history())))
     assert "merge draft: fast-forward" == next(repo.refs.history())[1].reason
-    assert ["a", "b"] == texts(repo)
+    assert ["a", "b"] == texts_in(repo)
 
 
 def test_a_branch_without_a_commit_moves_forward_too() -> None:
@@ -108,13 +104,13 @@ def test_parted_branches_get_a_merge_commit_that_adds_no_message() -> None:
     id = merge(repo, "draft")
 
     commit = repo.commit(id)
-    assert ["a", "b", "m1", "d1"] == texts(repo)
+    assert ["a", "b", "m1", "d1"] == texts_in(repo)
     assert (CommitOperation.MERGE, (ours, theirs), None, None) == commit[:4]
     assert (4, "tester", "Merge branch 'draft' into main") == (commit.generation, commit.author, commit.message)
     assert (id, theirs, ours) == (repo.head()[1], repo.ref("refs/heads/draft"), repo.ref("ORIG_HEAD"))
     assert before + 1 == len(list(repo.refs.history()))
     say(repo, "after")
-    assert ["a", "b", "m1", "d1", "after"] == texts(repo)
+    assert ["a", "b", "m1", "d1", "after"] == texts_in(repo)
 
 
 def test_no_ff_makes_a_merge_of_what_would_only_move_forward() -> None:
@@ -128,7 +124,7 @@ def test_no_ff_makes_a_merge_of_what_would_only_move_forward() -> None:
     id = merge(repo, "draft", no_ff=True)
 
     assert (a, theirs) == repo.commit(id).parents
-    assert ["a3", "b"] == texts(repo)
+    assert ["a3", "b"] == texts_in(repo)
 
 
 def test_any_revision_can_be_merged_and_the_message_says_which() -> None:
@@ -141,7 +137,7 @@ def test_any_revision_can_be_merged_and_the_message_says_which() -> None:
     say(repo, "d3")
     go(repo, "main")
     assert "Merge commit 'draft~1' into main" == repo.commit(merge(repo, "draft~1")).message
-    assert ["a", "b", "m1", "d1", "d2"] == texts(repo)
+    assert ["a", "b", "m1", "d1", "d2"] == texts_in(repo)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +170,7 @@ def test_histories_that_never_met_are_put_one_after_the_other_where_that_is_aske
 
     merge(repo, "main", allow_unrelated=True)
 
-    assert ["x", "a"] == texts(repo)
+    assert ["x", "a"] == texts_in(repo)
 
 
 def test_a_detached_head_cannot_merge() -> None:
@@ -238,7 +234,7 @@ def test_edits_on_either_side_apply_and_a_settled_conflict_becomes_the_messages_
     items = settle(plan.merged, plan.merged.conflicts, {a: blob.id})
     id = write_merge(repo, plan, items, [blob], message="why", metadata={"x": 1}, config=config)
 
-    assert ["a of both", "b draft", "m1", "d1"] == texts(repo)
+    assert ["a of both", "b draft", "m1", "d1"] == texts_in(repo)
     assert ("why", {"x": 1}) == (repo.commit(id).message, repo.commit(id).metadata)
     table = NoteTable()
     table.advance(repo, note_tip(repo, CONFIG))
@@ -279,7 +275,7 @@ def test_a_branch_that_merged_another_brings_both() -> None:
 
     merge(repo, "draft")
 
-    assert ["a", "m1", "d1", "i1", "i2", "d2"] == texts(repo)
+    assert ["a", "m1", "d1", "i1", "i2", "d2"] == texts_in(repo)
 
 
 def test_a_criss_cross_loses_nothing_and_removes_what_both_bases_lost() -> None:
@@ -304,7 +300,7 @@ def test_a_criss_cross_loses_nothing_and_removes_what_both_bases_lost() -> None:
 
     merge(repo, "draft")
 
-    assert ["a2", "b", "m1", "d1", "m2", "d2"] == texts(repo)
+    assert ["a2", "b", "m1", "d1", "m2", "d2"] == texts_in(repo)
 
 
 def crossed(ours: Callable[[Repository], object], theirs: Callable[[Repository], object]) -> MergePlan:
@@ -374,7 +370,7 @@ def test_criss_cross_upon_criss_cross_without_end_is_merged() -> None:
     go(repo, "main")
     merge(repo, "draft")
 
-    assert 81 == len(set(texts(repo))) == len(texts(repo))
+    assert 81 == len(set(texts_in(repo))) == len(texts_in(repo))
 
 
 # Random histories of three branches
@@ -439,10 +435,10 @@ def test_a_store_with_merges_is_in_order(tmp_path: Path) -> None:
     merge(repo, "draft")
     expected = ["a2", *(f"m{n}" for n in range(60)), *(f"d{n}" for n in range(60))]
 
-    assert expected == texts(repo)
+    assert expected == texts_in(repo)
     repo.close()
     assert () == check_repository(str(tmp_path / ".tract")).problems
-    assert expected == texts(open_repository(str(tmp_path / ".tract")))
+    assert expected == texts_in(open_repository(str(tmp_path / ".tract")))
 
 
 @settings(max_examples=40)

@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.making import say
+from tests.making import say, texts_in
 from tract.config import TractConfig
 from tract.errors import CherryPickError, RebaseError, RefMovedError
 from tract.history.branch import create_branch, switch_branch
-from tract.history.context import context_at, entries
 from tract.history.merge import plan_merge, write_merge
 from tract.history.notes import CONFIG, ORIGIN, PRIORITY, USAGE, NewNote, NoteTable, note_tip, write_note
 from tract.history.replay import run_replay
@@ -39,10 +38,6 @@ def make_repo(*texts: str) -> tuple[Repository, list[ObjectId]]:
 
 def edit(repo: Repository, target: ObjectId, text: str) -> ObjectId:
     return say(repo, text, operation=EDIT, target=target)
-
-
-def texts(repo: Repository, at: ObjectId | None = None) -> list[str]:
-    return [repo.blob(blob)["text"] for _, blob in entries(repo, context_at(repo, at or repo.head()[1]))]
 
 
 def tip(repo: Repository, branch: str) -> ObjectId:
@@ -103,7 +98,7 @@ def test_a_rebased_branch_has_the_other_branchs_messages_before_its_own() -> Non
 
     made = run(repo, rebase_plan(repo))
 
-    assert ["a", "x", "b", "c"] == texts(repo)
+    assert ["a", "x", "b", "c"] == texts_in(repo)
     assert [first, last] == [source for source, _ in made]
     new = repo.commit(made[0][1])
     assert (7, "tester", "why", {"k": 1}) == (new.time, new.author, new.message, new.metadata)
@@ -123,7 +118,7 @@ def test_edits_follow_what_they_edit_and_notes_go_with_it_but_usage_does_not() -
 
     made = run(repo, rebase_plan(repo))
 
-    assert ["a2", "x", "b2"] == texts(repo)
+    assert ["a2", "x", "b2"] == texts_in(repo)
     notes, new = tables(repo), made[0][1]
     assert {"priority": "skip", "reason": "noise"} == notes[PRIORITY].get(repo, new)
     assert {"model": "m"} == notes[CONFIG].get(repo, new)
@@ -147,7 +142,7 @@ def test_a_merged_branch_is_replayed_after_what_it_was_merged_into_with_its_reso
     settled = new_blob({"text": "a-both"})
     items = [(commit, settled.id if commit == a else blob) for commit, blob in merge.merged.entries]
     write_merge(repo, merge, items, [settled])
-    before = texts(repo)
+    before = texts_in(repo)
 
     plan = rebase_plan(repo)
     assert [("conflict", True)] == [kind for kind in kinds(plan) if kind[1]]
@@ -156,7 +151,7 @@ def test_a_merged_branch_is_replayed_after_what_it_was_merged_into_with_its_reso
     run(repo, plan)
 
     assert ["a-both", "b", "c"] == before
-    assert ["a-both", "x", "b", "c"] == texts(repo)
+    assert ["a-both", "x", "b", "c"] == texts_in(repo)
 
 
 def test_what_a_merge_left_out_and_its_commits_bring_back_is_a_warning() -> None:
@@ -171,13 +166,13 @@ def test_what_a_merge_left_out_and_its_commits_bring_back_is_a_warning() -> None
     merge = plan_merge(repo, "sub")
     assert merge.merged is not None
     made = write_merge(repo, merge, [entry for entry in merge.merged.entries if entry[0] != c])
-    before = texts(repo)
+    before = texts_in(repo)
 
     plan = rebase_plan(repo)
     run(repo, plan)
 
     assert ["a", "b"] == before
-    assert ["a", "x", "b", "c"] == texts(repo)
+    assert ["a", "x", "b", "c"] == texts_in(repo)
     (concern,) = plan.concerns
     assert ("left_out_returns", made, c, False) == (concern.kind, concern.commit, concern.message, concern.is_loss)
 
@@ -197,7 +192,7 @@ def test_what_both_edited_waits_for_a_decision_and_nothing_moves_without_one() -
     assert before == repo.refs.list()
 
     run(repo, rebase_plan(repo, decisions={(change, a): {"text": "a-both"}}))
-    assert ["a-both"] == texts(repo)
+    assert ["a-both"] == texts_in(repo)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +211,7 @@ def test_an_edit_whose_message_is_not_there_is_dropped_or_becomes_a_message(deci
         run(repo, plan)
     run(repo, pick_plan(repo, change, decisions={(change, b): decision}))
 
-    assert expected == texts(repo)
+    assert expected == texts_in(repo)
 
 
 def test_a_picked_message_is_not_picked_twice_and_its_edit_finds_it() -> None:
@@ -230,7 +225,7 @@ def test_a_picked_message_is_not_picked_twice_and_its_edit_finds_it() -> None:
     assert ["the message is there already"] == [reason for _, reason in pick_plan(repo, b).dropped]
     run(repo, pick_plan(repo, change))
 
-    assert ["a", "b2"] == texts(repo)
+    assert ["a", "b2"] == texts_in(repo)
     assert "has that content already" in pick_plan(repo, change).dropped[0][1]
 
 
@@ -245,7 +240,7 @@ def test_a_reply_without_its_question_is_a_warning() -> None:
     run(repo, plan)
 
     assert [("reply_target_missing", False)] == kinds(plan)
-    assert ["a", "r"] == texts(repo)
+    assert ["a", "r"] == texts_in(repo)
     assert [] == kinds(pick_plan(repo, question, answer))[1:]
 
 
@@ -265,7 +260,7 @@ def test_a_reverted_message_goes_and_the_rest_stays() -> None:
     plan = revert_plan(repo, ids[1])
     (done,) = run(repo, plan)
 
-    assert ["a", "c", "d"] == texts(repo)
+    assert ["a", "c", "d"] == texts_in(repo)
     commit = repo.commit(done[1])
     assert (CommitOperation.REVERT, ids[1], None) == (commit.operation, commit.target, commit.content)
     assert [("reply_target_missing", reply)] == [(concern.kind, concern.message) for concern in plan.concerns]
@@ -275,10 +270,10 @@ def test_a_reverted_edit_gives_back_what_was_there_and_a_reverted_revert_the_edi
     repo, (a,) = make_repo("a")
     change = edit(repo, a, "a2")
     (done,) = run(repo, revert_plan(repo, change))
-    assert ["a"] == texts(repo)
+    assert ["a"] == texts_in(repo)
 
     run(repo, revert_plan(repo, done[1]))
-    assert ["a2"] == texts(repo)
+    assert ["a2"] == texts_in(repo)
 
 
 def test_reverting_what_was_changed_since_waits_for_a_decision() -> None:
@@ -289,7 +284,7 @@ def test_reverting_what_was_changed_since_waits_for_a_decision() -> None:
     plan = revert_plan(repo, change)
     assert [("conflict", True)] == kinds(plan)
     run(repo, revert_plan(repo, change, decisions={(change, a): "theirs"}))
-    assert ["a"] == texts(repo)
+    assert ["a"] == texts_in(repo)
 
 
 def test_a_merge_is_reverted_to_the_parent_that_is_named() -> None:
@@ -307,7 +302,7 @@ def test_a_merge_is_reverted_to_the_parent_that_is_named() -> None:
     with pytest.raises(CherryPickError, match="no parent number 3"):
         revert_plan(repo, made, mainline=3)
     run(repo, revert_plan(repo, made, mainline=1))
-    assert ["a", "c"] == texts(repo)
+    assert ["a", "c"] == texts_in(repo)
 
 
 def test_reverting_what_is_gone_already_is_refused() -> None:
@@ -328,7 +323,7 @@ def test_a_branch_that_moved_since_the_plan_is_left_alone() -> None:
 
     with pytest.raises(RefMovedError):
         run(repo, plan)
-    assert ["a", "b", "c"] == texts(repo)
+    assert ["a", "b", "c"] == texts_in(repo)
 
 
 def test_a_revert_replayed_takes_back_the_replayed_message() -> None:
@@ -338,11 +333,11 @@ def test_a_revert_replayed_takes_back_the_replayed_message() -> None:
     b = say(repo, "b")
     say(repo, "c")
     run(repo, revert_plan(repo, b))
-    assert ["a", "c"] == texts(repo)
+    assert ["a", "c"] == texts_in(repo)
 
     made = dict(run(repo, rebase_plan(repo)))
 
-    assert ["a", "x", "c"] == texts(repo)
+    assert ["a", "x", "c"] == texts_in(repo)
     assert made[b] == repo.commit(tip(repo, SIDE)).target
 
 
@@ -366,11 +361,11 @@ def test_a_rebase_has_both_branches_words_in_order(ours: list[tuple[str, int]], 
     act(repo, [], theirs, "m")
     switch_branch(repo, "side")
     act(repo, [], ours, "s")
-    own = [text for text in texts(repo) if text.startswith("s")]
+    own = [text for text in texts_in(repo) if text.startswith("s")]
 
     run(repo, rebase_plan(repo))
 
-    assert texts(repo, tip(repo, MAIN)) + own == texts(repo)
+    assert texts_in(repo, tip(repo, MAIN)) + own == texts_in(repo)
 
 
 @given(ACTIONS)
@@ -378,12 +373,12 @@ def test_a_replay_onto_the_own_base_changes_no_word(actions: list[tuple[str, int
     repo, (*_, base) = make_repo(*"abc")
     switch_branch(repo, "side")
     act(repo, [base], actions, "s")
-    before, old = texts(repo), tip(repo, SIDE)
+    before, old = texts_in(repo), tip(repo, SIDE)
 
     commits = commits_to_replay(repo, old, base)
     plan = plan_replay(repo, "rebase", commits, branch=SIDE, old=old, onto=base, sameness=Sameness(repo))
     made = run(repo, plan)
 
-    assert before == texts(repo)
+    assert before == texts_in(repo)
     assert commits == [source for source, _ in made]
     assert () == plan.concerns

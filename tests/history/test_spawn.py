@@ -8,20 +8,15 @@ from typing import Any
 import pytest
 
 from tests.format_reader import Store
-from tests.making import Words, call, make_repo, texts
+from tests.making import Words, assert_whole, call, make_repo, texts
 from tests.stream.test_fast_streams import exported, imported
 from tract import ObjectCorruptError, Session, Tract
 from tract.history.context import context_at, count_entries
-from tract.maintenance.fsck.check import check_repository
 from tract.objects.model import Commit, CommitOperation, new_commit
 
 
 def open_session(path: Path) -> Session:
     return Session.open(path, durability="process", tokenizer=Words())
-
-
-def check(path: Path) -> None:
-    assert () == tuple(check_repository(str(path / ".tract")).problems)
 
 
 def written(path: Path) -> int:
@@ -42,7 +37,7 @@ def test_a_spawn_takes_under_a_kilobyte_whatever_its_parent_has(tmp_path: Path, 
         assert max(costs) < 1024
         assert max(costs) - min(costs) < 50
         assert 40 == len(lead.children())
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_child_of_a_waiting_call_costs_as_little(tmp_path: Path) -> None:
@@ -58,7 +53,7 @@ def test_a_child_of_a_waiting_call_costs_as_little(tmp_path: Path) -> None:
         info = child.parent()
         assert info is not None
         assert lead.head == info.parent_commit_hash
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("length", [1, 7, 8, 16, 31, 32, 33, 70])
@@ -72,7 +67,7 @@ def test_what_a_child_adds_makes_the_tree_that_its_parent_would_have(tmp_path: P
         child.edit("HEAD:1", "edited")
         child.compress(from_commit=f"HEAD:{length}", content="short")
         assert [] == session.copy_tract("lead", "copy").children()
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 @pytest.mark.parametrize("how", ["reset", "deleted", "compressed", "cleared"])
@@ -102,7 +97,7 @@ def test_gc_keeps_what_a_child_borrowed(tmp_path: Path, how: str) -> None:
         info = child.parent()
         assert info is not None
         assert "lead" == info.parent_tract_id
-    check(tmp_path)
+    assert_whole(tmp_path)
     with open_session(tmp_path) as session:
         assert [*expected, "more"] == texts(session.get_tract("x"))
 
@@ -117,7 +112,7 @@ def test_children_of_children_that_did_nothing_borrow_from_the_first(tmp_path: P
         assert ["hello"] == texts(tract)
         spawn = tract.repository.commit(bytes.fromhex(tract.head or ""))
         assert first == (spawn.target or b"").hex()
-    check(tmp_path)
+    assert_whole(tmp_path)
 
 
 def test_a_spawn_that_borrows_from_a_note_is_damage(tmp_path: Path) -> None:
@@ -170,7 +165,7 @@ def test_a_family_comes_back_from_a_stream(tmp_path: Path) -> None:
     with Tract.open(tmp_path / "b"):
         pass
     imported(tmp_path / "b", stream)
-    check(tmp_path / "b")
+    assert_whole(tmp_path / "b")
     with open_session(tmp_path / "b") as session:
         assert expected == {name: texts(session.get_tract(name)) for name in ("lead", "x")}
         lead = session.get_tract("lead")
