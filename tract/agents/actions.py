@@ -1,4 +1,4 @@
-"""Actions: one word for everything that acts on a context.
+"""Actions: the common form of everything that acts on a context.
 
 a model's tool call, a policy, the orchestrator, a person  ──▸  Action  ──▸  execute  ──▸  ActionResult
 """
@@ -28,10 +28,10 @@ _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One of tract's operations, by name, with its arguments as JSON.
+    """The call of one of tract's operations: its name, and its arguments as JSON.
 
-    *reason* is in the words of the person, policy or model that wants it; *autonomy* may only lower the one that is in force.
-    *content_by* is ``rule`` where the argument ``content`` is a note that a rule wrote about the messages that the action names: of others it would say something else.
+    *reason* is in the words of the person, policy or model that wants the action; *autonomy* can only lower the autonomy in force.
+    *content_by* is ``rule`` if the argument ``content`` is a note that a rule wrote about exactly the messages that the action names.
     """
 
     name: str
@@ -49,10 +49,10 @@ PolicyAction = Action
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionResult:
-    """What came of an action: *text* for a reader, *data* the same as JSON.
+    """The result of an action: *text* for a reader, *data* the same as JSON.
 
-    *commit_hash* is the commit it made or went to, *proposal_id* the proposal that waits for approval instead.
-    With an *error* nothing happened.
+    *commit_hash* is the commit that it made or went to; *proposal_id* is set if the action waits for approval instead.
+    If there is an *error*, nothing was changed.
     """
 
     text: str = ""

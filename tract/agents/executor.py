@@ -1,8 +1,8 @@
-"""Running what a model calls: a tool by name, with arguments that nobody has checked.
+"""Runs what a model calls: a tool by name, with arguments that nobody has checked.
 
     name, arguments ──▸ profile ──▸ arguments ──▸ what is protected ──▸ risk and autonomy ──▸ run, or proposed ──▸ ToolResult
 
-Whatever a model sends, it gets an answer that it can read; what the profile does not have is not run, whether it was offered or not.
+Whatever a model sends, it gets an answer that it can read. An operation outside the profile is not run, even if it was offered.
 """
 
 from __future__ import annotations
@@ -52,9 +52,9 @@ _FREE: Profile = "supervisor"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolResult:
-    """What a model's call came to: *output* is for the model, *data* the same as JSON.
+    """The result of a model's call: *output* is a text for the model, *data* the same as JSON.
 
-    *commit_hash* is the commit it made or went to, *proposal_id* the proposal that waits for approval instead; with an *error*, which *output* is too, nothing happened.
+    *commit_hash* is the commit that it made or went to; *proposal_id* is set if the action waits for approval instead. If there is an *error*, *output* has its text, and nothing was changed.
     """
 
     tool_name: str
@@ -69,8 +69,8 @@ class ToolResult:
 class ToolExecutor:
     """Runs the tools that ``as_tools`` offers on *tract*.
 
-    Only what *profile* has is run. Below ``supervisor`` nothing touches instructions or pins, nor shows the words of what somebody else hid.
-    *prefix* is that of the tools' names, where ``as_tools`` was given one. *autonomy* may only lower the tract's own: what it does not allow is proposed, and waits for approval.
+    Only operations of *profile* are run. Profiles below ``supervisor`` cannot change instructions or pinned messages, and do not see the text of messages that somebody else hid.
+    *prefix* is the prefix of the tools' names, if ``as_tools`` was given one. *autonomy* can only lower the tract's own; an action that it does not allow becomes a proposal.
     """
 
     def __init__(
@@ -90,10 +90,10 @@ class ToolExecutor:
         return f"ToolExecutor({self._tract!r}, profile={self._profile!r})"
 
     def execute(self, name: str, arguments: Mapping[str, Any] | str | None = None, *, reason: str = "") -> ToolResult:
-        """Run the tool *name*; its *arguments* are a map, or its JSON text, as providers give them.
+        """Run the tool *name*. *arguments* is a map, or its JSON text, as providers return them.
 
-        *reason* is why, in the model's words; it is shown to the person who approves.
-        An error of whatever the model did is in the result; a handle that was closed raises ClosedError.
+        *reason* is the model's own; it is shown to the person who approves.
+        Whatever the model did wrong is an error in the result; only a closed handle raises (ClosedError).
         """
         shown = name if isinstance(name, str) else repr(name)[:40]
         try:

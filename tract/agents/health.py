@@ -1,6 +1,6 @@
-"""Health: what the context of a branch is made of, what of it is of no more use, and what could be done about it.
+"""Health: what the context of a branch consists of, which parts are no longer needed, and what could be done about that.
 
-No model is asked. On a handle that has looked before it costs what was added since.
+No model is asked. A handle that has computed it before only looks at the messages added since.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _FURTHEST = 20_000
 
 
 class LargeMessage(NamedTuple):
-    """A message that takes much of the context."""
+    """A message that takes a large share of the context."""
 
     number: int
     commit_hash: str
@@ -59,7 +59,7 @@ class LargeMessage(NamedTuple):
 
 
 class RepeatedOutput(NamedTuple):
-    """A call that was made *times* times; its outputs but the last have *tokens*."""
+    """A tool call that was made *times* times; its outputs, except the last, have *tokens*."""
 
     tool: str
     arguments: str
@@ -68,7 +68,7 @@ class RepeatedOutput(NamedTuple):
 
 
 class OldOutputs(NamedTuple):
-    """The outputs in front of the model's last *turns* turns: so many *messages* with so many *tokens*."""
+    """The tool outputs before the model's last *turns* turns: *messages* of them, with *tokens* in all."""
 
     messages: int
     tokens: int
@@ -76,7 +76,7 @@ class OldOutputs(NamedTuple):
 
 
 class Fragmentation(NamedTuple):
-    """How the context is pieced together: its *summaries*, those of them that stand directly behind another, and the messages that are *hidden*."""
+    """How the context is composed: its *summaries*, how many of them directly follow another summary, and how many messages are *hidden*."""
 
     summaries: int
     adjoining: int
@@ -84,7 +84,7 @@ class Fragmentation(NamedTuple):
 
 
 class CacheState(NamedTuple):
-    """What a provider is likely to have in its cache: *tokens* of this context from the last recorded call, at *last_call*; None where no call was recorded."""
+    """What a provider probably still has in its prompt cache: *tokens* of this context from the last recorded call, at *last_call* (None if no call was recorded)."""
 
     is_warm: bool | None
     tokens: int | None
@@ -95,8 +95,8 @@ class CacheState(NamedTuple):
 class Health(Shown):
     """The state of a branch's context.
 
-    *torn* are calls without a result, and results without a call, that the conversation went past. *archives_waiting* are compressions whose originals the next gc may take.
-    *advice* is what could be done, the least risky first; each is an action.
+    *torn* are calls without a result, and results without a call, in the middle of the conversation. *archives_waiting* is the number of compressions whose originals the next gc may drop.
+    *advice* is what could be done, least risky first; each is an action.
     """
 
     tract_id: str
@@ -120,7 +120,7 @@ class Health(Shown):
 
     @property
     def budget_share(self) -> float | None:
-        """The tokens as a share of the budget; None without one."""
+        """The tokens as a share of the budget; None without a budget."""
         return None if not self.token_budget_max else self.token_count / self.token_budget_max
 
     def __repr__(self) -> str:

@@ -1,10 +1,10 @@
-"""Operations: what can be done with a context, as a table has it that models, policies and the command line read.
+"""Operations: what can be done with a context, as a table that models, policies and the command line read.
 
     Operation ── name, summary, risk, profile
               ── arguments: Argument, each with its type, its limits and a sentence ──▸ a JSON schema, and the checks
               ── function(tract, **arguments) -> ActionResult
 
-Arguments are JSON values. What a model gets nearly right is taken: ``"3"`` for 3, one message for a list of one.
+Arguments are JSON values. Small mistakes of a model are accepted: ``"3"`` for 3, one message for a list of one.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _SHOWN = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Argument:
-    """An argument of an operation; None stands for one that is not given.
+    """An argument of an operation; None means that it is not given.
 
-    *type* ``message`` is a message of the context at HEAD, by number, address or id, and ``revision`` a commit by any name; *choices* are those of a ``choice``, *least* and *most* the limits of an integer.
-    Only *profile* and those above it have it.
+    *type* ``message`` is a message of the context at HEAD, by number, address or id; ``revision`` is a commit by any name. *choices* are the values of a ``choice``, *least* and *most* the limits of an integer.
+    The argument exists only in *profile* and in the profiles above it.
     """
 
     name: str
@@ -133,13 +133,13 @@ class Argument:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Operation:
-    """An operation of tract's.
+    """One of tract's operations.
 
-    *risk* is that of a usual call; *risk_of*, where there is one, says that of a call by its tract, its arguments and what asks for it, and *riskier* in words when that is ``high``.
-    *moves*: the context may be another one afterwards.
-    *shows_words*: the function shows words of messages, and is told of which it must not, as ``withheld``.
-    *tells_origin*: the function is told what asks for the call, as ``origin``.
-    *touched* gives the messages of the context at HEAD whose words a call would change, or that the model would no longer see.
+    *risk* is the risk of a usual call. If there is a *risk_of*, it gives the risk of a call from its tract, its arguments and its origin, and *riskier* says in words when that is ``high``.
+    *moves*: the context may be a different one afterwards.
+    *shows_words*: the function shows text of messages; it is told as ``withheld`` which messages it must not show.
+    *tells_origin*: the function is told as ``origin`` what asks for the call.
+    *touched* gives the messages of the context at HEAD that a call would change or hide.
     """
 
     name: str

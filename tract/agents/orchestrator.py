@@ -57,7 +57,7 @@ def _check_bool(name: str, value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class TriggerConfig:
-    """When the orchestrator runs by itself: after so many messages, when that share of the token budget is used (once until it is below), before every compile."""
+    """When the orchestrator runs by itself: after so many messages; when the given share of the token budget is used (once, until it is below again); before every compile."""
 
     on_commit_count: int | None = 20
     on_token_threshold: float | None = 0.7
@@ -76,7 +76,7 @@ NO_TRIGGERS = TriggerConfig(None, None)
 
 @dataclass(frozen=True, slots=True)
 class OrchestratorCallbacks:
-    """Who is told: *on_proposal* is asked about each proposal, *on_step* is given each step."""
+    """Functions that the orchestrator calls: *on_proposal* is asked about each proposal, *on_step* is given each step."""
 
     on_proposal: OnProposal | None = None
     on_step: Callable[[StepResult], object] | None = None
@@ -92,10 +92,10 @@ class OrchestratorCallbacks:
 class OrchestratorConfig:
     """How the orchestrator works, and its limits.
 
-    *callbacks* may be a function that is asked about proposals. *autonomy_ceiling* may only lower the tract's autonomy; *profile* says which operations a model has.
-    A run ends at *max_steps* questions to the model (or steps of the rule planner), *max_tool_calls*, *max_tokens* (input and output), *max_seconds* or *max_cost* (in uncached input tokens, by the tract's prices).
-    *task_context* is told to the model; *system_prompt* takes the place of tract's own.
-    *background*: what a trigger begins runs in a thread, with a handle of its own.
+    *callbacks* may be one function that is asked about proposals. *autonomy_ceiling* can only lower the tract's autonomy; *profile* says which operations a model has.
+    A run ends after *max_steps* questions to the model (or steps of the rule planner), *max_tool_calls*, *max_tokens* (input and output), *max_seconds* or *max_cost* (in uncached input tokens, by the tract's prices).
+    *task_context* is told to the model; *system_prompt* replaces tract's own.
+    *background*: a run that a trigger starts works in a thread, with a handle of its own.
     """
 
     triggers: TriggerConfig = field(default_factory=TriggerConfig)
@@ -144,7 +144,7 @@ class OrchestratorConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StepResult(Shown):
-    """One action of a run: what was wanted and why, and the *result*; the *proposal* where it needed approval, as it was decided."""
+    """One action of a run: the action, its reason and its *result*; if it needed approval, the *proposal* with its decision."""
 
     step: int
     action: Action
@@ -162,7 +162,7 @@ class StepResult(Shown):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class OrchestratorResult(Shown):
-    """A run: its *steps* and why it ended; *assessment* is the state of the context when it began, *cost* is in uncached input tokens."""
+    """A run: its *steps*, and why it ended; *assessment* is the state of the context at its start, *cost* is in uncached input tokens."""
 
     run_id: str
     state: State

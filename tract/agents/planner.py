@@ -1,10 +1,10 @@
-"""The rule planner: advice ordered into a plan, without a model.
+"""The rule planner: orders advice into a plan, without a model.
 
     1  hide every output that a later call gave again
     2  hide old outputs, the oldest first         ┐ until the target is reached
     3  sum up the oldest messages by rule         ┘
 
-The same context has the same plan. Pins, instructions, session contents, open calls and the last request of the user are in none of its steps.
+The same context always gets the same plan. No step touches pinned messages, instructions, session contents, open calls or the user's last request.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ from tract.report.text import Shown, count_of
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Plan(Shown):
-    """What the rule planner would do, one step after the other, to bring *tokens_before* down to *target*; *tokens_after* is what that comes to, counted as those before are.
+    """What the rule planner would do, step by step, to bring *tokens_before* down to *target*; *tokens_after* is the result, counted in the same way.
 
-    *prefix* is what all steps together cost a provider's cache; None where there are none.
+    *prefix* is what all steps together cost a provider's prompt cache; None if there are no steps.
     """
 
     steps: tuple[Advice, ...]

@@ -1,7 +1,7 @@
-"""Policies: what looks at a tract after a commit or before a compile, and says what should be done.
+"""Policies look at a tract after a commit or before a compile, and say what should be done.
 
-A policy is any object with a name, a priority, a trigger and ``evaluate``. It looks, and never acts.
-A store keeps its name, the name of its class and its parameters; the class is one of tract's own, one that this process registered, or an installed package's entry point ``tract.policies``.
+A policy is any object with a name, a priority, a trigger and ``evaluate``. It only looks; tract carries out the action it asks for.
+The store keeps its name, the name of its class, and its parameters. The class is one of tract's own, one that this process registered, or an installed package's entry point ``tract.policies``.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _LONGEST_NAME = 100
 
 @runtime_checkable
 class Policy(Protocol):
-    """What any class needs to be a policy.
+    """What a class needs to be a policy.
 
-    *name* tells it from others, those of a lower *priority* come first, and *trigger* is ``commit`` or ``compile``.
-    ``evaluate`` looks at the tract and gives back the action it wants, or None; after an action was carried out it is asked again.
+    *name* identifies it, policies of a lower *priority* come first, and *trigger* is ``commit`` or ``compile``.
+    ``evaluate`` looks at the tract and returns the action it wants, or None; after an action was carried out it is called again.
     """
 
     @property
@@ -56,15 +56,15 @@ class Policy(Protocol):
         ...
 
     def evaluate(self, tract: Any) -> Action | None:
-        """The action that is wanted of *tract* as it is now; None where there is nothing to do."""
+        """The action that the policy wants for *tract* as it is now; None if nothing is to be done."""
         ...
 
 
 class Calm(NamedTuple):
-    """Until when a policy need not be asked: what its method ``calm()`` gives, where it has one, right after its ``evaluate`` gave None.
+    """How long a policy need not be asked: returned by its method ``calm()``, if it has one, which is called right after ``evaluate`` returned None.
 
-    It is asked again about message number *messages* from now on, when the context has *tokens* tokens, or at *until*, in microseconds since 1970, whichever comes first.
-    It is also asked about anything that is no plain message at the end of the branch: an instruction, an edit, a merge, several messages at once, or another process's.
+    It is asked again at the *messages*-th message from now, when the context has *tokens* tokens, or at *until* (microseconds since 1970), whichever comes first.
+    It is also asked after every commit that is not one plain message at the end of the branch: an instruction, an edit, a merge, several messages at once, or another process's commit.
     """
 
     messages: float = math.inf
@@ -73,12 +73,12 @@ class Calm(NamedTuple):
 
 
 class PolicySkip(Exception):  # noqa: N818  # no error: a policy says why it does nothing
-    """Raised by ``evaluate``: the policy would act and cannot; its reason is logged once as ``skipped``."""
+    """Raised by ``evaluate`` if the policy wants to act and cannot; its reason is logged once as ``skipped``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PolicyInfo(Shown):
-    """A policy of a tract; *problem* says why it does nothing here, None where it works."""
+    """A policy of a tract; *problem* says why it does nothing here, or is None."""
 
     name: str
     kind: str

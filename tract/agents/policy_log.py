@@ -28,10 +28,10 @@ _MOST_LISTED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PolicyLogEntry(Shown):
-    """What a policy wanted, and what came of it: *outcome*, with the *error* where there was one.
+    """What a policy wanted, and the *outcome*, with the *error* if there was one.
 
-    Of a long list among the *action*'s arguments it has the first 20 items, and how many more there were.
-    *commit_hash* is the commit that was made, or else where HEAD was; *proposal_id* the proposal that was made instead, and *proposal_status* what became of that; *branch* the one HEAD was on.
+    A long list among the *action*'s arguments is cut to its first 20 items, with the number of the rest.
+    *commit_hash* is the commit that was made, or else where HEAD was. *proposal_id* is the proposal that was made instead, and *proposal_status* its state; *branch* is the branch that HEAD was on.
     """
 
     policy: str

@@ -52,9 +52,9 @@ class Concerned(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Proposal(Shown):
-    """An action that waits for approval, or what became of it.
+    """An action that waits for approval, or that was decided.
 
-    *origin* is what wants it: a policy by its name, ``orchestrator``, ``tool``. *reasoning* is in its words, *context_summary* what the action would do when it was proposed.
+    *origin* is what wants it: the name of a policy, ``orchestrator``, or ``tool``. *reasoning* is in its words; *context_summary* says what the action would have done when it was proposed.
     *about* are the messages it concerns, on *branch*. *executed_action* is what was done, which may differ from *action*.
     """
 
@@ -98,7 +98,7 @@ class Wish(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What somebody decides about a proposal; *arguments* are for ``modify``: those that change, by name."""
+    """A decision about a proposal; for ``modify``, *arguments* are the changed arguments by name."""
 
     action: Literal["approve", "reject", "modify"]
     arguments: Mapping[str, Any] | None = None

@@ -1,4 +1,4 @@
-"""A compiled context: what a model is sent, and where each message comes from."""
+"""A compiled context: the messages that a model receives, and where each comes from."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 
 class RenderOptions(TypedDict, total=False):
-    """The options of ``to_openai()`` and its sisters.
+    """The options of ``to_openai()`` and the like.
 
-    *cache* ``auto`` puts cache marks where the provider takes them; Gemini's contents have none.
-    *copy* gives messages of the caller's own, where else they are shared.
-    *extras* ``drop`` leaves out what the provider's request types have not; else keys that no rule names are sent as they were committed, for compatible servers have their own.
-    *rules* is the number of the rules of mending: the newest, or for what ``sent`` gives those of then.
+    *cache* ``auto`` adds cache marks, where the provider supports them; Gemini's contents have none.
+    *copy* returns messages that you may change; without it they are shared.
+    *extras* ``drop`` leaves out keys that the provider's request types do not have; otherwise unknown keys are sent as they were committed, because compatible servers have keys of their own.
+    *rules* is the version of the rules of mending: the newest, or for the result of ``sent`` that of then.
     """
 
     cache: CacheMode
@@ -48,10 +48,10 @@ class RenderOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, repr=False, eq=False)
 class CompiledContext:
-    """The messages a model is sent, in order, with what is known of each; the sequences are parallel.
+    """The messages that a model receives, in order, and what is known about each; the sequences are parallel.
 
-    ``to_openai()`` and its sisters give what a provider's API takes: what it refuses is mended by the rules of docs/sending.md, and ``warnings`` says how, before anything is rendered.
-    The list or dict that they give is the caller's; the messages in it are shared with later renderings and must not be changed, unless ``copy=True`` asks for own ones.
+    ``to_openai()`` and the like return what the provider's API accepts: messages that it would refuse are mended by the rules of docs/sending.md, and ``warnings`` says how, before anything is rendered.
+    You may change the returned list or dict; the messages in it are shared with later renderings and must not be changed, unless you pass ``copy=True``.
     """
 
     snapshot: Snapshot = field(repr=False)
@@ -68,7 +68,7 @@ class CompiledContext:
 
     @property
     def messages(self) -> Sequence[Message]:
-        """The messages, each a copy of its own: what is done to one reaches no other compilation."""
+        """The messages, each a copy: changing one affects no other compilation."""
         return View(self.snapshot.columns.messages, self.snapshot.length, _copy_of)
 
     @property
@@ -94,26 +94,26 @@ class CompiledContext:
 
     @property
     def generation_configs(self) -> Sequence[dict[str, JSON] | None]:
-        """The generation config each message was made with, None where there is none."""
+        """The generation config that each message was made with; None if there is none."""
         return View(self.snapshot.columns.configs, self.snapshot.length, copy_json)
 
     @property
     def token_counts(self) -> Sequence[int]:
-        """The tokens of what is sent of each message, its framing included, by the tract's counter; a result that is made up counts with its call."""
+        """The tokens of each message as it is sent, with its framing, by the tract's counter; a result that tract makes up counts with its call."""
         return self._counts()
 
     @property
     def token_count(self) -> int:
-        """The context's tokens: recorded usage where there is some, with the counter's figure for what came after."""
+        """The tokens of the context: the usage recorded last, if there is one, plus the counter's figure for later messages."""
         return self._total().total
 
     def request_tokens(self, request: Mapping[str, Any]) -> TokenCount:
-        """The tokens of a whole *request* with these messages: its tools and instructions too, and how all that is known."""
+        """The tokens of a whole *request* with these messages, including its tools and instructions, and the source of the figure."""
         return self._request_total(request)
 
     @property
     def token_source(self) -> str:
-        """How ``token_count`` is known: ``tiktoken:o200k_base``, or ``api:1234+56`` where 1234 were counted by the provider."""
+        """The source of ``token_count``: ``tiktoken:o200k_base``, or ``api:1234+56``, where the provider counted 1234."""
         return self._total().source
 
     @property
@@ -123,15 +123,15 @@ class CompiledContext:
 
     @property
     def warnings(self) -> tuple[CompileWarning, ...]:
-        """What is sent otherwise than it was committed, or not at all, in which formats and by which rule; what skips and orders do to the messages."""
+        """Messages that are not sent as they were committed, or not at all, with the formats and the rule; also the effects of skips and of *order*."""
         from tract.compile.requests import all_warnings
 
         return self._complete(all_warnings(self._sent, self._rules))
 
     def warnings_for(self, format: str, *, extras: Extras = "keep") -> tuple[CompileWarning, ...]:
-        """Those of the warnings that concern one rendering, ``openai``, ``responses``, ``anthropic`` or ``gemini``; for ``text`` those that concern every one.
+        """The warnings that concern one rendering: ``openai``, ``responses``, ``anthropic`` or ``gemini``; ``text`` means those that concern every format.
 
-        With *extras* ``drop`` also what is left out because the provider's request types have it not.
+        With *extras* ``drop``, also the keys that are left out because the provider's request types do not have them.
         """
         from tract.compile.requests import checked_form, common_warnings, target_format
 
@@ -141,7 +141,7 @@ class CompiledContext:
 
     @property
     def problems(self) -> tuple[CompileWarning, ...]:
-        """Those of the warnings that ``strict`` refuses, whatever the format."""
+        """The warnings for which ``strict`` raises, whatever the format."""
         from tract.compile.requests import is_refused
 
         return (*filter(is_refused, self.warnings_for("text")),)
@@ -163,9 +163,9 @@ class CompiledContext:
     ) -> PrefixChange:
         """What sending this context would cost a provider's prompt cache that holds *previous*.
 
-        A revision means its context with the notes as they were when the commit was made.
-        *request* is the body that is to be sent, with or without its messages: its model, tools, instructions and cache settings are compared with those of the request that was recorded for *previous* (``commit(…, request=)``); for what ``sent`` gave its own request stands for it.
-        Where nothing was recorded for *previous*, only the messages are compared.
+        A revision means its context with the notes of the time when the commit was made.
+        *request* is the body to be sent, with or without its messages. Its model, tools, instructions and cache settings are compared with the request recorded for *previous* (``commit(…, request=)``); the result of ``sent`` brings its own request.
+        If no request was recorded for *previous*, only the messages are compared.
         """
 
         if request is not None and not isinstance(request, Mapping):
@@ -185,31 +185,31 @@ class CompiledContext:
         return RULES if self.sent_request is None else self.sent_request.rules
 
     def to_openai(self, **options: Unpack[RenderOptions]) -> list[Any]:
-        """The messages of an OpenAI chat completion: dicts, in a list of a type that every SDK's checker takes.
+        """The messages for an OpenAI chat completion: a list of dicts, typed so that every SDK's type checker accepts it.
 
-        *cache* ``auto`` puts explicit cache breakpoints, which GPT-5.6 and later take, at the ends of the instructions and of the last two turns.
+        *cache* ``auto`` adds explicit cache breakpoints, which GPT-5.6 and later accept, at the ends of the instructions and of the last two turns.
         """
         return self._render("openai", **options)  # type: ignore[no-any-return]
 
     def to_openai_responses(self, **options: Unpack[RenderOptions]) -> list[Any]:
-        """The input items of an OpenAI response; *cache* as for :meth:`to_openai`."""
+        """The input items for an OpenAI response; *cache* is as for :meth:`to_openai`."""
         return self._render("responses", **options)  # type: ignore[no-any-return]
 
     def to_anthropic(self, **options: Unpack[RenderOptions]) -> dict[str, JSON]:
-        """``system`` (where there is one) and ``messages``, as keyword arguments of Anthropic's messages API.
+        """``messages`` and, if there is a system prompt, ``system``: keyword arguments of Anthropic's messages API.
 
-        *cache* ``auto`` puts cache breakpoints at the ends of the system prompt and of the last two user turns: at most 4 with those that messages came with.
+        *cache* ``auto`` adds cache breakpoints at the ends of the system prompt and of the last two user turns: at most 4, including those in your messages.
         """
         return self._render("anthropic", **options)  # type: ignore[no-any-return]
 
     def to_gemini(self, **options: Unpack[RenderOptions]) -> dict[str, JSON]:
-        """``contents`` and (where there is one) ``system_instruction``, as Google's SDK takes them: the second is part of its config."""
+        """``contents`` and, if there is a system prompt, ``system_instruction``, for Google's SDK; the second belongs into its config."""
         return self._render("gemini", **options)  # type: ignore[no-any-return]
 
     def request(self, format: Literal["openai", "responses", "anthropic", "gemini"]) -> dict[str, Any]:
-        """The body that was sent, for a context that ``sent`` gave: the recorded settings and these messages.
+        """For the result of ``sent``: the body that was sent, from the recorded settings and these messages.
 
-        ContentValidationError where no request was recorded.
+        ContentValidationError if no request was recorded.
         """
         from tract.compile.sent import rebuilt
 
@@ -218,7 +218,7 @@ class CompiledContext:
         return rebuilt(self, self.sent_request, format)
 
     def to_dicts(self) -> list[dict[str, JSON]]:
-        """The messages as ``{"role": …, "content": …}``, with ``name`` where there is one: what any model of text takes."""
+        """The messages as ``{"role": …, "content": …}``, and ``name`` if there is one, for models that take plain text."""
         return [
             {"role": message.role, "content": copy_json(message.content)}
             | ({"name": message.name} if message.name is not None else {})
@@ -226,7 +226,7 @@ class CompiledContext:
         ]
 
     def to_text(self) -> str:
-        """The messages for people to read."""
+        """The messages as text for people."""
         return render_text(self._shared, self.numbers)
 
     def _render(self, format: str, **options: Unpack[RenderOptions]) -> JSON:
@@ -331,12 +331,12 @@ def _sent(space: Workspace, snapshot: Snapshot, form: Form, cache: CacheMode) ->
 
 
 class CompileOptions(TypedDict, total=False):
-    """The options of ``Tract.compile``; where neither *at_commit* nor *at_time* is given, the context is that at HEAD.
+    """The options of ``Tract.compile``; without *at_commit* and *at_time*, the context is that at HEAD.
 
-    *order* names the messages that shall come first.
-    *include_edit_annotations* marks the texts that were edited.
-    *strict* refuses what would be a warning: what must be mended to be sent, at once where that is so in every format, else when one of those is rendered; and orders that change the meaning.
-    *notes* are those of now, or those of when the commit was made.
+    *order* names messages to put first.
+    *include_edit_annotations* marks texts that were edited.
+    *strict* raises where there would be a warning: for messages that must be mended to be sent (at once if that holds for every format, else when such a format is rendered), and for an order that changes the meaning.
+    *notes* says whether today's notes are used, or those of the time when the commit was made.
     """
 
     at_commit: Revision | None

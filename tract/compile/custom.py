@@ -1,4 +1,4 @@
-"""What a compiler of the user's own is given, and what it gives back."""
+"""Custom compilers: what they are given, and what they return."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tract.messages.message import Message
 class ContextEntry:
     """One message of a context on its way to the model, as a custom compiler sees it.
 
-    *commit* is its hexadecimal id; *content* is what was committed, edits applied; entries marked SKIP are left out before.
+    *commit* is its hexadecimal id; *content* is what was committed, with edits applied. Skipped messages are left out before.
     """
 
     commit: str
@@ -29,5 +29,5 @@ class ContextCompiler(Protocol):
     """
 
     def compile(self, entries: Sequence[ContextEntry]) -> Sequence[Message | None]:
-        """A message for each entry, or None for one that is left out."""
+        """A message for each entry; None leaves the entry out."""
         ...

@@ -1,11 +1,11 @@
-"""Prefixes: how much of what was sent before a context still begins with, and who changed the rest.
+"""Prefixes: how much of the last sent context the new one still begins with, and which commit changed the rest.
 
     previous   system  user  assistant  tool  user
     now        system  user  ASSISTANT  tool  user  user
                └─ common ─┘  └──── invalidated ────┘
 
-Providers cache prompts by their prefix: the first message that differs makes all that follows be read anew.
-Before the messages stand model, tools and instructions (compile/request_change.py).
+Providers cache prompts by their beginning: from the first message that differs on, everything is read again at the full price.
+Model, tools and instructions come before the messages (compile/request_change.py).
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _SYSTEM = ("system", "developer")
 class PrefixChange:
     """What a context costs a provider's prompt cache that holds the previous one.
 
-    The first *common_messages* messages are the same; *invalidated_tokens* of the *previous_tokens* are behind them, and would be read anew.
-    *reason*, in Anthropic's words, is None where nothing that is cached was changed: one is the beginning of the other.
-    *first_changed_message* introduced the first message that differs; *first_changed_commit* is what changed it: an edit, a note, a compression, or where the histories part the message itself.
-    Where the requests are known their tools and instructions are among the tokens, and *detail* says what of a request changed; then no commit is to blame.
+    The first *common_messages* messages are the same; *invalidated_tokens* of the *previous_tokens* come after them, and would have to be read again.
+    *reason* is Anthropic's word for the cause, or None if one context is the beginning of the other.
+    *first_changed_message* is the commit that introduced the first differing message; *first_changed_commit* is what changed it: an edit, a note, a compression, or that message itself where the histories part.
+    If the requests are known, the tokens include their tools and instructions, and *detail* says what changed in a request; then no commit is the cause.
     """
 
     common_messages: int

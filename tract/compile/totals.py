@@ -28,9 +28,9 @@ _MOST_STEPS = 256
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
-    """A context's tokens: *total*, and how it is known, as ``tiktoken:o200k_base`` or ``api:1234+56``.
+    """The tokens of a context: *total*, and its source, such as ``tiktoken:o200k_base`` or ``api:1234+56``.
 
-    After ``api:`` come what the provider counted and the estimate for what came after; the estimate is negative where the context has shrunk since.
+    After ``api:`` stand the provider's count and the estimate for later messages; the estimate is negative if the context has shrunk since.
     """
 
     total: int

@@ -1,4 +1,4 @@
-"""What a tract can be told to do differently, and how that is kept."""
+"""The settings of a tract, and how they are stored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _NEVER = "never"
 
 
 class Retention(NamedTuple):
-    """How long something is kept that nobody needs: so many *days*, or the newest of it up to so many bytes (*size*); the other is None."""
+    """How long unneeded objects are kept: for *days*, or the newest of them up to *size* bytes; the other is None."""
 
     days: float | None = None
     size: int | None = None
@@ -74,7 +74,7 @@ class BudgetAction(StrEnum):
 class TokenBudgetConfig:
     """A limit on the tokens of the compiled context.
 
-    *callback* is called with (tokens after the commit, limit) where *action* is CALLBACK; it is not saved.
+    If *action* is CALLBACK, *callback* is called with (tokens after the commit, limit); it is not stored.
     """
 
     max_tokens: int
@@ -118,16 +118,16 @@ def _flat(table: Mapping[str, Any], start: str = "") -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TractConfig:
-    """The settings of a tract; to ``open``, only those that are given change what is saved.
+    """The settings of a tract. Passed to ``open``, only the settings that were given change the stored ones.
 
-    *token_budget* in tokens, or with what to do about it; *author* is who commits, None for the user's login name; *compile_cache_maxsize* is in snapshots.
-    *max_message_size* is the most bytes that the content of a commit may have, as it is stored, and *max_message_depth* how many lists and maps may lie in one another in it.
-    *orphan_retention_days* and *archive_retention_days* say what ``gc`` keeps of this tract where it is not told: days, or texts like ``"12h"``, ``"500M"`` and ``"never"``; None is ``"never"``, for archives only.
-    *keep_pinned* keeps pinned messages of archives that go, and *keep_merge_bases* the archives in which two branches parted.
-    *display_name* is what listings call the tract beside its name.
-    *record_scan* is what becomes of what looks like a key, a token or a password in what is recorded live (``record``, wrapped clients, hooks): ``list`` says where it is, ``replace`` puts a mark in its place, ``refuse`` records nothing of it; None looks for none.
-    *remotes* are other places that the store is kept in; the root tract's count.
-    *summary_window* is how many tokens a model takes that sums up; the three prices are what a cached token read, one written to the cache and one of output cost, in uncached tokens of input.
+    *token_budget* is in tokens, or a TokenBudgetConfig. *author* is the author of commits (None: the user's login name). *compile_cache_maxsize* is in snapshots.
+    *max_message_size* limits the stored bytes of a commit's content, *max_message_depth* how deeply lists and maps may be nested in it.
+    *orphan_retention_days* and *archive_retention_days* say how long ``gc`` keeps unreachable objects, and the originals behind compressions, unless it is told otherwise: days, or texts like ``"12h"``, ``"500M"`` and ``"never"``. None is ``"never"``, and allowed only for archives.
+    *keep_pinned* keeps pinned messages of archives that gc drops; *keep_merge_bases* keeps archives that contain the commit where two branches parted.
+    *display_name* is shown in listings next to the tract's name.
+    *record_scan* says what happens to texts that look like a key, a token or a password in what is recorded live (``record``, wrapped clients, hooks): ``list`` reports them, ``replace`` puts a mark in their place, ``refuse`` does not record the message; None does not look.
+    *remotes* are other places that the store is kept in; only those of the root tract count.
+    *summary_window* is the context window, in tokens, of the model that writes summaries. The three prices are those of a token read from the cache, a token written to it, and an output token, in uncached input tokens.
     """
 
     token_budget: int | TokenBudgetConfig | None = None

@@ -30,8 +30,8 @@ from tract.revision import Revision
 class MessageInfo(Shown):
     """A message of a context, hidden or not.
 
-    *number* is its place, from 1: ``HEAD:4`` names message 4. *commit_hash* is the commit that introduced it, its id everywhere.
-    *token_count* has its framing in it. *is_hidden* says that the model is not shown it: it was skipped, or the other half of its tool pair was.
+    *number* is its place, from 1: ``HEAD:4`` names message 4. *commit_hash* is the commit that introduced it, which is its id everywhere.
+    *token_count* includes its framing. *is_hidden* says that the model does not receive it, because it or the other half of its tool pair was skipped.
     """
 
     number: int

@@ -38,9 +38,9 @@ _ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialAnswer:
-    """The part of a streamed message that had arrived when its process died.
+    """The text of a streamed message that had arrived when its process died.
 
-    It was to go on *branch*, behind the commit *head_hash*; the rest is as the stream was opened with.
+    It was meant for *branch*, after the commit *head_hash*; the other fields are those that the stream was opened with.
     """
 
     id: str

@@ -1,4 +1,4 @@
-"""What differs between two contexts, as people ask for it: messages, their texts, tokens and configs."""
+"""What differs between two contexts, for people: messages, their texts, tokens and configs."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ class MessageVersion:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MessageDiff:
-    """A message that differs: what it was and is, None where there was none, or is none any more.
+    """A message that differs: before and after; None on a side that does not have it.
 
-    One that is ``changed`` may have *moved* as well.
+    A ``changed`` message may have *moved* as well.
     """
 
     kind: Kind
@@ -67,13 +67,13 @@ class MessageDiff:
 
     @property
     def token_delta(self) -> int:
-        """By how many tokens it makes the context longer."""
+        """How many tokens this adds to the context."""
         counts = [0 if side is None else side.token_count for side in (self.before, self.after)]
         return counts[1] - counts[0]
 
     @property
     def changed_keys(self) -> tuple[str, ...]:
-        """The keys of the provider's message whose values differ; none of a message that is on one side only."""
+        """The keys of the provider's message whose values differ; empty if only one side has the message."""
         if self.before is None or self.after is None:
             return ()
         old, new = self.before.message.raw, self.after.message.raw
@@ -86,7 +86,7 @@ class MessageDiff:
         return line_hunks(_text(self.before), _text(self.after), context)
 
     def words(self) -> tuple[Piece, ...]:
-        """Its whole text, told apart word by word."""
+        """Its whole text, compared word by word."""
         return word_pieces(_text(self.before), _text(self.after))
 
     def __repr__(self) -> str:
@@ -106,7 +106,7 @@ def _text(version: MessageVersion | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class DiffStat:
-    """A diff in figures; the tokens are those of the messages that differ."""
+    """A diff in numbers; the tokens are those of the messages that differ."""
 
     added: int
     removed: int
@@ -117,15 +117,15 @@ class DiffStat:
 
     @property
     def token_delta(self) -> int:
-        """By how many tokens the context has become longer."""
+        """How many tokens the context has grown by."""
         return self.tokens_after - self.tokens_before
 
 
 @dataclass(frozen=True, slots=True)
 class ConfigChange:
-    """A field of a generation config that differs between a message before and the same, or its counterpart, after.
+    """A field of a generation config that differs between a message and the same message, or its counterpart, on the other side.
 
-    None is the value of a field that is not there.
+    None stands for a field that is not there.
     """
 
     field: str
@@ -137,10 +137,10 @@ class ConfigChange:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class DiffResult(Shown):
-    """What differs between the contexts at two commits, None being the empty one; false where nothing does.
+    """What differs between the contexts at two commits (None: the empty context); it is false if nothing differs.
 
-    *compiled* says that what a model is sent was compared, not what the commits hold.
-    ``generation_config_changes`` pairs messages that are on both sides, and those that were added with those of the same role that gave way to them, in order.
+    *compiled* says that the messages that a model receives were compared, not what the commits contain.
+    ``generation_config_changes`` compares messages that are on both sides, and added messages with removed ones of the same role, in order.
     """
 
     before_hash: str | None

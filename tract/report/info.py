@@ -1,4 +1,4 @@
-"""What there is to say of a commit: the commit, with what its notes say of it."""
+"""A commit, together with what its notes say about it."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CommitInfo(Shown):
-    """A commit with what its notes say of it; ids are hexadecimal.
+    """A commit with what its notes say about it; ids are hexadecimal.
 
-    *response_to* is the message that an edit is about, or that a message replies to.
-    *landed_on* is the commit a new one was made on where that is not the one its handle last saw, known only to who committed it.
+    *response_to* is the message that an edit changes, or that a message replies to.
+    *landed_on* is the commit that a new commit was made on, if that is not the one its handle saw last; only the caller that committed it knows.
     """
 
     commit_hash: str
@@ -68,12 +68,12 @@ class CommitInfo(Shown):
 
     @property
     def role(self) -> str:
-        """The role of its message; the operation where it has none."""
+        """The role of its message; without a message, the operation."""
         return self._told()[0]
 
     @property
     def excerpt(self) -> str:
-        """The beginning of what it says, in one line."""
+        """The beginning of its text, in one line."""
         return self._told()[1]
 
     @property

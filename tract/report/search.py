@@ -32,9 +32,9 @@ _TOGETHER = 256
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SearchHit:
-    """A message in which something was found, as the commit *commit_hash* wrote it, in the first tract that has that commit.
+    """A message that matched, as the commit *commit_hash* wrote it, in the first tract that has that commit.
 
-    *matches* are the places in *text* that match, each from a first character to one behind the last; none where only a role or a tool was asked for.
+    *matches* are the matching places in *text*, each as (first character, one behind the last); empty if you searched only for a role or a tool.
     """
 
     tract_id: str

@@ -1,4 +1,4 @@
-"""Spending: the tokens that providers counted, by model, branch and day, of a tract or of several."""
+"""The tokens that providers counted, by model, branch and day, of one tract or of several."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from tract.tokens.usage import GROUPINGS, TokenUsage, usage_of
 class UsageRow:
     """The tokens of some calls.
 
-    *tract*, *model*, *branch* and *day* (in UTC) are what the calls have in common, None where they are not told apart or it is not known.
-    ``input_tokens`` includes those read from a cache and written to it.
+    *tract*, *model*, *branch* and *day* (in UTC) are what these calls have in common; None if the rows are not grouped by it, or if it is not known.
+    ``input_tokens`` includes tokens read from a cache and written to it.
     """
 
     tract: str | None = None
@@ -45,7 +45,7 @@ class UsageRow:
         return self.input_tokens + self.output_tokens
 
     def cost(self, config: TractConfig) -> float:
-        """What they cost at the prices of the settings, in uncached input tokens."""
+        """The cost at the prices in the settings, in uncached input tokens."""
         plain = self.input_tokens - self.cache_read_tokens - self.cache_creation_tokens
         cached = (
             self.cache_read_tokens * config.cache_read_price + self.cache_creation_tokens * config.cache_write_price

@@ -1,4 +1,4 @@
-"""The status: where a tract is, in figures."""
+"""The state of a tract, in numbers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _LAST = 32
 
 
 class OpenCall(NamedTuple):
-    """A tool call that waits for its result: the commit of its message, its id, None where it has none, the tool's name, and the arguments as the model wrote them, which for most tools is JSON."""
+    """A tool call that waits for its result: the commit of its message, its id (None if it has none), the name of the tool, and the arguments as the model wrote them, which is JSON for most tools."""
 
     commit_hash: str
     call_id: str | None
@@ -50,14 +50,14 @@ class OpenCall(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class StatusInfo(Shown):
-    """Where a tract is.
+    """The state of a tract.
 
-    *open_calls* are the tool calls of the last answer that nobody answered yet.
-    *partial_answers* are streamed messages whose processes died before they were committed.
-    *upstream* is how the branch stands to the remote's of its name, as it was when it was last looked at; None where no remote is known to have it.
-    *orchestrator_state* is ``idle``, ``running``, ``paused`` or ``stopped``; *policies_state* ``none``, ``on``, ``paused``, or ``untrusted`` where they came from another store and are off.
-    *prefix* is what the request that was asked about would cost the cache of the last recorded one; None where nobody asked, or none was recorded.
-    *commit_count* is the number of commits behind HEAD, records left out, *message_count* of messages in the context, skipped ones not counted; *token_count* is the compiled context's, known as *token_source* says.
+    *open_calls* are the tool calls of the last answer that have no result yet.
+    *partial_answers* are streamed messages whose process died before it committed them.
+    *upstream* compares the branch with the remote's branch of the same name, as it was at the last fetch or push; None if no remote is known to have it.
+    *orchestrator_state* is ``idle``, ``running``, ``paused`` or ``stopped``. *policies_state* is ``none``, ``on``, ``paused``, or ``untrusted`` if they came from another store and are off.
+    *prefix* is what the request in question would cost the cache of the last recorded one; None if you asked about none, or none was recorded.
+    *commit_count* is the number of commits reachable from HEAD, without records; *message_count* that of messages in the context, without skipped ones. *token_count* is that of the compiled context, and *token_source* says how it is known.
     """
 
     tract_id: str

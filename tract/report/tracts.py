@@ -20,11 +20,11 @@ from tract.repo import Repository
 class TractInfo:
     """A tract of a store; *tract_id* is its name.
 
-    *current_branch* is the branch HEAD is on, None where it is detached; *head_hash* the commit there, None before the first.
-    *commit_count*, *message_count* and *token_count* are those of HEAD; None where they were not asked for.
-    *created_at* and *last_changed* say when the tract was made, and when one of its refs moved last; None where that is not kept.
-    A tract that was not spawned was made when it was restored or cloned.
-    *is_active*: the session that lists it has it open. *is_orphan*: the tract it was spawned from, whose name *parent_tract_id* was, is deleted.
+    *current_branch* is the branch of HEAD (None if it is detached); *head_hash* is the commit there (None before the first).
+    *commit_count*, *message_count* and *token_count* are those at HEAD; None if you did not ask for them.
+    *created_at* and *last_changed* say when the tract was made, and when one of its refs last moved; None if that is not known.
+    For a restored or cloned tract that was not spawned, *created_at* is the moment of that.
+    *is_active*: the listing session has it open. *is_orphan*: the tract that it was spawned from, *parent_tract_id*, was deleted.
     """
 
     tract_id: str

@@ -32,7 +32,7 @@ Check = Callable[[Any], object]
 
 
 class StreamOptions(TypedDict, total=False):
-    """The options of ``Tract.stream``: those of ``Tract.commit`` that are known before the message is there."""
+    """The options of ``Tract.stream``: those options of ``Tract.commit`` that can be known before the message exists."""
 
     message: str | None
     response_to: Revision | None
@@ -81,12 +81,12 @@ def open_stream(
 
 
 class MessageStream:
-    """A message being received; at the end of its ``with`` block it is committed, once.
+    """A message that is being received; at the end of its ``with`` block it is committed, once.
 
-    Left by an exception, Ctrl-C included, what has arrived is committed and marked as partial, and the exception goes on.
-    What is written is on the disk at once, and survives the death of the process: ``Tract.partial_answers()`` has it then.
-    Nothing written, nothing committed; text is all that is written, and ``content`` takes an answer that is more than that.
-    Nothing is locked meanwhile; where the commit is refused at the end, as when the branch has moved, ``text`` still has it all.
+    If an exception leaves the block, Ctrl-C included, the text so far is committed and marked as partial, and the exception is raised on.
+    The text is written to disk as it arrives, and survives the death of the process: ``Tract.partial_answers()`` then has it.
+    If nothing was written, nothing is committed. ``write`` takes only text; set ``content`` if the answer is more than that.
+    Nothing is locked meanwhile. If the commit is refused at the end, because the branch has moved for example, ``text`` still has all of it.
     """
 
     def __init__(

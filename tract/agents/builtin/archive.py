@@ -1,4 +1,4 @@
-"""ArchivePolicy: branches on which nobody works are put aside."""
+"""ArchivePolicy: branches without recent commits are archived."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ class _Archiving(Protocol):
 
 @dataclass
 class ArchivePolicy:
-    """Puts branches aside that have had no commit for *stale_days*, and have *min_commits* or more behind them.
+    """Archives branches that have at least *min_commits* commits and had none for *stale_days*.
 
-    Never the one HEAD is on, nor the default branch, nor one about which something waits for approval; one that was made or moved since is not stale.
+    It never archives the branch of HEAD, the default branch, or a branch with a pending proposal; a branch that was made or moved recently is not stale.
     """
 
     stale_days: float = 7

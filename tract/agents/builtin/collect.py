@@ -1,4 +1,4 @@
-"""GCPolicy: the store is collected after a compression, or from time to time; in a thread, never inside a commit."""
+"""GCPolicy: runs gc after a compression, or from time to time; in a thread, never inside a commit."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class _Collecting(Protocol):
 
 @dataclass
 class GCPolicy:
-    """Collects the store after each compression, or when the last time is *after* ago (a timedelta, or seconds).
+    """Runs gc after each compression, or if the last gc was *after* ago (a timedelta, or seconds).
 
-    The retentions are those of ``gc``: how long unreachable objects, and what summaries stand for, are kept.
-    It waits until the store has grown by *min_garbage* bytes (a number, or a text such as ``"50M"``) since this process last collected it.
+    The retentions are those of ``gc``: how long unreachable objects, and the originals behind summaries, are kept.
+    It waits until the store has grown by *min_garbage* bytes (a number, or a text such as ``"50M"``) since this process last ran gc.
     """
 
     after: Any = "compress"

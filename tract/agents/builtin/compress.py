@@ -3,7 +3,7 @@
     0 ─────────────── target ─────────── threshold ── budget
                         ◀───────────────────┘
 
-The summary is a text that is given, or what the configured model writes; where there is neither, a rule says what goes, and a note says what went.
+The summary is a given text, or one by the configured model. Without either, rules choose what is hidden or summed up, and a note says what.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ class _Compressing(Protocol):
 
 @dataclass
 class CompressPolicy:
-    """Compresses when the context has *threshold* of the token budget, down to *target* of it.
+    """Compresses when the context reaches *threshold* (a share of the token budget), down to the share *target*.
 
-    *keep_recent* of the newest messages stay as they are, as do pins, the user's last request, open calls and what sessions decided.
-    *summary* is the text of the summary; without it the configured model is asked for one of *target_tokens*, and where there is none tool outputs go first, then the oldest exchanges, and a note says what went.
-    Where the context cannot be brought under the threshold, it says so once and changes nothing.
+    The newest *keep_recent* messages stay as they are; so do pinned messages, the user's last request, open tool calls and session contents.
+    *summary* is the text of the summary. Without it, the configured model writes one of about *target_tokens*; without a model, tool outputs are hidden first, then the oldest exchanges are summed up by rule, and a note says what was removed.
+    If the context cannot be brought below the threshold, the policy reports that once and changes nothing.
     """
 
     threshold: float = 0.8

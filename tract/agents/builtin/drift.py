@@ -1,4 +1,4 @@
-"""BranchPolicy: where the conversation drifts to another subject, that goes to a branch of its own.
+"""BranchPolicy: if the conversation drifts to another subject, the new part moves to a branch of its own.
 
 main      a ─ b ─ c ─ d ─ e ─ f         d, e and f are about something else
 main      a ─ b ─ c                     as it was before
@@ -123,11 +123,11 @@ class _Talk:
 
 @dataclass
 class BranchPolicy:
-    """Puts a tangent on a branch of its own: ``tangent/…``, from where the conversation turned to another subject.
+    """Moves a tangent to a branch of its own, ``tangent/…``, from the message where the conversation turned to another subject.
 
-    The words of the last *window* messages are held against those before; after more than *switches* windows on end that are about something else it acts.
-    Kinds of messages in *ignore* do not count; *measure* takes the place of the words (it is not kept in the store).
-    There is one tangent at a time; when it was merged, HEAD goes back to the branch it came from.
+    It compares the words of the last *window* messages with those before. It acts after more than *switches* windows in a row that are about something else.
+    Messages of the kinds in *ignore* do not count. *measure* is a function that replaces the comparison of words (it is not kept in the store).
+    There is only one tangent at a time; once it is merged, HEAD returns to the branch it came from.
     """
 
     window: int = 5

@@ -1,4 +1,4 @@
-"""PinPolicy: what must survive every compression is pinned as it comes."""
+"""PinPolicy: pins messages that must survive every compression, when they are committed."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class _Pinning(Protocol):
 
 @dataclass(frozen=True)
 class PinPolicy:
-    """Pins messages of the kinds *types*, and those that have all of one of *patterns*.
+    """Pins messages of the kinds *types*, and messages that match all parts of one of *patterns*.
 
-    A pattern is a map of some of ``role``, ``tool`` (the name of one that it calls), ``text`` (a regular expression) and ``metadata`` (keys and values that the commit's has).
-    A message about which somebody has decided already is left as it is.
+    A pattern is a map with some of ``role``, ``tool`` (the name of a tool that the message calls), ``text`` (a regular expression) and ``metadata`` (keys and values that the commit's metadata has).
+    A message whose priority somebody has set already is left as it is.
     """
 
     types: Sequence[str] = ("instruction", "session")
