@@ -451,3 +451,24 @@ def test_agents_have_their_calls_and_purposes(tmp_path):
     children = reading.conversations[0].children
     assert [(child.call_id, child.purpose) for child in children] == [("y", "Doing y"), ("x", "Doing x")]
     assert [lines(child.conversation) for child in children] == [{"main": "s1"}, {"main": "g1"}]
+
+
+def test_what_the_model_was_told_in_attachments_and_what_it_was_given_shorter_is_told_once_for_each_kind(tmp_path):
+    file = {"type": "file", "filename": "/f", "content": {"type": "text", "file": {"content": "leaves"}}}
+    reading = read(
+        tmp_path,
+        user("u1", None),
+        record("attachment", "t1", "u1", attachment=file),
+        record("attachment", "t2", "t1", attachment=file),
+        record("attachment", "t3", "t2", attachment={"type": "hook_additional_context", "content": ["more"]}),
+        answer("a1", "t3", "m", "x"),
+        result("r1", "a1", "x"),
+        {"type": "content-replacement", "sessionId": "s", "replacements": [{"toolUseId": "x", "replacement": "short"}]},
+    )
+
+    assert [(note.line, note.detail) for note in reading.notes] == [
+        (2, "what the program told the model in an attachment of type 'file' is left out"),
+        (4, "what the program told the model in an attachment of type 'hook_additional_context' is left out"),
+        (7, "results in whose place the program sends something shorter are kept as they were"),
+    ]
+    assert lines(reading.conversations[0]) == {"main": "u1 a1 r1"}

@@ -26,7 +26,7 @@ _LOOKED_AT = 50
 """How many items of a list say whether they are messages."""
 
 
-_SAYING_MORE = frozenset({"tool_calls", "parts", "from", "kind", "type"})
+_SAYING_MORE = frozenset({"tool_calls", "toolInvocations", "parts", "from", "kind", "type"})
 """What some format's message of text has besides, and tells it by."""
 
 

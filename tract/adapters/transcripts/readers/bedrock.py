@@ -2,7 +2,9 @@
 
     {"role": "user" | "assistant", "content": [block, …]}
     {"text"}   {"toolUse": {"toolUseId", "name", "input"}}   {"toolResult": {"toolUseId", "content": [{"text"} | {"json"}], "status"}}
-    {"image": {"format", "source": {"bytes"}}}   {"reasoningContent": {"reasoningText": {"text", "signature"}}}   {"cachePoint"}
+    {"image": {"format", "source": {"bytes"}}}   {"reasoningContent": {"reasoningText": {"text", "signature"}} | {"redactedContent"}}   {"cachePoint"}
+    {"citationsContent": {"content": [{"text"}], "citations"}}   {"guardContent": {"text": {"text"}}}
+    {"document": {"name", "source": {"text"}}}   {"searchResult": {"title", "source", "content": [{"text"}]}}
     {"output": {"message": …}, "usage": {"inputTokens", "outputTokens"}, "stopReason"}     an answer, beside the messages
 
 They become Anthropic's messages, whose shape they have; the message as it was stands in the turn's metadata, under ``bedrock``, where it has more.
@@ -20,8 +22,10 @@ from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
-_BLOCKS = frozenset({"text", "toolUse", "toolResult", "image", "document", "video", "reasoningContent", "cachePoint", "guardContent"})  # fmt: skip
-_OWN = _BLOCKS - {"text"}
+_BLOCKS = frozenset({"text", "toolUse", "toolResult", "image", "document", "video", "audio", "reasoningContent", "cachePoint", "guardContent", "citationsContent", "searchResult"})  # fmt: skip
+_READ = frozenset({"text", "toolUse", "toolResult", "image", "reasoningContent", "cachePoint"})
+_WORDS = frozenset({"citationsContent", "guardContent"})
+"""Blocks of words, which stand for themselves."""
 
 
 def is_bedrock_message(value: JSON) -> bool:
@@ -29,9 +33,9 @@ def is_bedrock_message(value: JSON) -> bool:
     content = (
         value.get("content") if isinstance(value, dict) and among(value.get("role"), ("user", "assistant")) else None
     )
-    return isinstance(content, list) and bool(content) and all(
-        isinstance(block, dict) and "type" not in block and not _BLOCKS.isdisjoint(block) for block in content
-    )  # fmt: skip
+    if not isinstance(content, list) or not all(isinstance(block, dict) and "type" not in block for block in content):
+        return False
+    return any(not _BLOCKS.isdisjoint(block) for block in content)
 
 
 def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversation]:
@@ -49,13 +53,12 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
         if not is_bedrock_message(value):
             report(found.line(index), f"{found.place}[{index}]: no message of Bedrock's")
             continue
-        turns.append(_turn(value, found.line(index)))
+        turns.append(bedrock_turn(value, found.line(index), f"{found.place}[{index}]", report))
     output = beside.get("output")
     if isinstance(output, dict) and is_bedrock_message(output.get("message")):
         del beside["output"]
-        usage = beside.get("usage")
-        turn = _turn(output["message"], found.line(0))
-        turns.append(turn._replace(usage=_usage(usage) if isinstance(usage, dict) else None))
+        turn = bedrock_turn(output["message"], found.line(0), "output", report)
+        turns.append(turn._replace(usage=bedrock_usage(beside.get("usage"))))
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
@@ -64,11 +67,16 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
     yield linear(name, turns, keep_beside(beside, found.place, found.line(0), report))
 
 
-def _turn(value: dict[str, JSON], line: int | None) -> Turn:
+def bedrock_turn(value: dict[str, JSON], line: int | None, where: str, report: Report) -> Turn:
+    """The message as a turn; what of it has no counterpart is told."""
     blocks = [made for block in value["content"] for made in _blocks(block)]
+    for block in value["content"]:
+        for key in block:
+            if key not in _READ and not _texts(key, block[key]):
+                report.note_once(line, f"{where}: a block with {key[:40]!a} is only in the metadata", f"bedrock {key}")
     is_text = len(blocks) == 1 and blocks[0].keys() == {"type", "text"}
     message = {"role": value["role"], "content": blocks[0]["text"] if is_text else blocks}
-    kept = {"bedrock": value} if any(not _OWN.isdisjoint(block) for block in value["content"]) else {}
+    kept = {"bedrock": value} if any(block.keys() != {"text"} for block in value["content"]) else {}
     return Turn(message, "anthropic", metadata=kept, line=line)
 
 
@@ -89,11 +97,35 @@ def _blocks(block: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
     if isinstance(image, dict) and isinstance(image.get("source"), dict) and isinstance(image["source"].get("bytes"), str):  # fmt: skip
         source = {"type": "base64", "media_type": f"image/{image.get('format')}", "data": image["source"]["bytes"]}
         yield {"type": "image", "source": source}
-    for key in ("document", "video", "guardContent"):
-        if key in block:
-            yield {"type": "text", "text": f"[{key}]"}
+    if isinstance(thought, dict) and isinstance(thought.get("redactedContent"), str):
+        yield {"type": "redacted_thinking", "data": thought["redactedContent"]}
+    for key in [key for key in block if key not in _READ]:
+        texts = _texts(key, block[key])
+        named = [] if texts and key in _WORDS else [f"[{key}]"]
+        yield {"type": "text", "text": "\n".join([*named, *texts])}
 
 
-def _usage(usage: dict[str, JSON]) -> dict[str, JSON]:
+def _texts(key: str, value: JSON) -> list[str]:
+    """What a block other than the common ones says, as far as it is text."""
+    inner = value if isinstance(value, dict) else {}
+    said = objects_in(inner.get("content"))
+    if key == "guardContent":
+        said = [inner["text"]] if isinstance(inner.get("text"), dict) else []
+    elif key == "document":
+        source = inner["source"] if isinstance(inner.get("source"), dict) else {}
+        said = (
+            [{"text": inner.get("name")}, source, *objects_in(source.get("content"))]
+            if source.keys() & {"text", "content"}
+            else []
+        )
+    elif key == "searchResult":
+        said = [{"text": inner.get("title")}, {"text": inner.get("source")}, *said]
+    return [one["text"] for one in said if isinstance(one.get("text"), str)]
+
+
+def bedrock_usage(usage: JSON) -> dict[str, JSON] | None:
+    """The usage of an answer, under Anthropic's names."""
+    if not isinstance(usage, dict):
+        return None
     read, written = usage.get("cacheReadInputTokens") or 0, usage.get("cacheWriteInputTokens") or 0
     return {"input_tokens": usage.get("inputTokens") or 0, "output_tokens": usage.get("outputTokens") or 0, "cache_read_input_tokens": read, "cache_creation_input_tokens": written}  # fmt: skip

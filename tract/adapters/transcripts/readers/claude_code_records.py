@@ -66,9 +66,20 @@ class _Entries:
             if said is not None:
                 self._insert(line, record, said)
                 continue
+            self._note_told(line, record)
             self._take(line, record)
         self._queue.end()
         return self._entries
+
+    def _note_told(self, line: int | None, record: dict[str, JSON]) -> None:
+        """Say what the model was told otherwise than in messages, and is no message here either."""
+        if record.get("type") == "content-replacement":
+            self._report.note_once(line, "results in whose place the program sends something shorter are kept as they were")  # fmt: skip
+        elif record.get("type") == "attachment":
+            attachment = record.get("attachment")
+            kind = attachment.get("type") if isinstance(attachment, dict) else None
+            if kind != "queued_command":
+                self._report.note_once(line, f"what the program told the model in an attachment of type {str(kind)[:40]!a} is left out")  # fmt: skip
 
     def _take(self, line: int | None, record: dict[str, JSON]) -> None:
         uuid = record.get("uuid")

@@ -27,6 +27,8 @@ from tract.objects.message_format import JSON
 
 _ROLES = frozenset({"user", "model", "function", "system", "tool"})
 _ANSWERS = frozenset({"output", "result"})
+_UNREAD = ("executableCode", "executable_code", "codeExecutionResult", "code_execution_result")
+_FILES = ("inlineData", "inline_data", "fileData", "file_data")
 
 
 def is_gemini_content(value: JSON) -> bool:
@@ -145,10 +147,10 @@ def _parts(instruction: JSON) -> list[JSON]:
 
 
 def unread_parts(content: Mapping[str, JSON]) -> Iterator[str]:
-    """The kinds of parts that have no counterpart in a message."""
+    """The kinds of parts that have no counterpart in a message; files have none in an answer."""
     for part in content["parts"]:
         for key in part:
-            if key in ("executableCode", "executable_code", "codeExecutionResult", "code_execution_result"):
+            if key in _UNREAD or (key in _FILES and content.get("role") == "model"):
                 yield key
 
 

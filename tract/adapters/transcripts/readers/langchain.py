@@ -62,6 +62,8 @@ def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversa
         if (problem := message_flaw(turn.message, "openai")) is not None:
             report(line, f"{found.place}[{index}]: {problem}")
             continue
+        for call in objects_in(fields[1].get("invalid_tool_calls")):
+            report.note(line, f"{found.place}[{index}]: a call that could not be parsed is only in the metadata: {str(call.get('name'))[:40]!a}")  # fmt: skip
         turns.append(turn)
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
@@ -105,7 +107,17 @@ def _content(content: JSON) -> tuple[JSON, str | None]:
     parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]
     thoughts = [part for part in parts if isinstance(part, dict) and part.get("type") in ("thinking", "reasoning")]
     said = [part for part in parts if part not in thoughts and not (isinstance(part, dict) and part.get("type") in ("tool_use", "tool_call", "input_json_delta"))]  # fmt: skip
-    texts = [part.get("thinking") or part.get("reasoning") for part in thoughts]
+    thought = "\n".join(text for part in thoughts for text in _thoughts(part)) or None
     if len(said) == 1 and isinstance(said[0], dict) and said[0].get("type") == "text" and isinstance(said[0].get("text"), str):  # fmt: skip
-        return said[0]["text"], "\n".join(filter(None, texts)) or None
-    return said, "\n".join(text for text in texts if isinstance(text, str)) or None
+        return said[0]["text"], thought
+    return said, thought
+
+
+def _thoughts(part: dict[str, JSON]) -> Iterator[str]:
+    """The texts of a part that thinks: its own, or else those of its summary."""
+    own = part.get("thinking") or part.get("reasoning")
+    summary = [own] if isinstance(own, str) else part.get("summary")
+    for one in summary if isinstance(summary, list) else [summary]:
+        text = one.get("text") if isinstance(one, dict) else one
+        if isinstance(text, str) and text:
+            yield text

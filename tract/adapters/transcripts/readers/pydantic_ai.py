@@ -1,7 +1,7 @@
 """Messages of Pydantic AI: requests and responses with parts.
 
     {"kind": "request", "parts": [{"part_kind": "system-prompt" | "user-prompt" | "tool-return" | "retry-prompt", "content"}], "instructions"}
-    {"kind": "response", "parts": [{"part_kind": "text" | "thinking" | "tool-call", …}], "usage", "model_name", "timestamp"}
+    {"kind": "response", "parts": [{"part_kind": "text" | "thinking" | "tool-call" | "builtin-tool-call" | "builtin-tool-return", …}], "usage", "model_name", "timestamp"}
 
 Source: pydantic-ai, ``messages.py`` (``ModelMessagesTypeAdapter``).
 """
@@ -18,6 +18,7 @@ from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
 _WORDS = ("system-prompt", "user-prompt")
+_ANSWERS = ("text", "thinking", "tool-call", "builtin-tool-call", "builtin-tool-return")
 
 
 def is_pydantic_message(value: JSON) -> bool:
@@ -38,7 +39,10 @@ def read_pydantic(name: str, found: Found, report: Report) -> Iterator[Conversat
             report(line, f"{found.place}[{index}]: no message of Pydantic AI's")
             continue
         if value["kind"] == "response":
-            turns.append(_response(value, line))
+            turns += _response(value, line)
+            for part in value["parts"]:
+                if not among(part["part_kind"], _ANSWERS):
+                    report.note_once(line, f"{found.place}[{index}]: a part of kind {str(part['part_kind'])[:40]!a} is only in the metadata")  # fmt: skip
             continue
         given = value.get("instructions")
         if isinstance(given, str) and given and given != instructions:
@@ -77,7 +81,8 @@ def _said(one: JSON) -> dict[str, JSON]:
     return {"type": "text", "text": _text(one)}
 
 
-def _response(value: dict[str, JSON], line: int | None) -> Turn:
+def _response(value: dict[str, JSON], line: int | None) -> list[Turn]:
+    """The answer, and what tools of the provider's own answered in it."""
     parts = value["parts"]
     texts = [part["content"] for part in parts if part["part_kind"] == "text" and isinstance(part.get("content"), str)]
     thoughts = [part["content"] for part in parts if part["part_kind"] == "thinking" and isinstance(part.get("content"), str)]  # fmt: skip
@@ -86,15 +91,18 @@ def _response(value: dict[str, JSON], line: int | None) -> Turn:
     told = {key: one for key, one in usage.items() if key != "details"} if isinstance(usage, dict) else {}
     if "request_tokens" in told:
         told = {"input_tokens": told.get("request_tokens") or 0, "output_tokens": told.get("response_tokens") or 0}
-    return Turn(
+    time = read_time(value.get("timestamp"))
+    results = [result(part.get("tool_call_id"), part.get("content"), part.get("tool_name")) for part in parts if part["part_kind"] == "builtin-tool-return"]  # fmt: skip
+    said = Turn(
         answer("".join(texts), calls, "\n".join(thoughts)),
         "openai",
-        time=read_time(value.get("timestamp")),
+        time=time,
         usage=told if any(isinstance(one, int) and one for one in told.values()) else None,
         config=model_config(value.get("model_name")),
         metadata={"pydantic_ai": value},
         line=line,
     )
+    return [said, *(Turn(one, "openai", time=time, line=line) for one in results)]
 
 
 def _text(value: JSON) -> str:

@@ -6,6 +6,10 @@
     {"custom_id", "params": {…}}   {"custom_id", "result": {"message": {…}}}     the same of Anthropic's
     {"choices": [{"message"}], …}                                       a response by itself
     {"id", "messages", "response", "call_type", …}                      LiteLLM's standard logging object
+    {"key", "request": {"contents"}}   {"key", "response": {"candidates"}}       a batch's input and output (Gemini's)
+    {"modelId", "input": {"inputBodyJson": {…}}, "output": {"outputBodyJson": {…}}}     Bedrock's log of invocations
+
+The request's ``input`` or ``prompt`` may be a text.
 
 The request's messages are the conversation, and the answer its last turn, with the usage and the model that stand there.
 Of several choices the first is the answer; the others are branches that end with them.
@@ -19,11 +23,15 @@ from collections.abc import Iterator
 from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn
 from tract.adapters.transcripts.formats import is_message
 from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
+from tract.adapters.transcripts.readers.bedrock import bedrock_turn, bedrock_usage, is_bedrock_message, read_bedrock
+from tract.adapters.transcripts.readers.building import model_config, objects_in
+from tract.adapters.transcripts.readers.gemini import is_gemini_content, read_contents
 from tract.adapters.transcripts.readers.messages import SETTINGS, keep_beside, read_messages
 from tract.objects.message_format import JSON
 
 _LISTS = ("messages", "input", "contents")
-_REQUESTS = ("request", "body", "params", "kwargs")
+_TEXTS = ("input", "prompt")
+_REQUESTS = ("request", "body", "params", "kwargs", "input")
 
 
 def is_logged_request(value: JSON) -> bool:
@@ -32,20 +40,28 @@ def is_logged_request(value: JSON) -> bool:
         return False
     if _request(value) is not None:
         return True
-    return not any(isinstance(value.get(key), list) for key in _LISTS) and bool(answer_turns(_response(value)))
+    if any(isinstance(value.get(key), list) for key in _LISTS):
+        return False
+    return bool(_answer_turns(_response(value), None, "", Report()))
 
 
 def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
     for key in _REQUESTS:
         inner = value.get(key)
-        inner = inner.get("body") if isinstance(inner, dict) and isinstance(inner.get("body"), dict) else inner
-        if isinstance(inner, dict) and any(_has_messages(inner.get(name)) for name in _LISTS):
+        for name in ("body", "inputBodyJson"):
+            inner = inner[name] if isinstance(inner, dict) and isinstance(inner.get(name), dict) else inner
+        if isinstance(inner, dict) and _messages_key(inner) is not None:
             return inner
     return None
 
 
-def _has_messages(value: JSON) -> bool:
-    return isinstance(value, list) and any(map(is_message, value))
+def _messages_key(request: dict[str, JSON]) -> str | None:
+    """Where the messages of a request are; a text counts where a model is asked."""
+    for name in _LISTS:
+        given = request.get(name)
+        if isinstance(given, list) and any(is_message(one) or is_gemini_content(one) for one in given):
+            return name
+    return next((name for name in _TEXTS if isinstance(request.get(name), str) and "model" in request), None)
 
 
 def _response(value: dict[str, JSON]) -> JSON:
@@ -54,6 +70,8 @@ def _response(value: dict[str, JSON]) -> JSON:
         return result.get("message") or result.get("response") or result
     if value.get("response") is not None:
         return value["response"]
+    if isinstance(value.get("output"), dict):
+        return value["output"].get("outputBodyJson", value["output"])
     if value.get("completion") is not None:
         return value["completion"]
     return value if isinstance(value.get("choices"), list) else None
@@ -66,17 +84,15 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
     turns: list[Turn] = []
     metadata: dict[str, JSON] = {}
     if request is not None:
-        key = next(name for name in _LISTS if isinstance(request.get(name), list))
-        beside = {name: one for name, one in request.items() if name != key}
-        inner = Found(f"{found.place}.{key}".lstrip("."), request[key], beside, lines=[line])
-        for conversation in read_messages(name, inner, report):
+        for conversation in _asked(name, request, found, report):
             turns = list(conversation.branches[0].turns)
             metadata = conversation.metadata
     answer = _response(value)
-    made = answer_turns(answer, line)
+    made = _answer_turns(answer, line, found.place or name, report)
     if made and request is not None:
         settings = {name: request[name] for name in SETTINGS if request.get(name) is not None}
-        made[-1] = made[-1]._replace(config={**settings, **(made[-1].config or {})} or None)
+        config = {**settings, **(made[-1].config or {})} or model_config(value.get("modelId"))
+        made[-1] = made[-1]._replace(config=config)
     elif answer is not None and not made:
         report(line, f"{found.place or name}: its response is no answer tract can read")
     if isinstance(value.get("error"), dict):
@@ -84,6 +100,8 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
     if not turns and not made:
         return
     known = {"response", "result", "completion", "choices", "messages"}
+    if answer is not None and isinstance(value.get("output"), dict) and "response" not in value:
+        known.add("output")
     asked = [key for key in _REQUESTS if value.get(key)]
     if request is not None:
         known.update(_REQUESTS)
@@ -93,3 +111,37 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
     metadata |= keep_beside(beside, found.place, line, report)
     branches = [Branch("main", (*turns, *made)), *other_branches(answer, turns, found.place or name, line, report)]
     yield Conversation(name, tuple(branches), metadata)
+
+
+def _asked(name: str, request: dict[str, JSON], found: Found, report: Report) -> Iterator[Conversation]:
+    """The conversation that a request is, of whichever API."""
+    key = _messages_key(request)
+    assert key is not None
+    given: JSON = request[key]
+    values: list[JSON] = [{"role": "user", "content": given}] if isinstance(given, str) else given
+    beside = {name: one for name, one in request.items() if name != key}
+    inner = Found(f"{found.place}.{key}".lstrip("."), values, beside, lines=[found.line(0)])
+    if any(map(is_gemini_content, values)):
+        return read_contents(name, inner, report)
+    if any(map(is_bedrock_message, values)):
+        return read_bedrock(name, inner, report)
+    return read_messages(name, inner, report, "responses" if key == "input" else None)
+
+
+def _answer_turns(value: JSON, line: int | None, where: str, report: Report) -> list[Turn]:
+    """The turns of an answer of any API."""
+    inner = value["response"] if isinstance(value, dict) and isinstance(value.get("response"), dict) else value
+    if not isinstance(inner, dict):
+        return answer_turns(value, line)
+    output = inner["output"] if isinstance(inner.get("output"), dict) else {}
+    if is_bedrock_message(output.get("message")):
+        return [bedrock_turn(output["message"], line, where, report)._replace(usage=bedrock_usage(inner.get("usage")))]
+    contents = [one["content"] for one in objects_in(inner.get("candidates")) if is_gemini_content(one.get("content"))]
+    if not contents:
+        return answer_turns(value, line)
+    if len(contents) > 1:
+        report.note(line, f"{where}: {len(contents) - 1} more candidates beside the first are left out")
+    usage, made = inner.get("usageMetadata"), Found(where, contents[:1], lines=[line])
+    turns = [turn for each in read_contents(where, made, report) for turn in each.branches[0].turns]
+    config = model_config(inner.get("modelVersion"))
+    return [turn._replace(usage=usage if isinstance(usage, dict) else None, config=config) for turn in turns]

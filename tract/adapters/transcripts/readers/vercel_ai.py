@@ -4,6 +4,7 @@
         {"type": "text" | "reasoning", "text"}   {"type": "file", "mediaType", "url"}   {"type": "step-start"}
         {"type": "tool-<name>" | "dynamic-tool", "toolCallId", "state", "input", "output" | "errorText"}
         {"type": "tool-invocation", "toolInvocation": {"toolCallId", "toolName", "args", "result"}}   before version 5
+    {"id", "role", "content": text, "toolInvocations": [{…}, …]}    before version 4.2
     {"role", "content": [part, …]}                                  ModelMessage
         {"type": "tool-call", "toolCallId", "toolName", "input" | "args"}
         {"type": "tool-result", "toolCallId", "toolName", "output" | "result"}
@@ -18,7 +19,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.formats import ROLES, among
-from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -31,6 +32,8 @@ def is_vercel_message(value: JSON) -> bool:
     if not isinstance(value, dict) or not among(value.get("role"), ROLES):
         return False
     parts, content = value.get("parts"), value.get("content")
+    if objects_in(value.get("toolInvocations")):
+        return True
     if isinstance(parts, list) and parts:
         return all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts)
     return isinstance(content, list) and any(
@@ -62,7 +65,17 @@ def _turns(value: dict[str, JSON], line: int | None, where: str, report: Report)
     if isinstance(content, str):
         parts = [{"type": "text", "text": content}]
     about = value["metadata"] if isinstance(value.get("metadata"), dict) else {}
-    messages = _answers(parts, where, line, report) if value["role"] in ("assistant", "tool") else [_said(value["role"], parts)]  # fmt: skip
+    if "parts" not in value and (called := objects_in(value.get("toolInvocations"))):  # before version 4.2
+        parts = [{"type": "tool-invocation", "toolInvocation": call} for call in called] + [part for part in parts if part.get("text")]  # fmt: skip
+    if value["role"] in ("assistant", "tool"):
+        messages = _answers(parts, where, line, report)
+    else:
+        messages = [_said(value["role"], parts)]
+        for part in parts:
+            if _part(part)["type"] == "text" and not isinstance(part.get("text"), str):
+                report.note_once(
+                    line, f"{where}: a part of type {str(part.get('type'))[:40]!a} is only in the metadata"
+                )
     return [
         Turn(
             message,
@@ -88,7 +101,7 @@ def _part(part: dict[str, JSON]) -> dict[str, JSON]:
     if isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     url = part.get("url") or part.get("image") or part.get("data")
-    if isinstance(url, str):
+    if isinstance(url, str) and part.get("type") in ("file", "image"):
         kind = part.get("mediaType") or part.get("mimeType") or "image/png"
         return {"type": "image_url", "image_url": {"url": url if ":" in url[:10] else f"data:{kind};base64,{url}"}}
     return {"type": "text", "text": f"[{part.get('type')}]"}
@@ -120,9 +133,10 @@ def _answers(parts: list[dict[str, JSON]], where: str, line: int | None, report:
         elif kind == "tool-result":
             results.append(result(part.get("toolCallId"), _output(part), part.get("toolName")))
         elif (called := _called(kind, part)) is not None:
-            calls.append(tool_call(called.get("toolCallId"), called.get("toolName"), called.get("input", called.get("args"))))  # fmt: skip
-            if (given := _output(called)) is not None:
-                results.append(result(called.get("toolCallId"), given, called.get("toolName")))
+            given = (called[key] for key in ("input", "args", "rawInput") if called.get(key) is not None)
+            calls.append(tool_call(called.get("toolCallId"), called.get("toolName"), next(given, None)))
+            if (came := _output(called)) is not None:
+                results.append(result(called.get("toolCallId"), came, called.get("toolName")))
         elif kind != "step-start":
             report.note_once(line, f"{where}: a part of type {kind[:40]!a} is only in the metadata")
     close()
@@ -140,6 +154,10 @@ def _called(kind: str, part: dict[str, JSON]) -> dict[str, JSON] | None:
 
 def _output(part: dict[str, JSON]) -> JSON:
     output = part.get("output", part.get("result", part.get("errorText")))
+    if output is None and part.get("state") == "output-denied":
+        approval = part.get("approval")
+        reason = approval.get("reason") if isinstance(approval, dict) else None
+        output = f"denied: {reason}" if isinstance(reason, str) and reason else "denied"
     if isinstance(output, dict) and output.keys() >= {"type", "value"}:
         output = output["value"]
     return output if output is None or isinstance(output, str) else compact_json(output)

@@ -1,0 +1,202 @@
+"""Shapes that programs write of late, or wrote long ago: each sample says something that was once left out without a word."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tract.adapters.transcripts import Reading, read_transcript
+
+JSON = Any
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    def read_value(value: JSON) -> Reading:
+        path = tmp_path / "file.json"
+        path.write_text(json.dumps(value))
+        return read_transcript(path)
+
+    return read_value
+
+
+def messages(reading: Reading) -> list[JSON]:
+    """The messages of the first line; calls are (name, arguments)."""
+    assert () == reading.problems
+    found = []
+    for turn in reading.conversations[0].branches[0].turns:
+        calls = [(call["function"]["name"], json.loads(call["function"]["arguments"])) for call in turn.message.get("tool_calls", ())]  # fmt: skip
+        found.append({**turn.message, "tool_calls": calls} if calls else turn.message)
+    return found
+
+
+def notes(reading: Reading) -> list[str]:
+    return [note.detail for note in reading.notes]
+
+
+def tool(id: str, content: str, name: str) -> JSON:
+    return {"role": "tool", "tool_call_id": id, "content": content, "name": name}
+
+
+# Vercel's AI SDK
+
+
+def test_calls_of_the_first_ai_sdk_stand_beside_the_text_and_come_before_it(read):
+    invocations = [
+        {"state": "result", "toolCallId": "c", "toolName": "thermo", "args": {"cup": 1}, "result": {"t": 90}},
+        {"state": "result", "toolCallId": "d", "toolName": "thermo", "args": {"cup": 2}, "result": "80"},
+    ]
+    hot = {"id": "2", "role": "assistant", "content": "Hot.", "toolInvocations": invocations}
+
+    reading = read([{"id": "1", "role": "user", "content": "How hot?"}, hot])
+
+    assert messages(reading) == [
+        {"role": "user", "content": "How hot?"},
+        {"role": "assistant", "content": None, "tool_calls": [("thermo", {"cup": 1}), ("thermo", {"cup": 2})]},
+        tool("c", '{"t":90}', "thermo"),
+        tool("d", "80", "thermo"),
+        {"role": "assistant", "content": "Hot."},
+    ]
+
+
+def test_what_the_ai_sdk_s_user_was_told_in_data_is_told_and_a_denied_call_has_its_reason(read):
+    denied = {"type": "dynamic-tool", "toolName": "rm", "toolCallId": "c", "state": "output-denied", "input": {"f": 1}, "approval": {"id": "a", "approved": False, "reason": "too risky"}}  # fmt: skip
+    broken = {"type": "tool-ls", "toolCallId": "d", "state": "output-error", "input": None, "rawInput": {"d": "."}, "errorText": "no"}  # fmt: skip
+    reading = read(
+        [
+            {
+                "id": "1",
+                "role": "user",
+                "parts": [{"type": "text", "text": "a"}, {"type": "data-mood", "data": "blue"}],
+            },
+            {"id": "2", "role": "assistant", "parts": [denied, broken]},
+        ]
+    )
+
+    assert messages(reading)[1:] == [
+        {"role": "assistant", "content": None, "tool_calls": [("rm", {"f": 1}), ("ls", {"d": "."})]},
+        tool("c", "denied: too risky", "rm"),
+        tool("d", "no", "ls"),
+    ]
+    assert ["[0]: a part of type 'data-mood' is only in the metadata"] == notes(reading)
+
+
+# LangChain
+
+
+def test_the_summary_of_a_reasoning_is_thought_and_a_call_that_cannot_be_parsed_is_told(read):
+    content = [
+        {"type": "reasoning", "id": "r", "summary": [{"type": "summary_text", "text": "Look."}, {"text": "Then say."}]},
+        {"type": "text", "text": "Hot."},
+    ]
+    reading = read([{"type": "ai", "content": content, "invalid_tool_calls": [{"name": "thermo", "args": "{"}]}])
+
+    assert messages(reading) == [{"role": "assistant", "content": "Hot.", "reasoning_content": "Look.\nThen say."}]
+    assert ["[0]: a call that could not be parsed is only in the metadata: 'thermo'"] == notes(reading)
+
+
+# Gemini
+
+
+def test_a_picture_that_gemini_drew_is_told(read):
+    drawn = [{"text": "here"}, {"inlineData": {"mimeType": "image/png", "data": "aGk="}}]
+    reading = read({"contents": [{"role": "user", "parts": [{"text": "draw"}]}, {"role": "model", "parts": drawn}]})
+
+    assert messages(reading)[1] == {"role": "assistant", "content": "here"}
+    assert ["contents[1]: a part with 'inlineData' is only in the metadata"] == notes(reading)
+
+
+# Logged requests
+
+
+def test_a_request_whose_input_is_a_text_is_read_with_its_instructions(read):
+    responses = {"custom_id": "1", "method": "POST", "url": "/v1/responses", "body": {"model": "m", "input": "How hot?", "instructions": "Be brief."}}  # fmt: skip
+    completion = {"custom_id": "2", "method": "POST", "url": "/v1/completions", "body": {"model": "m", "prompt": "Tea is"}}  # fmt: skip
+
+    reading = read([responses, completion])
+
+    assert messages(reading) == [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "How hot?"}]
+    assert {"role": "user", "content": "Tea is"} == reading.conversations[1].branches[0].turns[0].message
+    assert "requests" == reading.format
+
+
+GEMINI_ANSWER = {
+    "candidates": [{"content": {"role": "model", "parts": [{"text": "Hot."}]}}],
+    "usageMetadata": {"promptTokenCount": 3, "candidatesTokenCount": 1},
+    "modelVersion": "gemini-x",
+}
+
+
+def test_a_request_to_gemini_is_read_with_its_answer_and_a_batch_s_output_by_itself(read):
+    request = {"contents": [{"parts": [{"text": "How hot?"}]}], "system_instruction": {"parts": [{"text": "Be brief."}]}}  # fmt: skip
+
+    reading = read([{"key": "1", "request": request, "response": GEMINI_ANSWER}, {"key": "2", "response": GEMINI_ANSWER}])  # fmt: skip
+
+    assert [one["content"] for one in messages(reading)] == ["Be brief.", "How hot?", "Hot."]
+    last = reading.conversations[0].branches[0].turns[-1]
+    assert ({"model": "gemini-x"}, GEMINI_ANSWER["usageMetadata"]) == (last.config, last.usage)
+    assert ["Hot."] == [turn.message["content"] for turn in reading.conversations[1].branches[0].turns]
+
+
+def test_candidates_of_gemini_beside_the_first_are_told(read):
+    two = {**GEMINI_ANSWER, "candidates": GEMINI_ANSWER["candidates"] * 2}
+
+    assert ["[0]: 1 more candidates beside the first are left out"] == notes(read([{"key": "2", "response": two}]))
+
+
+def test_an_invocation_that_bedrock_logged_is_read_with_its_answer(read):
+    asked = {"messages": [{"role": "user", "content": [{"text": "How hot?"}]}], "system": [{"text": "Be brief."}]}
+    answered = {"output": {"message": {"role": "assistant", "content": [{"text": "Hot."}]}}, "usage": {"inputTokens": 3, "outputTokens": 1}}  # fmt: skip
+    log = {"schemaType": "ModelInvocationLog", "operation": "Converse", "modelId": "m", "input": {"inputBodyJson": asked}, "output": {"outputBodyJson": answered}}  # fmt: skip
+
+    reading = read(log)
+
+    assert [one["content"] for one in messages(reading)] == ["Be brief.", "How hot?", "Hot."]
+    last = reading.conversations[0].branches[0].turns[-1]
+    assert (3, {"model": "m"}) == ((last.usage or {})["input_tokens"], last.config)
+
+
+# Bedrock
+
+
+def test_cited_guarded_found_and_attached_words_of_bedrock_are_said_and_what_is_none_is_told(read):
+    asked = [
+        {"document": {"name": "notes", "format": "txt", "source": {"text": "Tea is hot."}}},
+        {"guardContent": {"text": {"text": "How hot?"}}},
+        {"searchResult": {"title": "Tea", "source": "https://t", "content": [{"text": "90 degrees"}]}},
+        {"video": {"format": "mp4", "source": {"bytes": "aGk="}}},
+        {"hologram": {}},
+    ]
+    answered = [
+        {"reasoningContent": {"redactedContent": "UkVE"}},
+        {"citationsContent": {"content": [{"text": "90."}], "citations": [{"title": "Tea"}]}},
+    ]
+    reading = read({"messages": [{"role": "user", "content": asked}, {"role": "assistant", "content": answered}]})
+
+    question, answer = (one["content"] for one in messages(reading))
+    texts = ["[document]\nnotes\nTea is hot.", "How hot?", "[searchResult]\nTea\nhttps://t\n90 degrees", "[video]", "[hologram]"]  # fmt: skip
+    assert texts == [block["text"] for block in question]
+    assert answer == [{"type": "redacted_thinking", "data": "UkVE"}, {"type": "text", "text": "90."}]
+    assert [f"messages[0]: a block with '{key}' is only in the metadata" for key in ("video", "hologram")] == notes(reading)  # fmt: skip
+
+
+# Pydantic AI
+
+
+def test_what_a_provider_s_own_tool_answered_is_a_result_and_a_file_is_told(read):
+    parts = [
+        {"part_kind": "builtin-tool-call", "tool_name": "search", "tool_call_id": "b", "args": {"q": "tea"}},
+        {"part_kind": "builtin-tool-return", "tool_name": "search", "tool_call_id": "b", "content": {"r": "hot"}},
+        {"part_kind": "file", "content": {"data": "aGk=", "media_type": "image/png", "kind": "binary"}},
+        {"part_kind": "text", "content": "Hot."},
+    ]
+    reading = read([{"kind": "response", "parts": parts}])
+
+    assert messages(reading) == [
+        {"role": "assistant", "content": "Hot.", "tool_calls": [("search", {"q": "tea"})]},
+        tool("b", '{"r":"hot"}', "search"),
+    ]
+    assert ["[0]: a part of kind 'file' is only in the metadata"] == notes(reading)
