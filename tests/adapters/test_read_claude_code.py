@@ -346,6 +346,20 @@ def test_a_microcompaction_clears_results(tmp_path):
     assert [turn.clears for turn in reading.conversations[0].branches[0].turns][-1] == {"x"}
 
 
+def test_records_of_an_unknown_type_are_left_out_with_a_note_for_each_type(tmp_path):
+    known = [record(kind, f"k-{kind}", "u1") for kind in ("progress", "attachment", "custom-title", "summary")]
+    others = [record("hologram", f"h{n}", "u1", message={"text": "x"} if n else "x") for n in range(3)]
+
+    reading = read(tmp_path, user("u1", None), *known, *others, {"type": "seance", "sessionId": "s"}, user("u2", "h2"))
+
+    assert reading.problems == ()
+    assert [(note.line, note.detail) for note in reading.notes] == [
+        (6, "3 records of unknown type 'hologram' left out"),
+        (9, "1 record of unknown type 'seance' left out"),
+    ]
+    assert lines(reading.conversations[0]) == {"main": "u1 u2"}
+
+
 def test_a_boundary_whose_parent_is_in_another_file_is_a_note(tmp_path):
     reading = read(
         tmp_path, user("u1", None), boundary("c", "elsewhere"), user("u2", "c", "sum", isCompactSummary=True)

@@ -44,6 +44,8 @@ _OTHER_TYPES = frozenset({"summary", "file-history-snapshot", "queue-operation",
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
 """The records that say what a session is called, each with the key; the first kind that there is counts."""
 
+_KNOWN = _OTHER_TYPES.union(_TITLES, ("user", "assistant"))
+
 _OTHER_KEYS = ("uuid", "leafUuid", "messageId", "sessionId", "session_id")
 
 
@@ -65,6 +67,7 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
     if not entries:
         report(None, "no message in it")
         return
+    _note_unknown(found, report)
     branches = lines_of_session(entries, report)
     main, sidechains = (
         [branch for branch, is_side in branches if not is_side], [branch for branch, is_side in branches if is_side]
@@ -79,6 +82,21 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
     if found.path is not None and files and not all(record.get("isSidechain") is True for record in records if "message" in record):  # fmt: skip
         children += agents_beside(found.path, session, calls, report, read_claude_code)
     yield Conversation(name, tuple(main), title=_title(records), id=session, children=tuple(children))
+
+
+def _note_unknown(found: Found, report: Report) -> None:
+    """Say which kinds of records tract does not know; one with a message is told where it is read."""
+    unknown: dict[str, list[int | None]] = {}
+    for at, record in enumerate(found.values):
+        if not isinstance(record, dict):
+            continue
+        kind, message = record.get("type"), record.get("message")
+        has_message = isinstance(message, dict) and "content" in message
+        if isinstance(kind, str) and kind not in _KNOWN and not has_message:
+            unknown.setdefault(kind[:40], []).append(found.line(at))
+    for kind, lines in unknown.items():
+        records = "1 record" if len(lines) == 1 else f"{len(lines)} records"
+        report.note(lines[0], f"{records} of unknown type {kind!a} left out")
 
 
 def _title(records: list[dict[str, JSON]]) -> str | None:
