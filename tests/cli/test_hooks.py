@@ -421,6 +421,7 @@ def test_status_says_that_a_line_could_not_be_read(run, tmp_path):
         '{"b":1,"a":{"c":[1,2]}}',
         '{"a": "\\ud800 \\u00e9", "b": 1e999}\n',
         '{"a": 1, "a": 2}',
+        '\ufeff{\r\n  "a": 1\r\n}\r\n',
         '{\n  "hooks": {\n    "Other": []\n  },\n  "z": [1]\n}\n',
         '{"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "echo tract hooks run x; other"}]}]}}',
     ],

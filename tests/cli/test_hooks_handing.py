@@ -237,6 +237,9 @@ def test_codex_hooks_of_a_project_are_put_in_looked_at_and_taken_out_by_themselv
     assert not (home / ".codex").exists()
 
 
+# What status says
+
+
 def test_what_an_older_tract_put_in_is_told_and_replaced(run, tmp_path):
     path = tmp_path / ".claude" / "settings.json"
     path.parent.mkdir()
@@ -249,3 +252,53 @@ def test_what_an_older_tract_put_in_is_told_and_replaced(run, tmp_path):
     assert "is not what 'tract hooks install claude-code' puts in now" in told.err
     assert "" == after.err
     assert "/gone/python" not in path.read_text()
+
+
+def test_status_says_of_each_program_what_it_can(run, tmp_path):
+    (tmp_path / ".claude").mkdir()
+    (tmp_path / ".claude" / "settings.json").write_text("{ // mine")
+    run("hooks", "install", "gemini", "--yes")
+    run("hooks", "run", "claude-code", "--now", stdin="{")
+
+    shown, as_json = run("hooks", "status"), run("hooks", "status", "--json")
+
+    assert (0, 0) == (shown.status, as_json.status)
+    assert "gemini: AfterAgent, PreCompress" in shown.out
+    assert "is no JSON" in shown.err
+    assert "a hook's event is a JSON object" in shown.err
+    assert "is no JSON" in as_json.json["programs"][0]["error"]
+    assert ["AfterAgent", "PreCompress"] == as_json.json["programs"][2]["events"]
+
+
+def test_status_says_that_nothing_is_called_or_that_there_is_no_store(run, tmp_path):
+    path = tmp_path / ".claude" / "settings.json"
+    path.parent.mkdir()
+    path.write_text('{"disableAllHooks": true}')
+    before = run("hooks", "status")
+    run("hooks", "install", "claude-code", "--yes")
+    disabled = run("hooks", "status")
+    (tmp_path / ".tract").rename(tmp_path / "elsewhere")
+
+    without = run("hooks", "status")
+
+    assert "" == before.err
+    assert "'disableAllHooks' is set" in disabled.err
+    assert "there is no store here" not in disabled.err
+    assert "there is no store here" in without.err
+
+
+@pytest.mark.parametrize("wrong", ["newer", "damaged", "no cache"])
+def test_status_says_what_failed_in_a_store_that_cannot_be_written(run, tmp_path, wrong):
+    Tract.open(tmp_path).close()
+    path, store = tmp_path / "session.jsonl", tmp_path / ".tract"
+    path.write_text("".join(SAMPLE))
+    (store / "cache").rmdir()
+    if wrong == "newer":
+        (store / "format").write_text((store / "format").read_text().replace("tract 2", "tract 99"))
+    if wrong == "damaged":
+        (store / "format").write_bytes(b"\x00" * 100)
+
+    call(tmp_path, event(path) if wrong != "no cache" else "{")
+
+    said = {"newer": "format version '99'", "damaged": "format", "no cache": "a hook's event"}[wrong]
+    wait_for(lambda: said in run("hooks", "status").err)

@@ -24,6 +24,9 @@ from tract.objects.message_format import JSON
 _HAND_OVER = """trap "" HUP; exec >/dev/null 2>&1; event=$(cat); printf %s "$event" | "$@" &"""
 """What a shell does: it reads the event, lets the program go, and only then begins the command. Python's own start takes longer than a program may have to wait."""
 
+_BOM = "\ufeff"
+"""At the beginning of a file it says how that is written, and stays."""
+
 _OURS = re.compile(rf"\btract\b.* hooks run ({'|'.join(PROGRAMS)})( --scan)?\s*$", re.DOTALL)
 
 
@@ -102,7 +105,13 @@ def installed(program: str, path: str, text: str, folder: str) -> dict[str, str]
     return {event: commands[-1] for event, commands in ours.items() if commands}
 
 
+def are_disabled(path: str, text: str) -> bool:
+    """Whether the settings *text* say that no hook at all is to be called, as Claude Code's can."""
+    return _parsed(path, text).get("disableAllHooks") is True
+
+
 def _parsed(path: str, text: str) -> dict[str, Any]:
+    text = text.removeprefix(_BOM)
     try:
         value = parse_json(text) if text.strip() else {}
     except NotJsonError as exc:
@@ -114,16 +123,16 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
 
 def _written(path: str, text: str, hooks: dict[str, JSON] | None) -> str:
     """*text* with *hooks* for its own, or without; ConfigError where it would say something else than is meant, as where they are in it twice."""
-    wanted = _parsed(path, text)
+    wanted, body = _parsed(path, text), text.removeprefix(_BOM)
     wanted.pop("hooks", None)
     if hooks is None:
-        written = without_member(text, "hooks")
+        written = without_member(body, "hooks")
     else:
         wanted["hooks"] = hooks
-        written = with_member(text if text.strip() else "{}\n", "hooks", hooks)
+        written = with_member(body if body.strip() else "{}\n", "hooks", hooks)
     if _parsed(path, written) != wanted:
         raise ConfigError(f"'{path}' has 'hooks' twice, and is left alone")
-    return written
+    return written if body == text else _BOM + written
 
 
 def _commands(groups: JSON) -> list[str]:

@@ -84,6 +84,7 @@ def _is_elsewhere(event: HookEvent, store: str) -> bool:
 def _remember(store: str, text: str) -> None:
     """Note what failed or was found, for ``tract hooks status``: nobody sees what a hook prints."""
     with suppress(OSError, TractError):  # there is no place to say it in
+        files.make_directory(os.path.join(store, os.path.dirname(_LOG)))  # what lies there may be deleted
         log = files.open_append(os.path.join(store, _LOG))
         try:
             if files.size_of(log) > _MOST_LOGGED:

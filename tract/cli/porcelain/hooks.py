@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from typing import Any
 
 from tract.adapters.hooks.parting import part_from_caller
 from tract.adapters.hooks.program_settings import (
     Change,
+    are_disabled,
     hook_command,
     installed,
     settings_path,
@@ -112,26 +114,43 @@ def _write(change: Change) -> None:
 def _status(console: Console, args: Args) -> int:
     from tract.adapters.hooks.running import last_failure  # as below
 
-    found, folder = [], _folder(console)
-    for program in [args.program] if args.program else PROGRAMS:
-        path = _path(console, program)
-        events = installed(program, path, _text(path), folder)
-        wanted = {hook_command(sys.executable, folder, program, scan=scan) for scan in (False, True)}
-        is_other = not wanted.issuperset(events.values())
-        found.append({"program": program, "path": path, "events": list(events), "is_other": is_other})
-        if not args.json:
-            console.line(console.paint(program, "green"), f": {', '.join(events) or 'not installed'}  ({path})")
-            if is_other:
-                console.warn(f"what {program} calls is not what 'tract hooks install {program}' puts in now")
+    found = [_look(console, args, program) for program in ([args.program] if args.program else PROGRAMS)]
     try:
         last = last_failure(console.store())
     except NotARepositoryError:
         last = None
+        if any(one["events"] for one in found) and not args.json:
+            console.warn("there is no store here, and what the hooks bring is recorded nowhere")
     if args.json:
         console.print_json({"programs": found, "last_failure": last})
     elif last:
         console.warn(f"what was not recorded as it is, or looks like a secret, last, {last}")
     return DONE
+
+
+def _look(console: Console, args: Args, program: str) -> dict[str, Any]:
+    """What the settings of *program* say; of those that cannot be read that is told, and fails nothing unless they were asked for."""
+    path, folder = _path(console, program), _folder(console)
+    told: dict[str, Any] = {"program": program, "path": path, "events": [], "is_other": False}
+    try:
+        text = _text(path)
+        events = installed(program, path, text, folder)
+    except ConfigError as exc:
+        if args.program:
+            raise
+        told["error"] = str(exc)
+        if not args.json:
+            console.warn(str(exc))
+        return told
+    wanted = {hook_command(sys.executable, folder, program, scan=scan) for scan in (False, True)}
+    told |= {"events": list(events), "is_other": not wanted.issuperset(events.values())}
+    if not args.json:
+        console.line(console.paint(program, "green"), f": {', '.join(events) or 'not installed'}  ({path})")
+        if told["is_other"]:
+            console.warn(f"what {program} calls is not what 'tract hooks install {program}' puts in now")
+        if events and are_disabled(path, text):
+            console.warn(f"{program} calls none of its hooks: 'disableAllHooks' is set in its settings")
+    return told
 
 
 def _run(console: Console, args: Args) -> int:
