@@ -20,7 +20,7 @@ from tract.transaction import Asked, Transaction, transaction
 from tract.tree import EMPTY, Context, append_entry, build_context, nodes_of
 
 if TYPE_CHECKING:
-    from tract.history.keys import KeysOfCommits
+    from tract.history.new_keys import KeysOfCommits
     from tract.revision import Revision
 
 
@@ -217,7 +217,7 @@ def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:
     """What finds and adds the keys of *drafts*; None where none of them has one."""
     if len(drafts) > 1 and {draft.key for draft in drafts} == {None}:
         return None
-    from tract.history.keys import KeysOfCommits  # most programs use no keys
+    from tract.history.new_keys import KeysOfCommits  # most programs use no keys
 
     return KeysOfCommits(tx)
 

@@ -19,13 +19,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from tract.errors import KeyConflictError
-from tract.history.commit import Change, Draft
+from tract.history.commit import Draft
 from tract.history.context import context_at, find_entry
-from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip, noted_entries, notes_between
+from tract.history.notes import KEY, note_tip, noted_entries, notes_between
 from tract.history.walk import is_ancestor
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
@@ -34,7 +33,7 @@ from tract.objects.model import Commit, CommitOperation
 from tract.objects.note import read_event
 from tract.repo import Repository
 from tract.storage.key_index import IndexReplacedError, KeyIndex, Link
-from tract.transaction import Transaction, transaction
+from tract.transaction import transaction
 
 _NAME = 16
 # Commits without a key behind one that has one, at most; further back a walk has to tell.
@@ -60,7 +59,7 @@ class Known(NamedTuple):
 
 def find_key(repo: Repository, key: str, tip: ObjectId | None) -> Known | None:
     """The commit with *key* in the history of *tip*, the earliest of several; None where there is none."""
-    return None if tip is None else _asking(repo, lambda index: _find(repo, index, _said(repo, index, key), tip))
+    return None if tip is None else asking(repo, lambda index: find_said(repo, index, said_of(repo, index, key), tip))
 
 
 def known_commits(repo: Repository, drafts: Sequence[Draft]) -> list[ObjectId | None]:
@@ -75,10 +74,11 @@ def known_commits(repo: Repository, drafts: Sequence[Draft]) -> list[ObjectId | 
 def commit_instead(repo: Repository, key: str, value: Any, tip: ObjectId | None) -> ObjectId | None:
     """The commit with *key* in the history of *tip*, None where there is none; KeyConflictError where it has another content than *value*."""
     known = find_key(repo, key, tip)
-    return None if known is None else _checked(repo, key, value, known)
+    return None if known is None else checked(repo, key, value, known)
 
 
-def _checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
+def checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
+    """The commit that *known* says has *key*; KeyConflictError where its content is not *value*."""
     content = None if known.message is None else repo.commit(known.message).content
     if content is not None and not same_json(repo.blob(content), value):
         raise KeyConflictError(key, known.best.hex())
@@ -87,7 +87,7 @@ def _checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
 
 def commits_said(repo: Repository, key: str) -> frozenset[ObjectId]:
     """The commits that were given *key*, on whatever branch."""
-    return _asking(repo, lambda index: frozenset(target for target, was in _said(repo, index, key) if was is None))
+    return asking(repo, lambda index: frozenset(target for target, was in said_of(repo, index, key) if was is None))
 
 
 def last_said(repo: Repository, keys: Sequence[str | None]) -> int | None:
@@ -96,16 +96,16 @@ def last_said(repo: Repository, keys: Sequence[str | None]) -> int | None:
     def look(index: KeyIndex) -> int | None:
         for at in range(len(keys) - 1, -1, -1):
             key = keys[at]
-            if key is not None and index.has(key) and any(was is None for _, was in _said(repo, index, key)):
+            if key is not None and index.has(key) and any(was is None for _, was in said_of(repo, index, key)):
                 return at
         return None
 
-    return _asking(repo, look)
+    return asking(repo, look)
 
 
 def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, list[str]]:
     """The keys that those of *commits* have that have one; the list of all notes is read only where there is one."""
-    wanted = _asking(repo, lambda index: {id: list[str]() for id in commits if index.link(id) is not None})
+    wanted = asking(repo, lambda index: {id: list[str]() for id in commits if index.link(id) is not None})
     for target, blob in noted_entries(repo, note_tip(repo, KEY)) if wanted else ():
         if target in wanted:
             body = read_event(blob, repo.blob(blob)).body
@@ -114,156 +114,25 @@ def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, lis
     return wanted
 
 
-class _Made(NamedTuple):
-    """A commit that was made under a key, of the content *value*; *note* is the note that says so and its blob, None where there was one before."""
-
-    id: ObjectId
-    commit: Commit
-    value: Any
-    note: tuple[ObjectId, ObjectId] | None
-
-
-class KeysOfCommits:
-    """The keys of the commits that a transaction makes."""
-
-    __slots__ = ("_begun_at", "_index", "_made", "_sources", "_tables", "_tx")
-
-    def __init__(self, tx: Transaction) -> None:
-        self._tx = tx
-        self._made: dict[str, _Made] = {}
-        self._sources: dict[str, ObjectId] = {}
-        self._tables: dict[str, NoteTable] = {}
-        self._index = tx.repo.keys
-        self._begun_at = note_tip(tx.repo, KEY)
-        if self._index.tip != self._begun_at:
-            _asking(tx.repo, lambda index: index.tip)
-
-    def known(self, draft: Draft) -> ObjectId | None:
-        """The commit that stands in the place of *draft*; None where it is to be made. KeyConflictError as for :func:`known_commits`."""
-        key, repo, tip = draft.key, self._tx.repo, self._tx.tip
-        if key is None:
-            return None
-        if key in self._made:
-            made = self._made[key]
-            if not same_json(made.value, draft.value):
-                raise KeyConflictError(key, made.id.hex())
-            return made.id
-
-        def look(index: KeyIndex) -> tuple[Known | None, ObjectId | None]:
-            said = list(_said(repo, index, key))
-            known = _find(repo, index, said, tip) if said and tip is not None else None
-            return known, _source(repo, said, draft.value) if said and known is None else None
-
-        try:
-            known, source = look(self._index)  # which nobody's notes can have left behind: the lock is held
-        except IndexReplacedError:
-            known, source = _asking(repo, look)
-        if source is not None:
-            self._sources[key] = source
-        return None if known is None else _checked(repo, key, draft.value, known)
-
-    def are_new(self, drafts: Sequence[Draft]) -> bool:
-        """Whether every draft that has a key has one of its own, which nobody said of any commit yet."""
-        keys = [draft.key for draft in drafts if draft.key is not None]
-        if len(keys) > 1 and len(set(keys)) < len(keys):
-            return False
-        has = self._index.has  # which nobody's notes can have left behind: the lock is held
-        try:
-            for key in keys:  # every commit with a key comes by
-                if has(key):
-                    return False
-        except IndexReplacedError:
-            return _asking(self._tx.repo, lambda index: not any(map(index.has, keys)))
-        return True
-
-    def picked(self, draft: Draft, change: Change) -> Change:
-        """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
-        source = self._sources.get(draft.key or "")
-        if source is None:
-            return change
-        commit = self._tx.repo.commit(source)
-        return change._replace(
-            time=commit.time if draft.time is None else change.time,
-            author=commit.author,
-            message=commit.message if draft.message is None else change.message,
-            metadata=commit.metadata if draft.metadata is None else change.metadata,
-        )
-
-    def add(self, draft: Draft, id: ObjectId, commit: Commit) -> None:
-        """Note the key of the commit *id* that was made of *draft*, and what is said of the one that it was picked from."""
-        key, tx = draft.key, self._tx
-        if key is None:
-            return
-        source = self._sources.get(key)
-        note = None if source == id else tx.note(KEY, id, {"key": key}, time=commit.time)
-        blob = None if note is None else tx.repo.commit(note).content
-        self._made[key] = _Made(id, commit, draft.value, None if note is None or blob is None else (note, blob))
-        if source is not None and source != id:
-            for namespace in (PRIORITY, *((CONFIG,) if draft.config is None else ())):
-                body = self._table(namespace).get(tx.repo, source)
-                if body is not None:
-                    tx.note(namespace, id, dict(body), time=commit.time)
-            tx.note(ORIGIN, id, {"by": "cherry-pick", "from": source.hex()}, time=commit.time)
-
-    def add_new(self, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
-        """The same of many, all of which ``are_new``."""
-        keyed = [one for one in made if one[0].key is not None]
-        notes = self._tx.note_new(KEY, [(id, {"key": draft.key}, commit.time) for draft, id, commit in keyed])
-        for (draft, id, commit), note in zip(keyed, notes, strict=True):
-            self._made[draft.key or ""] = _Made(id, commit, draft.value, note)
-
-    def landed(self) -> None:
-        """Bring the index up to the notes that have landed now; nothing of them need be read."""
-        repo, index = self._tx.repo, self._index
-        if index.tip != self._begun_at:
-            return
-        last = self._begun_at
-        try:
-            for key, (id, commit, _, said) in self._made.items():
-                if said is not None:
-                    last, blob = said
-                    index.add_made(key, blob, id, partial(_link, repo, index, commit))
-        except IndexReplacedError:
-            return  # the next question brings the index up to the notes
-        index.advanced(last)
-        if index.is_long():
-            _save_locked(repo)
-
-    def _table(self, namespace: str) -> NoteTable:
-        table = self._tables.get(namespace)
-        if table is None:
-            table = self._tables[namespace] = NoteTable()
-            table.advance(self._tx.repo, note_tip(self._tx.repo, namespace))
-        return table
-
-
-def _source(repo: Repository, said: Iterable[tuple[ObjectId, ObjectId | None]], value: Any) -> ObjectId | None:
-    """One of the commits that notes say a key of, where its content is *value*; None where there is none."""
-    for target, _ in said:
-        content = repo.commit(target).content if repo.objects.contains(target) else None
-        if content is not None and same_json(repo.blob(content), value):
-            return target
-    return None
-
-
 def keep_index(repo: Repository) -> None:
     """Bring the index up to the notes, and write what is new where that is much: for who ends soon, and comes back."""
-    if _asking(repo, lambda index: index.is_long(_MOST_READ_ANEW)):
-        _save_locked(repo, _MOST_READ_ANEW)
+    if asking(repo, lambda index: index.is_long(_MOST_READ_ANEW)):
+        save_locked(repo, _MOST_READ_ANEW)
 
 
-def _save_locked(repo: Repository, most: int | None = None) -> None:
+def save_locked(repo: Repository, most: int | None = None) -> None:
+    """The same as :func:`save_index`, for who holds no lock."""
     with transaction(repo, "keys", moves="refs"):  # for its lock: without a move of refs it writes nothing
         save_index(repo, most)
 
 
 def save_index(repo: Repository, most: int | None = None) -> None:
     """Bring the index up to the notes, and write what is new where that is *most* rows, or much; only for the holder of the store's lock."""
-    while not _asking(repo, lambda index: index.save(most)):
+    while not asking(repo, lambda index: index.save(most)):
         pass
 
 
-def _asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
+def asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
     """What *ask* says of the index as it is with all notes."""
     index = repo.keys
     for _ in range(_MOST_TRIES):
@@ -277,9 +146,10 @@ def _asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
     return ask(index)
 
 
-def _find(
+def find_said(
     repo: Repository, index: KeyIndex, said: Iterable[tuple[ObjectId, ObjectId | None]], tip: ObjectId
 ) -> Known | None:
+    """Which commit in the history of *tip* the notes that *said* a key are about, the earliest of several; None where there is none."""
     here: list[ObjectId] = []
     alone: list[ObjectId] = []
     gone: set[ObjectId] = set()
@@ -312,7 +182,7 @@ def _is_there(repo: Repository, message: ObjectId) -> bool:
     return content is not None and repo.objects.contains(content)
 
 
-def _said(repo: Repository, index: KeyIndex, key: str) -> Iterator[tuple[ObjectId, ObjectId | None]]:
+def said_of(repo: Repository, index: KeyIndex, key: str) -> Iterator[tuple[ObjectId, ObjectId | None]]:
     """The commits that notes say *key* of, each with the commit it stands for where gc said it."""
     for blob in index.notes(key):
         event = read_event(blob, repo.blob(blob))
@@ -405,7 +275,7 @@ def _add(repo: Repository, index: KeyIndex, target: ObjectId, blob: ObjectId) ->
         return
     index.add_key(key, blob)
     if index.link(target) is None and repo.objects.contains(target):
-        index.add_link(target, _link(repo, index, repo.commit(target)))
+        index.add_link(target, link_of(repo, index, repo.commit(target)))
 
 
 def jump_depth(depth: int) -> int:
@@ -418,7 +288,8 @@ def jump_depth(depth: int) -> int:
     return end
 
 
-def _link(repo: Repository, index: KeyIndex, commit: Commit) -> Link:
+def link_of(repo: Repository, index: KeyIndex, commit: Commit) -> Link:
+    """What the index keeps of *commit*, which has a key: the two links to others behind it."""
     merges = int(_brings_others(commit))
     if not commit.parents:
         return Link(b"", b"", 0, merges)
