@@ -32,6 +32,16 @@ def test_a_priority_is_set_and_taken_back(talk, tmp_path):
         assert ["a dead end", None] == [note.reason for note in t.get_annotations("HEAD~1")]
 
 
+def test_an_edited_message_is_shown_as_it_is_now(talk):
+    talk("edit", "HEAD~1", "zwei")
+
+    assert talk("pin", "HEAD:2").out.endswith(" pinned: user: zwei\n")
+    original = talk("rev-parse", "HEAD~2").out.strip()
+    talk("switch", "--orphan", "other")
+    talk("commit", "elsewhere")
+    assert talk("pin", original).out.endswith(" pinned: user: two\n")
+
+
 def test_pin_and_skip_take_many(talk, tmp_path):
     assert 0 == talk("pin", "HEAD", "HEAD~1").status
     assert 0 == talk("skip", "HEAD~2").status

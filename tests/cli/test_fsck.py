@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
+
+from tract import Tract
 
 
 @pytest.fixture
@@ -92,3 +97,50 @@ def test_counting_anew_finds_what_was_kept_wrong(run):
 
 def test_a_folder_that_is_no_store_is_fatal(anywhere):
     assert 128 == anywhere("fsck").status
+
+
+def _break_the_settings(store: Path) -> None:
+    (store / "config.toml").write_text("token_budget = 'x\n")
+
+
+def _break_the_journal(store: Path) -> None:
+    (store / "objects" / "journal").write_bytes(b"x" * 100)
+
+
+def _lose_the_format(store: Path) -> None:
+    (store / "format").unlink()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said", "hint"),
+    [
+        (_break_the_settings, "config.toml': ", "hint: mend the file in an editor; or 'tract fsck --repair' moves it"),
+        (_break_the_journal, "objects/journal is damaged", "hint: 'tract fsck' says what is damaged and lost"),
+        (_lose_the_format, "it has no format file", "hint: if it was one, 'tract fsck' says what else is damaged"),
+    ],
+)
+def test_what_meets_damage_says_how_to_go_on(run, tmp_path, damage, said, hint):
+    run("commit", "one")
+    damage(tmp_path / ".tract")
+
+    outcome = run("status")
+
+    error, told = outcome.err.splitlines()
+    assert (128, True, True) == (outcome.status, said in error, told.startswith(hint))
+
+
+def test_without_the_ref_of_a_lost_note_a_tract_works_again(run, tmp_path):
+    run("commit", "one")
+    with Tract.open(tmp_path) as t:
+        t.commit({"role": "assistant", "content": "x" * 10}, generation_config={"note": os.urandom(300_000).hex()})
+    journal = tmp_path / ".tract" / "objects" / "journal"
+    data = bytearray(journal.read_bytes())
+    data[len(data.rstrip(b"\0")) // 2] ^= 1  # in the note, which is nearly all of it
+    journal.write_bytes(data)
+    assert "(reached from 'refs/notes/config')" in run("fsck", "--repair").out
+    lost = run("log")
+    assert (128, True) == (lost.status, " not found" in lost.err)
+
+    assert 0 == run("update-ref", "-d", "refs/notes/config").status
+
+    assert (0, 0) == (run("log").status, run("compile").status)

@@ -46,8 +46,8 @@ def test_an_advice_is_done_where_the_autonomy_allows_it_and_else_proposed(workin
 @pytest.mark.parametrize(
     ("argv", "status", "err"),
     [
-        (("--apply", "7"), 2, "there is no advice 7; the last is 1"),
-        (("--apply", "0"), 2, "there is no advice 0; the last is 1"),
+        (("--apply", "7"), 2, "there is no advice 7: the last is 1"),
+        (("--apply", "0"), 2, "there is no advice 0: the last is 1"),
         (("--apply", "x"), 2, ""),
         (("--branch", "nowhere"), 128, "there is no branch 'nowhere'"),
     ],
@@ -73,7 +73,7 @@ def test_a_store_without_commits_is_healthy(run):
     run("init")
 
     assert "0 messages, 0 tokens" in run("health").out
-    assert "there is no advice 1; there is none" in run("health", "--apply", "1").err
+    assert "there is no advice 1: nothing is advised for this context" in run("health", "--apply", "1").err
 
 
 def test_a_plan_is_shown_and_nothing_done(working):

@@ -8,6 +8,7 @@ import pytest
 
 from tests.cli.conftest import Run
 from tract import Action, Tract
+from tract.agents.policies import _BUILTIN
 
 
 class SkipSecrets:
@@ -90,10 +91,16 @@ def test_the_autonomy_is_a_setting(policed: Run) -> None:
         (("policy", "add"), 2, "'add' needs name of a policy"),
         (("policy", "log", "x"), 2, "'log' takes no name of a policy"),
         (("policy", "add", "os:system"), 128, "its class 'os:system' is not registered here"),
-        (("policy", "test", "nothing"), 128, "'nothing' is no policy of this tract"),
+        (("policy", "test", "nothing"), 128, "'nothing' is not a policy of this tract"),
     ],
 )
 def test_what_is_no_policy_is_refused(policed: Run, line: tuple[str, ...], status: int, error: str) -> None:
     done = policed(*line)
 
     assert (done.status, error in done.err) == (status, True), done.err
+
+
+def test_an_unknown_class_comes_with_the_names_of_tracts_own(policed: Run) -> None:
+    hint = policed("policy", "add", "branch").err.splitlines()[-1]
+
+    assert all(name in hint for name in _BUILTIN), hint

@@ -30,6 +30,13 @@ def test_a_child_is_made_works_and_its_work_comes_back(lead: Run) -> None:
     assert "of root: find hotels" in lead("tracts").out
 
 
+def test_a_tract_that_is_not_there_is_named_before_a_model_is_looked_for(lead: Run) -> None:
+    done = lead("collapse", "nobody")
+
+    assert (128, "tract: there is no tract named 'nobody'") == (done.status, done.err.splitlines()[0])
+    assert "'tract tracts' lists the tracts of this store" in done.err
+
+
 def test_what_a_child_begins_with_is_chosen(lead: Run) -> None:
     lead("spawn", "--name", "a", "--select", "HEAD", "look")
     lead("spawn", "--name", "b", "--priority", "pinned", "look")

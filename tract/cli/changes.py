@@ -11,6 +11,7 @@ from tract.api.tract import Tract
 from tract.cli.command import DONE, USAGE, Args, Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.rendering import SHORT, paint_role, print_line_json, print_one_line, read_line
+from tract.history.context import context_at, index_of
 from tract.history.priority import read_priority
 from tract.messages import message_of, message_text
 from tract.objects.id import parse_id
@@ -46,7 +47,7 @@ PARAMS = (
 def run_priority(console: Console, args: Args, priority: str) -> int:
     """Set the priority of the targets, or list the messages that have it; the exit status."""
     if args.list == bool(args.targets) or (args.list and args.dry_run):
-        console.error("give the messages, or --list: one of them")
+        console.error("give either the messages or --list")
         return USAGE
     if args.list:
         _list(console, priority, args)
@@ -85,10 +86,23 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
             if args.json:
                 console.print_json(note)
                 continue
-            message = message_of(tract.get_content(note.target))
+            role, words = _as_shown(tract, note.target)
             lead = f"{note.target[:SHORT]} {note.priority.value}: "
-            text = one_line(message_text(message), max(20, console.width - len(lead) - len(message.role) - 2))
-            console.line(lead, paint_role(console, message.role), ": ", Painted(text))
+            text = one_line(words, max(20, console.width - len(lead) - len(role) - 2))
+            console.line(lead, paint_role(console, role), ": ", Painted(text))
+
+
+def _as_shown(tract: Tract, target: str) -> tuple[str, str]:
+    """The role and the text of a message in HEAD's context, with its edits; of one that is not in it, as it was committed."""
+    repo, id = tract.repository, parse_id(target)
+    assert id is not None
+    tip = repo.head()[1]
+    place = None if tip is None else index_of(repo, context_at(repo, tip), id)
+    if place is None:
+        message = message_of(tract.get_content(target))
+        return message.role, message_text(message)
+    (shown,) = tract.blame(places=slice(place, place + 1))
+    return shown.role, shown.text
 
 
 def _annotate_all(tract: Tract, targets: Sequence[str], priority: str) -> None:

@@ -35,6 +35,27 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
     (errors.ConfigError, "unknown setting", "'tract config' lists the settings"),
     (
+        errors.ConfigError,
+        "config.toml'",
+        "mend the file in an editor; or 'tract fsck --repair' moves it aside and keeps the settings that can be read",
+    ),
+    (
+        errors.NotARepositoryError,
+        "it has no format file",
+        "if it was one, 'tract fsck' says what else is damaged, and 'tract fsck --repair' mends it",
+    ),
+    (errors.SessionError, "there is no tract", "'tract tracts' lists the tracts of this store"),
+    (
+        errors.OrchestratorError,
+        "is paused",
+        "'tract orchestrate --resume' goes on with it, 'tract orchestrate --stop' gives it up",
+    ),
+    (
+        errors.PolicyConfigError,
+        "is not registered here",
+        "the classes are ArchivePolicy, BranchPolicy, CompressPolicy, GCPolicy and PinPolicy",
+    ),
+    (
         errors.LLMConfigError,
         "no model to ask",
         "set one of them, or say it yourself: 'tract help <command>' has the option for that",
@@ -119,6 +140,10 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.NotARepositoryError, "'tract init' makes one here, 'tract -C <folder>' works in another"),
     (errors.AmbiguousPrefixError, "give more digits of the id"),
     (errors.HistoryCutError, "'tract log' goes back as far as history is kept; what is in the context is whole"),
+    (
+        errors.ObjectCorruptError,
+        "'tract fsck' says what is damaged and lost, 'tract fsck --repair' mends what can be mended",
+    ),
     (errors.BlobNotFoundError, "'tract fsck' says what is missing, 'tract fsck --repair' mends what can be mended"),
     (errors.CommitNotFoundError, "'tract log --oneline' lists commits, 'tract branch' and 'tract tag' names"),
     (errors.BranchNotFoundError, "'tract branch' lists the branches, 'tract checkout' takes any revision"),
@@ -149,7 +174,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.RefMovedError, "somebody else committed meanwhile; see 'tract log' and try again"),
     (
         errors.BudgetExceededError,
-        "'tract skip <message>' takes messages out of the context; 'tract status' shows the budget",
+        "'tract compress' puts a summary in the place of old messages, 'tract skip <message>' hides one; 'tract status' shows the budget",
     ),
     (
         errors.RemoteMovedError,

@@ -51,7 +51,7 @@ def run_replay_command(
 ) -> int:
     """Begin the *replay* that is asked for, or go on with the one under way, or give it up, as *args* say; the exit status."""
     if sum((is_asked, args.go_on, args.abort)) != 1:
-        console.error(f"give what to {command}, or --continue, or --abort: one of them")
+        console.error(f"give either what to {command}, or --continue, or --abort")
         return USAGE
     with console.open_tract() as tract:
         if args.abort:

@@ -10,6 +10,7 @@ from tract.cli.console import Console, one_line
 from tract.cli.inputs import MODEL_PARAMS, given_text, open_client, summary_text
 from tract.cli.rendering import SHORT
 from tract.curation.collapse import CollapseResult
+from tract.history.tracts import in_tract
 
 
 def run(console: Console, args: Args) -> int:
@@ -27,6 +28,7 @@ def run(console: Console, args: Args) -> int:
         if args.approve is not None:
             content = None if args.content is None else given_text(console, args.content)
             return _report(console, parent.approve_collapse(args.approve, content=content), args)
+        in_tract(parent.repository, args.child)  # before anybody is asked for a summary
         content = summary_text(console, args, lambda: f"What '{args.child}' did, as one message.")
         with ExitStack() as stack:
             if content is None:

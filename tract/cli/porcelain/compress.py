@@ -169,10 +169,10 @@ def _print_result(console: Console, found: CompressResult) -> None:
 
 def _print_facts(console: Console, dropped: Sequence[Fact], invented: Sequence[Fact]) -> None:
     """What the messages stated and the summary does not have, and the other way round."""
-    for what, facts in (("left out", dropped), ("in no message", invented)):
+    for what, facts in (("facts left out", dropped), ("facts in no message", invented)):
         if facts:
             told = ", ".join(fact.text for fact in facts)
-            console.line(f" {what}, {len(facts)}: ", one_line(told, max(20, console.width - 20)))
+            console.line(f" {len(facts)} {what}: ", one_line(told, max(20, console.width - 26)))
 
 
 def _beside(found: CompressResult) -> str:

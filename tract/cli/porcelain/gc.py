@@ -51,11 +51,11 @@ def run(console: Console, args: Args) -> int:
 
 def _report(console: Console, result: GCResult) -> None:
     would = "would be " if result.dry_run else ""
-    console.line(f"reachable: {result.reachable} objects, {would}packed")
+    console.line(f"reachable: {_objects(result.reachable)}, {would}packed")
     if result.kept:
-        console.line(f"unreachable: {result.kept} objects, {would}kept for now")
+        console.line(f"unreachable: {_objects(result.kept)}, {would}kept for now")
     if result.dropped:
-        console.line(f"unreachable: {result.dropped} objects, {would}dropped")
+        console.line(f"unreachable: {_objects(result.dropped)}, {would}dropped")
         _report_sorts(console, result, would)
     for held in result.held:
         why = f"merges with {_names(held.branches)} may need it" if held.branches else "orphans that are kept need it"
@@ -65,6 +65,10 @@ def _report(console: Console, result: GCResult) -> None:
         return
     before, after = shown_size(result.size_before), shown_size(result.size_after)
     console.line(f"size: {before} -> {after} in {_packs(result.packs_after)}, {result.seconds:.1f} s")
+
+
+def _objects(number: int) -> str:
+    return f"{number} object{'' if number == 1 else 's'}"
 
 
 def _report_sorts(console: Console, result: GCResult, would: str) -> None:

@@ -59,8 +59,8 @@ def _apply(console: Console, args: Args, tract: Tract, found: Health) -> int:
 
     advice = _numbered(found, args.apply)
     if advice is None:
-        last = f"the last is {len(found.advice)}" if found.advice else "there is none"
-        console.error(f"there is no advice {args.apply}; {last}")
+        last = f"the last is {len(found.advice)}" if found.advice else "nothing is advised for this context"
+        console.error(f"there is no advice {args.apply}: {last}")
         return USAGE
     acted = act(tract, Wish(advice.action, "health", advice.reason), own_autonomy(tract.repository))
     if args.json:

@@ -21,7 +21,7 @@ from tract.report.plain import to_plain
 def run(console: Console, args: Args) -> int:
     modes = [args.source is not None, args.abort, args.go_on]
     if sum(modes) != 1:
-        console.error("give what to merge, or --continue, or --abort: one of them")
+        console.error("give either what to merge, or --continue, or --abort")
         return USAGE
     with console.open_tract() as tract:
         if args.abort:

@@ -89,7 +89,7 @@ def _new(kind: str, args: Args) -> Policy:
     try:
         return make_policy(kind, read_changes(args.set))
     except PolicyConfigError as exc:
-        raise PolicyConfigError(f"'{args.name}' is no policy of this tract, and cannot be made: {exc}") from exc
+        raise PolicyConfigError(f"'{args.name}' is not a policy of this tract, and cannot be made: {exc}") from exc
 
 
 def _print_entry(console: Console, one: PolicyLogEntry, args: Args) -> None:

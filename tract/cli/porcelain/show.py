@@ -138,11 +138,11 @@ def _print_facts(console: Console, space: Workspace, id: ObjectId) -> None:
     """What the messages that a compression took out stated and its summary does not, and the other way round."""
     from tract.curation.compress.land import noted_facts  # few commits are compressions
 
-    for what, facts in zip(("left out", "in no message"), noted_facts(space.repo, id), strict=True):
+    for what, facts in zip(("facts left out", "facts in no message"), noted_facts(space.repo, id), strict=True):
         if not facts:
             continue
         console.line("")
-        console.line(f"{what}, {len(facts)}:")
+        console.line(f"{len(facts)} {what}:")
         for fact in facts:
             console.line(f"  {fact.kind:8} ", one_line(fact.text, max(20, console.width - 11)))
 

@@ -44,7 +44,7 @@ class Graph:
         for root in roots:
             self._root = root
             is_named = root.id in self.reached
-            stack = [root.id] if self._need(root.id, "commit", f"ref '{root.name}'", "its commit") else []
+            stack = [root.id] if self._need(root.id, "commit", f"ref '{root.name}'", "the commit") else []
             while stack:
                 id = stack.pop()
                 commit = self._commit(id)
@@ -81,9 +81,9 @@ class Graph:
             return False
         self._missing.add(id)
         if found is None:
-            lost = f"{_LOST[kind]} {id.hex()[:16]}: {role} of {owner[:48]}"
+            lost = f"{_LOST[kind]} {id.hex()[:16]}, {role} of {owner[:48]}"
             self._problem(
-                "missing-object", f"{kind} {id.hex()}", f"{owner} needs it as {role}, and it is missing", lost
+                "missing-object", f"{kind} {id.hex()}", f"it is missing, and {owner} needs it as {role}", lost
             )
         else:
             self._problem("wrong-kind", f"{found.kind} {id.hex()}", f"{owner} needs a {kind} as {role}")

@@ -54,7 +54,9 @@ def look_over(store: str) -> Layout:
                 files.append(name)
     present = {*files, *directories}
     missing = (name for name in _NEEDED if name not in present)
-    problems += [_problem("missing-file", "warning", name, "it is missing; nothing is lost by it") for name in missing]
+    problems += [
+        _problem("missing-file", "warning", name, "it is missing; a repair makes it again, empty") for name in missing
+    ]
     return Layout(tuple(files), tuple(directories), tuple(problems))
 
 

@@ -42,24 +42,24 @@ class RepairPlan:
 
 _BY_KIND: dict[str, tuple[Action, str]] = {
     "mode": ("close-to-others", "only you may use it"),
-    "format-missing": ("write-format", "write it anew"),
-    "format-damaged": ("write-format", "write it anew"),
+    "format-missing": ("write-format", "write it again"),
+    "format-damaged": ("write-format", "write it again"),
     "config-missing": ("write-settings", "write the default settings, but let gc drop nothing"),
     "config-damaged": (
         "write-settings",
-        "keep it aside, and write anew what makes sense of it; gc drops nothing where nothing says what",
+        "move it to 'aside', and write a new one with the settings that can be read; if those about retention cannot, gc drops nothing",
     ),
     "config-changed": ("sign-settings", "accept the settings as they are"),
-    "loose-damaged": ("salvage-loose", "keep it aside, and write it anew where its name still proves what is in it"),
-    "not-a-file": ("move-aside", "keep it aside, where nobody follows it"),
-    "index-missing": ("write-index", "make it anew from its pack"),
-    "index-damaged": ("write-index", "make it anew from its pack"),
-    "pack-missing": ("move-aside", "keep the index aside, it has no pack"),
+    "loose-damaged": ("salvage-loose", "move it to 'aside', and write it again if its content still matches its name"),
+    "not-a-file": ("move-aside", "move it to 'aside', where nothing follows it"),
+    "index-missing": ("write-index", "make it again from its pack"),
+    "index-damaged": ("write-index", "make it again from its pack"),
+    "pack-missing": ("move-aside", "move the index to 'aside': it has no pack"),
     "journal-length": ("lengthen-journal", "write zeros behind it again"),
-    "shallow-damaged": ("write-shallow", "write it anew, for the commits that lack something"),
-    "shallow-stale": ("write-shallow", "write it anew, for the commits that lack something"),
+    "shallow-damaged": ("write-shallow", "write it again: history now ends at the commits that lack something"),
+    "shallow-stale": ("write-shallow", "write it again: history now ends at the commits that lack something"),
     "counts-damaged": ("drop-cache", "delete it; what is in it is counted again"),
-    "mark-damaged": ("write-mark", "write it anew"),
+    "mark-damaged": ("write-mark", "write it again"),
 }
 
 _REBUILT_FOR = frozenset(
@@ -95,7 +95,7 @@ def _layout_steps(found: Examination) -> Iterator[RepairStep]:
 def _file_steps(found: Examination) -> Iterator[RepairStep]:
     damaged = {pack.name: pack for pack in found.packs if pack.is_damaged}
     for name, pack in damaged.items():
-        detail = f"copy the {len(pack.found)} objects that can be read into a new pack, and keep the old one aside"
+        detail = f"copy the {len(pack.found)} objects that can be read into a new pack, and move the old one to 'aside'"
         yield RepairStep("salvage-pack", name, detail)
     for problem in (*found.layout.problems, *found.problems):
         action = _BY_KIND.get(problem.kind)
@@ -105,27 +105,29 @@ def _file_steps(found: Examination) -> Iterator[RepairStep]:
 
 def _shallow_steps(found: Examination) -> Iterator[RepairStep]:
     if found.cut_off:
-        yield RepairStep("write-shallow", SHALLOW, "write it anew, for the commits that lack something")
+        yield RepairStep(
+            "write-shallow", SHALLOW, "write it again: history now ends at the commits that lack something"
+        )
 
 
 def _journal_steps(found: Examination) -> Iterator[RepairStep]:
     refs = best_refs(found)
     journal = found.journal
     if _needs_rebuild(found, refs):
-        detail = "keep it aside, and begin a new one with all that can be read of it"
+        detail = "move it to 'aside', and begin a new one with everything that can be read"
         yield RepairStep("rebuild-journal", JOURNAL, detail)
         for name in sorted(found.record.refs.keys() | refs.keys()):
             before, after = shown(found.record.refs.get(name)), shown(refs.get(name))
             if before != after:
                 yield RepairStep("write-ref-file", name, f"from {before or 'nothing'} to {after or 'nothing'}")
     elif journal is not None and journal.torn:
-        detail = f"keep the {len(journal.torn)} bytes of a write that was never completed aside, and clear them"
+        detail = f"copy the {len(journal.torn)} bytes of a write that was never completed to 'aside', and clear them"
         yield RepairStep("clear-torn-end", JOURNAL, detail)
     for problem in found.problems:
         if problem.kind.startswith("ref-file-"):
             value = shown(refs.get(problem.path))
             yield RepairStep(
-                "write-ref-file", problem.path, f"show {value}" if value else "keep it aside: there is no such ref"
+                "write-ref-file", problem.path, f"show {value}" if value else "move it to 'aside': there is no such ref"
             )
 
 
