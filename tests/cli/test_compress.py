@@ -70,7 +70,7 @@ def test_review_show_edit_approve_and_reject(talk: Run) -> None:
 
 
 def test_what_a_summary_invented_is_told_by_the_dry_run_the_review_and_show(talk: Run) -> None:
-    told = "in no message, 2: $650, 21:15"
+    told = "2 facts in no message: $650, 21:15"
     said = "question 1 costs $650 at 21:15"
 
     assert f" {told}\n" in talk("compress", "-n", "--content", said).out
@@ -78,7 +78,7 @@ def test_what_a_summary_invented_is_told_by_the_dry_run_the_review_and_show(talk
     assert f" {told}\n" in talk("compress", "--show", waits).out
     assert f" {told}\n" in talk("compress", "--approve", waits).out
     shown = talk("show", "HEAD").out
-    assert "in no message, 2:\n  number   $650\n  number   21:15\n" in shown
+    assert "2 facts in no message:\n  number   $650\n  number   21:15\n" in shown
 
 
 def test_a_model_named_by_the_environment_sums_up(talk: Run, llm_server: LLMServer) -> None:
