@@ -11,7 +11,7 @@ from tract.api.tract import Tract
 from tract.cli.command import DONE, USAGE, Args, Param
 from tract.cli.console import Console, Painted, one_line
 from tract.cli.rendering import SHORT, paint_role, print_line_json, print_one_line, read_line
-from tract.history.context import context_at, index_of
+from tract.history.context import context_at, entry_at, index_of
 from tract.history.priority import read_priority
 from tract.messages import message_of, message_text
 from tract.objects.id import parse_id
@@ -97,12 +97,13 @@ def _as_shown(tract: Tract, target: str) -> tuple[str, str]:
     repo, id = tract.repository, parse_id(target)
     assert id is not None
     tip = repo.head()[1]
-    place = None if tip is None else index_of(repo, context_at(repo, tip), id)
-    if place is None:
-        message = message_of(tract.get_content(target))
-        return message.role, message_text(message)
-    (shown,) = tract.blame(places=slice(place, place + 1))
-    return shown.role, shown.text
+    context = None if tip is None else context_at(repo, tip)
+    place = None if context is None else index_of(repo, context, id)
+    if context is not None and place is not None and entry_at(repo, context, place)[1] != repo.commit(id).content:
+        (shown,) = tract.blame(places=slice(place, place + 1))
+        return shown.role, shown.text
+    message = message_of(tract.get_content(target))  # as most are; a look at who changed it loads more
+    return message.role, message_text(message)
 
 
 def _annotate_all(tract: Tract, targets: Sequence[str], priority: str) -> None:
