@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
+import struct
+import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
+from tract import ImportFormatError
 from tract.adapters.transcripts import Reading, read_transcript
 
 JSON = Any
@@ -200,3 +206,63 @@ def test_what_a_provider_s_own_tool_answered_is_a_result_and_a_file_is_told(read
         tool("b", '{"r":"hot"}', "search"),
     ]
     assert ["[0]: a part of kind 'file' is only in the metadata"] == notes(reading)
+
+
+# Inspect AI
+
+
+def zip_with_zstd(path: Path, files: dict[str, JSON]) -> None:
+    """An archive as Inspect AI writes it: each file of it is packed with zstd, which zipfile cannot write."""
+    out = io.BytesIO()
+    plain = {name: json.dumps(value).encode() for name, value in files.items()}
+    packed = {name: zstandard.ZstdCompressor().compress(data) for name, data in plain.items()}
+    with zipfile.ZipFile(out, "w") as archive:
+        for name, data in packed.items():
+            archive.writestr(name, data)
+        infos = archive.infolist()
+    raw = bytearray(out.getvalue())
+    central = raw.index(b"PK\x01\x02")
+    for info in infos:
+        about = struct.pack("<III", zlib.crc32(plain[info.filename]), len(packed[info.filename]), len(plain[info.filename]))  # fmt: skip
+        raw[info.header_offset + 8 : info.header_offset + 10] = b"\x5d\0"
+        raw[info.header_offset + 14 : info.header_offset + 26] = about
+        raw[central + 10 : central + 12] = b"\x5d\0"
+        raw[central + 16 : central + 28] = about
+        central += 46 + len(info.filename)
+    path.write_bytes(raw)
+
+
+SAMPLE = {
+    "id": "a",
+    "messages": [
+        {"role": "user", "content": [{"type": "text", "text": "How hot?"}, {"type": "image", "image": "attachment://1a"}]},
+        {"role": "assistant", "content": "Hot.", "source": "generate", "model": "m"},
+    ],
+    "attachments": {"1a": "data:image/png;base64,aGk="},
+}  # fmt: skip
+
+
+def test_the_samples_of_an_inspect_log_are_read_from_its_archive_with_their_pictures(tmp_path: Path):
+    path = tmp_path / "log.eval"
+    asked = {"id": "b", "messages": [{"role": "user", "content": "And this?"}], "output": {"model": "", "choices": []}}
+    zip_with_zstd(path, {"_journal/start.json": {}, "samples/a_epoch_1.json": SAMPLE, "samples/b_epoch_1.json": asked, "summaries.json": [], "header.json": {"eval": {}}})  # fmt: skip
+
+    reading = read_transcript(path)
+
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGk="}}
+    assert messages(reading) == [
+        {"role": "user", "content": [{"type": "text", "text": "How hot?"}, picture]},
+        {"role": "assistant", "content": "Hot."},
+    ]
+    assert ["And this?"] == [turn.message["content"] for turn in reading.conversations[1].branches[0].turns]
+
+
+def test_an_archive_whose_bytes_were_changed_is_damaged(tmp_path: Path):
+    path = tmp_path / "log.eval"
+    zip_with_zstd(path, {"samples/a.json": SAMPLE, "header.json": {}})
+    raw = path.read_bytes()
+    at = raw.index(b"PK\x01\x02") + 16
+    path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
+
+    with pytest.raises(ImportFormatError, match="compressed and damaged: bad CRC-32"):
+        read_transcript(path)

@@ -1,21 +1,28 @@
-"""Opening a file that may be compressed, with gzip or zstd, or be an archive (zip) with one file of conversations in it, as services give their exports; or be in UTF-16, as PowerShell writes."""
+"""Opening a file that may be compressed, with gzip or zstd, or be an archive (zip) with one file of conversations in it, as services give their exports, or a log of Inspect AI's (``.eval``); or be in UTF-16, as PowerShell writes."""
 
 from __future__ import annotations
 
 import codecs
 import gzip
+import io
 import os
 import stat
+import struct
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import IO, BinaryIO, cast
+from typing import IO, TYPE_CHECKING, BinaryIO, cast
 
 from tract.errors import ImportFormatError
+
+if TYPE_CHECKING:
+    import zipfile
 
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = b"PK\x03\x04"
+_ZIP_ZSTD = 93
 _EXPORT = "conversations.json"
 """What services call the file of conversations in their exports."""
 _LARGEST = 8 << 30
@@ -65,7 +72,6 @@ def _from_the_start(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def _unpack(path: str | os.PathLike[str], file: BinaryIO, head: bytes, plain: IO[bytes]) -> None:
     import zipfile  # most files are not compressed
-    import zlib
 
     import zstandard
 
@@ -108,17 +114,44 @@ def _gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _zip_pieces(file: BinaryIO) -> Iterator[bytes]:
+    """The one file of conversations in an archive; of a log of Inspect AI's all samples, as the document that it writes them in otherwise."""
     import zipfile  # as above
 
     with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if name.endswith((".json", ".jsonl"))]
+        names = list(dict.fromkeys(name for name in archive.namelist() if name.endswith((".json", ".jsonl"))))
+        samples = [name for name in names if name.startswith("samples/")]
+        if samples and "header.json" in names:
+            yield b'{"samples":['
+            for number, name in enumerate(samples):
+                yield b"," if number else b""
+                yield from _member(archive, name, file)
+            yield b"]}"
+            return
         exports = [name for name in names if name.rpartition("/")[2] == _EXPORT] or names
         if len(exports) != 1:
             detail = f"an archive with {len(exports)} files of JSON in it, and none is called {_EXPORT}"
             raise ImportFormatError(f"'{file.name}' is {detail}", file.name, None, detail)
-        with archive.open(exports[0]) as packed:
+        yield from _member(archive, exports[0], file)
+
+
+def _member(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> Iterator[bytes]:
+    """What the last file of that *name* holds; Python before 3.14 knows no zstd in an archive, which is *file*."""
+    from zipfile import BadZipFile  # as above
+
+    info = archive.getinfo(name)
+    if info.compress_type != _ZIP_ZSTD:
+        with archive.open(info) as packed:
             while piece := packed.read(_PIECE):
                 yield piece
+        return
+    file.seek(info.header_offset + 26)
+    file.seek(sum(struct.unpack("<HH", file.read(4))), os.SEEK_CUR)
+    checked = 0
+    for piece in _zstd_pieces(io.BytesIO(file.read(info.compress_size))):
+        checked = zlib.crc32(piece, checked)
+        yield piece
+    if checked != info.CRC:
+        raise BadZipFile(f"bad CRC-32 of '{name}'")
 
 
 def _zstd_pieces(file: BinaryIO) -> Iterator[bytes]:

@@ -5,6 +5,9 @@
     tool_calls: [{"id", "function": name, "arguments": {…}}]   {"id", "type": "function", "function": {"name", "arguments": text}}
     {"role": "tool", "tool_call_id", "content", "function"}    the same, with ``name``; an error is the content where there is none
 
+    {"type": "image", "image": "attachment://<hash>"}          the picture that the sample has under ``attachments``
+
+A log may be JSON, or an archive with a file for each sample (``.eval``).
 Source: inspect_ai, ``model/_chat_message.py``, ``tool/_tool_call.py`` and ``log/_log.py``.
 The message as it was stands in the turn's metadata under ``inspect_ai`` where it was changed.
 """
@@ -19,6 +22,8 @@ from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
+_ATTACHMENT = "attachment://"
+
 
 def is_inspect_message(value: JSON) -> bool:
     """Whether *value* is a message with a call as only Inspect writes it: the function's name as a text."""
@@ -29,16 +34,27 @@ def is_inspect_message(value: JSON) -> bool:
         return True
     content = value.get("content")
     return isinstance(content, list) and any(
-        isinstance(part, dict) and part.get("type") == "reasoning" and isinstance(part.get("reasoning"), str)
+        isinstance(part, dict)
+        and (
+            (part.get("type") == "reasoning" and isinstance(part.get("reasoning"), str)) or _attached(part) is not None
+        )
         for part in content
     )
+
+
+def _attached(part: dict[str, JSON]) -> str | None:
+    """The name of the attachment that is the picture of *part*."""
+    image = part.get("image") if part.get("type") == "image" else None
+    return image.removeprefix(_ATTACHMENT) if isinstance(image, str) and image.startswith(_ATTACHMENT) else None
 
 
 def read_inspect(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """The messages that were found as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
+    given = found.beside.get("attachments")
+    attachments = given if isinstance(given, dict) else {}
     for index, value in enumerate(found.values):
-        message = _message(value) if isinstance(value, dict) else value
+        message = _message(value, attachments) if isinstance(value, dict) else value
         if (problem := message_flaw(message, "openai")) is not None:
             report(found.line(index), f"{found.place}[{index}]: {problem}")
             continue
@@ -59,12 +75,12 @@ def read_inspect(name: str, found: Found, report: Report) -> Iterator[Conversati
     yield linear(name, turns, keep_beside(dict(found.beside), found.place, found.line(0), report))
 
 
-def _message(value: dict[str, JSON]) -> dict[str, JSON]:
+def _message(value: dict[str, JSON], attachments: dict[str, JSON]) -> dict[str, JSON]:
     content = value.get("content")
     message: dict[str, JSON] = {"role": value.get("role"), "content": content}
     if isinstance(content, list):
         thoughts = [part for part in content if isinstance(part, dict) and part.get("type") == "reasoning"]
-        message["content"] = [part for part in content if part not in thoughts]
+        message["content"] = [_part(part, attachments) for part in content if part not in thoughts]
         if thoughts:
             texts = (part.get("reasoning") or part.get("summary") for part in thoughts)
             message["reasoning_content"] = "\n".join(text for text in texts if isinstance(text, str))
@@ -79,6 +95,12 @@ def _message(value: dict[str, JSON]) -> dict[str, JSON]:
         if not message["content"] and isinstance(error, dict):
             message["content"] = str(error.get("message") or error.get("type") or "")
     return message
+
+
+def _part(part: JSON, attachments: dict[str, JSON]) -> JSON:
+    name = _attached(part) if isinstance(part, dict) else None
+    image = attachments.get(name) if name is not None else None
+    return {"type": "image_url", "image_url": {"url": image}} if isinstance(image, str) else part
 
 
 def _call(call: dict[str, JSON]) -> dict[str, JSON]:

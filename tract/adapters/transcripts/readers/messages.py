@@ -101,6 +101,8 @@ def _take_answer(beside: dict[str, JSON], turns: list[Turn], found: Found, repor
         if value is None or turns[-1].message.get("role") == "assistant":
             continue
         value = {"choices": value} if key == "choices" else value
+        if isinstance(value, dict) and value.get("choices") == []:
+            continue  # a model that was not asked
         made = answer_turns(value, found.line(0))
         if not made:
             report(found.line(0), f"{found.place}: '{key}' beside the messages is no answer tract can read")
