@@ -31,7 +31,7 @@ from tract import (
 )
 from tract.history.keys import jump_depth, keep_index
 from tract.history.notes import KEY, note_tip, noted_entries
-from tract.storage import key_index
+from tract.storage import key_index, key_run
 from tract.storage.key_index import KeyIndex, Link
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -470,7 +470,7 @@ def test_a_row_among_many_is_found_with_few_reads(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pread", lambda *args: reads.append(args) or pread(*args))
     index = KeyIndex(f"{tmp_path}/keys-")
     assert all(index.link(name) == Link(b"", b"", 3, 0) for name in names[::500])
-    reads = [args for args in reads if args[1] == key_index._BLOCK]
+    reads = [args for args in reads if args[1] == key_run.BLOCK]
     assert len(reads) < 2.1 * 200, "more than the block that a name's place tells, and its neighbour now and then"
 
 

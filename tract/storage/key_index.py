@@ -6,34 +6,15 @@ It answers two questions without reading the notes, of which there may be a mill
     a commit   ->  the nearest commit with a key behind it by first parents, and one further behind (see tract/history/keys.py)
 
 On disk it is runs, ``cache/keys-<tract>-<number>``, each with what was added since the one before it.
-The last of them, where they are of about one length, are merged, so there are few.
-
-| offset | size | what |
-|---|---|---|
-| 0 | 16 | ``"tract keys 2\\n"``, zero-filled |
-| 16 | 32 | the tip of the notes where the run begins, zeros for none |
-| 48 | 32 | the tip up to which it goes |
-| 80 | 8 | number of rows |
-| 88 | 8 | number of pages of the filter |
-| 96 | 4 | CRC-32 of the header up to here |
-| 4096 | 4096 a page | the filter: a bit for each row's name, at its first 8 bytes modulo the number of bits; of each page 4092 bytes are bits, and 4 the CRC-32 of these |
-| then | 4096 a block | rows in the order of their names, 73 a block: number of rows (2), CRC-32 of the rows (4), rows |
-
-A row is 56 bytes: name (16), first (16), second (16), depth (4), merges (4).
-The name is of a key the first 16 bytes of its BLAKE3, and *first* and *second* are the id of the note's blob.
-Of a commit it is the first 16 bytes of its id, and *first* and *second* are those of the two commits behind it, or zeros.
+The last of them, where they are of about one length, are merged, so there are few. What a run has, byte for byte, is told in key_run.py beside this.
 """
 
 from __future__ import annotations
 
 import os
-import struct
-import zlib
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from itertools import takewhile
 
 from blake3 import blake3
 
@@ -41,26 +22,24 @@ from tract.errors import StorageError
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.storage import files
+from tract.storage.key_run import (
+    HALF,
+    NAME,
+    NONE,
+    ROW,
+    SAID,
+    DamagedRunError,
+    Run,
+    all_rows,
+    encoded_run,
+    read_run,
+    rows_in,
+)
 
-_MAGIC = b"tract keys 2\n".ljust(16, b"\0")
-_HEADER = struct.Struct("<16s32s32sQQ")
-_NUMBER = struct.Struct("<I")
-_BLOCK_HEAD = struct.Struct("<HI")
-_ROW = struct.Struct(">16s16s16sII")
-_PLACE = struct.Struct(f">Q{_ROW.size - 8}x")
-"""The beginning of a row's name, as a number."""
-_BLOCK = 4096
-_PAGE = _BLOCK - _NUMBER.size
-"""The bytes of bits in a page of a filter: of a million keys a filter has 4 MB, of which who looks for one key reads a page."""
-_ROWS = (_BLOCK - _BLOCK_HEAD.size) // _ROW.size
-_NAME = 16
-_NONE = bytes(32)
-_HALF = bytes(_NAME)
 _MOST_IN_MEMORY = 192
 _MOST_KEPT = 1024
 """A run of so many rows stays in the memory of who wrote it: of sixteen names that a filter is asked for it passes one, and a look at the rows on disk takes 20 µs."""
 _MERGED_TOGETHER = 4
-_BITS_A_ROW = 16
 _MOST_LINKS = 8192
 
 
@@ -80,57 +59,11 @@ class Link(NamedTuple):
 @lru_cache(maxsize=4096)
 def name_of_key(key: str) -> bytes:
     """The name of a key's rows."""
-    return bytes(blake3(b"key\0" + key.encode()).digest(_NAME))
+    return bytes(blake3(b"key\0" + key.encode()).digest(NAME))
 
 
 class IndexReplacedError(Exception):
     """What was known of the runs is not so any more: bring the index up to the notes, and ask again."""
-
-
-class _DamagedRunError(Exception):
-    """A block of a run is not whole."""
-
-
-class _Run(NamedTuple):
-    """A run: its *blocks* of rows are behind its filter of so many *pages*, of which *read* has those that were looked at; *kept* has all rows of a short one that this process wrote, by their names."""
-
-    path: str
-    start: bytes
-    end: bytes
-    rows: int
-    pages: int
-    read: dict[int, bytes]
-    kept: dict[bytes, list[bytes]] | None = None
-
-    @property
-    def blocks(self) -> int:
-        return -(-self.rows // _ROWS)
-
-    @property
-    def offset(self) -> int:
-        """Where the rows begin."""
-        return _BLOCK * (1 + self.pages)
-
-    def check(self, fd: int) -> None:
-        """FileNotFoundError where the open file is another run, into which others were merged: only this one's rows lie where they are looked for."""
-        head = _HEADER.pack(_MAGIC, self.start, self.end, self.rows, self.pages)
-        if files.read_at(fd, len(head), 0) != head:
-            raise FileNotFoundError(self.path)
-
-    def may_have(self, place: int, *, is_expected: bool = False) -> bool:
-        """Whether there may be rows of a name that begins with *place*; of one that *is_expected* in a run of many pages none is read for that, for the rows are as near."""
-        bit = place % (8 * _PAGE * self.pages)
-        number, byte = divmod(bit >> 3, _PAGE)
-        page = self.read.get(number)
-        if page is None:
-            if is_expected and self.pages > 1:
-                return True
-            page = self.read[number] = _page(self, number)
-        return bool(page[byte] >> (bit & 7) & 1)
-
-
-_SAID = _Run._fields.index("read")
-"""What the header of a run says are its fields up to this one, and its path."""
 
 
 class KeyIndex:
@@ -149,7 +82,7 @@ class KeyIndex:
         self._links: dict[bytes, Link] = {}  # those that were asked for or added lately
         # What is to be added, by its key: the note, the commit, and what makes the commit's link.
         self._waiting: dict[str, tuple[ObjectId, ObjectId, Callable[[], Link]]] = {}
-        self._runs: list[_Run] | None = None
+        self._runs: list[Run] | None = None
         self._ignored: set[str] = set()
         self._open: dict[str, int] | None = None  # the descriptors of runs that are read again and again
         self._tip: ObjectId | None = None
@@ -170,7 +103,7 @@ class KeyIndex:
     def add_key(self, key: str, note: ObjectId) -> None:
         """Add that the blob *note* says *key*."""
         name = name_of_key(key)
-        self._add(name, _ROW.pack(name, note[:_NAME], note[_NAME:], 0, 0))
+        self._add(name, ROW.pack(name, note[:NAME], note[NAME:], 0, 0))
 
     def add_made(self, key: str, note: ObjectId, commit: ObjectId, link: Callable[[], Link]) -> None:
         """Add that the blob *note* says *key* of *commit*, and how that stands to those behind it: as soon as somebody asks for more than whether a note says the key."""
@@ -189,8 +122,8 @@ class KeyIndex:
 
     def add_link(self, commit: ObjectId, link: Link) -> None:
         """Add how *commit* stands to those behind it."""
-        name = commit[:_NAME]
-        self._add(name, _ROW.pack(name, link.parent or _HALF, link.jump or _HALF, link.depth, link.merges))
+        name = commit[:NAME]
+        self._add(name, ROW.pack(name, link.parent or HALF, link.jump or HALF, link.depth, link.merges))
         self._remember(name, link)
 
     def _add(self, name: bytes, row: bytes) -> None:
@@ -218,7 +151,7 @@ class KeyIndex:
         rows = [] if self._is_bare() else self._rows(name_of_key(key))
         if not rows:
             return []
-        return list(dict.fromkeys(first + second for _, first, second, _, _ in map(_ROW.unpack, rows)))
+        return list(dict.fromkeys(first + second for _, first, second, _, _ in map(ROW.unpack, rows)))
 
     def _is_bare(self) -> bool:
         """Whether there is not one row: the first import into a store asks for thousands of keys, and need not hash them."""
@@ -228,7 +161,7 @@ class KeyIndex:
 
     def link(self, name: bytes, *, is_expected: bool = True) -> Link | None:
         """How the commit whose id begins with *name* stands to those behind it; None where it has no key. One that *is_expected* to have one is looked for among the rows at once."""
-        name = name[:_NAME]
+        name = name[:NAME]
         if self._waiting or self._base is not None:
             self._settle()
         found = self._links.get(name)
@@ -237,8 +170,8 @@ class KeyIndex:
         rows = self._rows(name, is_link=True, is_expected=is_expected)
         if not rows:
             return None
-        _, parent, jump, depth, merges = _ROW.unpack(rows[-1])
-        link = Link(b"" if parent == _HALF else parent, b"" if jump == _HALF else jump, depth, merges)
+        _, parent, jump, depth, merges = ROW.unpack(rows[-1])
+        link = Link(b"" if parent == HALF else parent, b"" if jump == HALF else jump, depth, merges)
         return self._remember(name, link)
 
     def advanced(self, tip: ObjectId | None) -> None:
@@ -283,23 +216,23 @@ class KeyIndex:
                     found += self._rows_of(run, name, place)
                 if is_link and found:
                     return found
-            except (_DamagedRunError, FileNotFoundError) as exc:
-                if isinstance(exc, _DamagedRunError):
+            except (DamagedRunError, FileNotFoundError) as exc:
+                if isinstance(exc, DamagedRunError):
                     self._ignored.add(run.path)
                 self._begin_again()
                 raise IndexReplacedError from exc
         return found + self._added.get(name, [])
 
-    def _rows_of(self, run: _Run, name: bytes, place: int) -> list[bytes]:
+    def _rows_of(self, run: Run, name: bytes, place: int) -> list[bytes]:
         """The rows of *name*, which as a number begins with *place*, in a run."""
         fd = None if self._open is None else self._open.get(run.path)
         if fd is not None:
-            return _rows_of(fd, run, name, place)
+            return rows_in(fd, run, name, place)
         fd = files.open_read(run.path)
         stays_open = False
         try:
             run.check(fd)
-            found = _rows_of(fd, run, name, place)
+            found = rows_in(fd, run, name, place)
             if self._open is not None:
                 self._open[run.path], stays_open = fd, True
             return found
@@ -327,16 +260,16 @@ class KeyIndex:
         except FileNotFoundError:
             return []
 
-    def _read_runs(self) -> list[_Run]:
+    def _read_runs(self) -> list[Run]:
         """The runs on disk, oldest first, as far as each goes on where the one before it ends."""
         known = {run.path: run for run in self._runs or ()}
-        runs: list[_Run] = []
+        runs: list[Run] = []
         for path in self._files() if self._start is not None else ():
-            run = None if path in self._ignored else _read_run(path)
-            if run is None or run.start != (runs[-1].end if runs else _NONE):
+            run = None if path in self._ignored else read_run(path)
+            if run is None or run.start != (runs[-1].end if runs else NONE):
                 break
             was = known.get(path)
-            runs.append(was if was is not None and was[:_SAID] == run[:_SAID] else run)
+            runs.append(was if was is not None and was[:SAID] == run[:SAID] else run)
         return runs
 
     def is_long(self, most: int | None = None) -> bool:
@@ -356,24 +289,24 @@ class KeyIndex:
             self._begin_again()
             return False
         rows = sorted(row for rows in self._added.values() for row in rows)
-        start = runs[-1].end if runs else _NONE
+        start = runs[-1].end if runs else NONE
         merged = _merged_with(runs, len(rows))
         if merged:
             try:
-                rows = sorted([row for run in merged for row in _all_rows(run)] + rows)
-            except _DamagedRunError:
+                rows = sorted([row for run in merged for row in all_rows(run)] + rows)
+            except DamagedRunError:
                 self._ignored.update(run.path for run in merged)
                 self._begin_again()
                 return False
             start = merged[0].start
             del runs[-len(merged) :]
         path = f"{self._start}{1 + (int(runs[-1].path[-8:]) if runs else 0):08}"
-        files.write_file(path, memoryview(_encoded(rows, start, self._tip)), sync=False)
+        files.write_file(path, memoryview(encoded_run(rows, start, self._tip)), sync=False)
         self._ignored.discard(path)
         for other in self._files():
             if other > path:  # merged, damaged, or left behind
                 files.unlink(other)
-        written = _read_run(path)
+        written = read_run(path)
         if written is None:
             raise StorageError(f"cannot read back '{path}'")
         if len(rows) <= _MOST_KEPT:
@@ -386,11 +319,11 @@ class KeyIndex:
 def _by_name(rows: list[bytes]) -> dict[bytes, list[bytes]]:
     found: dict[bytes, list[bytes]] = {}
     for row in rows:
-        found.setdefault(row[:_NAME], []).append(row)
+        found.setdefault(row[:NAME], []).append(row)
     return found
 
 
-def _merged_with(runs: list[_Run], rows: int) -> list[_Run]:
+def _merged_with(runs: list[Run], rows: int) -> list[Run]:
     """The last runs, to be merged with a new one of so many rows; none as long as there are few of that length."""
     at = len(runs)
     while at and runs[at - 1].rows <= _MERGED_TOGETHER * rows:
@@ -399,111 +332,5 @@ def _merged_with(runs: list[_Run], rows: int) -> list[_Run]:
     return runs[at:] if len(runs) - at >= _MERGED_TOGETHER - 1 else []
 
 
-def _tip_of(runs: list[_Run]) -> ObjectId | None:
-    return runs[-1].end if runs and runs[-1].end != _NONE else None
-
-
-def _encoded(rows: list[bytes], start: bytes, end: bytes) -> bytearray:
-    """A run of *rows*, which are in order; nothing of it is in memory twice, for of a million keys that is 100 MB."""
-    pages = -(-len(rows) * _BITS_A_ROW // (8 * _PAGE))
-    bits = 8 * _PAGE * pages
-    filter = bytearray(_PAGE * pages)
-    place = _BLOCK * (1 + pages)
-    data = bytearray(place + -(-len(rows) // _ROWS) * _BLOCK)
-    for at in range(0, len(rows), _ROWS):
-        block = b"".join(rows[at : at + _ROWS])
-        for (name,) in _PLACE.iter_unpack(block):
-            bit = name % bits
-            filter[bit >> 3] |= 1 << (bit & 7)
-        whole = _BLOCK_HEAD.pack(len(block) // _ROW.size, zlib.crc32(block)) + block
-        data[place : place + len(whole)] = whole
-        place += _BLOCK
-    for number in range(pages):
-        page = filter[number * _PAGE : (number + 1) * _PAGE]
-        data[_BLOCK * (1 + number) : _BLOCK * (2 + number)] = page + _NUMBER.pack(zlib.crc32(page))
-    head = _HEADER.pack(_MAGIC, start, end, len(rows), pages)
-    data[: len(head) + _NUMBER.size] = head + _NUMBER.pack(zlib.crc32(head))
-    return data
-
-
-def _read_run(path: str) -> _Run | None:
-    """The run at *path* without its rows; None where it is none."""
-    try:
-        fd = files.open_read(path)
-    except OSError:
-        return None
-    try:
-        data = files.read_at(fd, _HEADER.size + _NUMBER.size, 0)
-        if (
-            len(data) < _HEADER.size + _NUMBER.size
-            or _NUMBER.pack(zlib.crc32(data[: _HEADER.size])) != data[_HEADER.size :]
-        ):
-            return None
-        magic, start, end, rows, pages = _HEADER.unpack(data[: _HEADER.size])
-        run = _Run(path, start, end, rows, pages, {})
-        is_whole = magic == _MAGIC and pages > 0 and files.size_of(fd) == run.offset + _BLOCK * run.blocks
-        return run if is_whole else None
-    finally:
-        files.close(fd)
-
-
-def _page(run: _Run, number: int) -> bytes:
-    """The bits of one page of a run's filter."""
-    fd = files.open_read(run.path)
-    try:
-        run.check(fd)
-        data = files.read_at(fd, _BLOCK, _BLOCK * (1 + number))
-    finally:
-        files.close(fd)
-    if len(data) != _BLOCK or _NUMBER.pack(zlib.crc32(data[:_PAGE])) != data[_PAGE:]:
-        raise _DamagedRunError(run.path)
-    return data[:_PAGE]
-
-
-def _rows_of(fd: int, run: _Run, name: bytes, place: int) -> list[bytes]:
-    """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that, and from where another near it lies."""
-    at = min(run.blocks - 1, place * run.blocks >> 64)
-    rows = _block(fd, run, at)
-    (middle,) = _PLACE.unpack_from(rows, len(rows) // _ROW.size // 2 * _ROW.size)
-    nearer = at + ((place - middle) * run.blocks + (1 << 63) >> 64)
-    if nearer != at:
-        at = min(max(0, nearer), run.blocks - 1)
-        rows = _block(fd, run, at)
-    while at and rows[:_NAME] >= name:
-        at -= 1
-        rows = _block(fd, run, at)
-    found = _named(rows, name)
-    while rows[-_ROW.size :][:_NAME] <= name and at + 1 < run.blocks:
-        at += 1
-        rows = _block(fd, run, at)
-        found += _named(rows, name)
-    return found
-
-
-def _named(rows: bytes, name: bytes) -> list[bytes]:
-    """Those of *rows*, back to back and in order, that are of *name*."""
-    size = _ROW.size
-    starts = range(0, len(rows), size)
-    first = bisect_left(starts, name, key=lambda start: rows[start : start + _NAME])
-    return [rows[at : at + size] for at in takewhile(lambda at: rows[at : at + _NAME] == name, starts[first:])]
-
-
-def _all_rows(run: _Run) -> Iterator[bytes]:
-    fd = files.open_read(run.path)
-    try:
-        for at in range(run.blocks):
-            rows = _block(fd, run, at)
-            yield from [rows[start : start + _ROW.size] for start in range(0, len(rows), _ROW.size)]
-    finally:
-        files.close(fd)
-
-
-def _block(fd: int, run: _Run, at: int) -> bytes:
-    """The rows of one block, back to back."""
-    data = files.read_at(fd, _BLOCK, run.offset + at * _BLOCK)
-    if len(data) == _BLOCK:
-        count, checksum = _BLOCK_HEAD.unpack_from(data)
-        rows = data[_BLOCK_HEAD.size : _BLOCK_HEAD.size + count * _ROW.size]
-        if 0 < count <= _ROWS and zlib.crc32(rows) == checksum:
-            return rows
-    raise _DamagedRunError(run.path)
+def _tip_of(runs: list[Run]) -> ObjectId | None:
+    return runs[-1].end if runs and runs[-1].end != NONE else None
