@@ -49,11 +49,14 @@ def append_entry(
     repo: Repository, context: Context, entry: Entry, new: list[NewObject], of: ListOf = "messages"
 ) -> Context:
     """The context, or a list *of* something else, with *entry* at its end; the nodes that a closing chunk makes are added to *new*."""
-    open_ = context.open + entry
-    if not closes(entry[0], len(open_) // 2):
-        return Context(context.tree, open_)
+    tree, open_ = context
+    open_ += entry
+    if len(open_) < 2 * LEAST or not closes(entry[0], len(open_) // 2):
+        return tuple.__new__(
+            Context, (tree, open_)
+        )  # as Context(…) does, without a call of Python's: every commit comes by
     leaf = write_node(repo, Node(0, open_, of), new)
-    return Context(_append_leaf(repo, context.tree, leaf, new), ())
+    return Context(_append_leaf(repo, tree, leaf, new), ())
 
 
 def blobs_beside(repo: Repository, items: Context, commit: ObjectId) -> list[ObjectId]:

@@ -19,7 +19,7 @@ from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_blob, new_commit, new_node
 from tract.storage.folding import unfold
 from tract.storage.pack import Pack
-from tract.storage.pack_index import is_whole
+from tract.storage.pack_index import index_bytes, is_whole
 from tract.storage.pack_writer import Group, fold, write_pack
 
 # Bytes that look like an id in msgpack, where there is none.
@@ -304,3 +304,18 @@ def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
         Pack(str(path.with_suffix(".pack")))
 
     assert str(path) == caught.value.filename
+
+
+def test_an_index_has_the_ids_of_each_first_byte_in_order_however_many_share_one() -> None:
+    shuffled = random.Random(7)
+    ids = [bytes([first]) + shuffled.randbytes(31) for first in [3] * 9000 + [*range(256)] * 20 + [250] * 5000]
+    shuffled.shuffle(ids)
+    rows = b""
+    for first in range(256):
+        own = sorted((id, at) for at, id in enumerate(ids) if id[0] == first)
+        rows += b"".join(id[4:0:-1] for id, _ in own) + b"".join(at.to_bytes(4, "little") for _, at in own)
+
+    index = index_bytes(ids, bytes(32))
+
+    assert rows == index[56 + 4 * 256 :][: 8 * len(ids)]
+    assert is_whole(index)

@@ -181,9 +181,10 @@ class Database(ObjectReader):
         """Write what does not belong in the journal, and give back what does."""
         kept: list[NewObject] = []
         for new in objects:
-            if len(new.payload) > LOOSE_LIMIT:
+            id, kind, payload = new
+            if len(payload) > LOOSE_LIMIT:
                 self._loose.write(new)
-            elif new.kind == "commit" or not self._is_known(new.id):
+            elif kind == "commit" or not self._is_known(id):
                 kept.append(new)
         kept.append(operation)
         return self._append_ahead(kept) if len(kept) > _MOST_OBJECTS else kept
@@ -201,11 +202,10 @@ class Database(ObjectReader):
 
         Nothing names these objects before the operation does, so a crash in between leaves only garbage.
         """
-        unique = {new.id: new for new in objects}
-        objects = list(unique.values())
+        objects = list({new[0]: new for new in objects}.values())
         # The more packs there are, the larger is the next: 500 of them took 54 ms to open, and half of a commit to ask for its blob.
         least = min(max(self.packed_from, _BYTES_A_PACK * len(self._packs)), JOURNAL_LIMIT)
-        if sum(len(new.payload) for new in objects) <= least:
+        if sum([len(payload) for _, _, payload in objects]) <= least:
             return objects
         self._write_pack(objects[:-1], quick=True)
         self._open_packs()

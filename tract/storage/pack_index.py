@@ -42,6 +42,9 @@ _END = 256 * 4 + SEAL_SIZE
 # An index that is no longer, in bytes, is read at once, and its file closed.
 _AT_ONCE = 256 * 1024
 
+_SORTED_TOGETHER = 8192
+"""Ids that are sorted at once when an index is written."""
+
 _Rows: TypeAlias = tuple[Sequence[int], Sequence[int]]
 """The prefixes and the ordinals of the ids with one first byte."""
 
@@ -168,20 +171,30 @@ def index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: by
         free[first] += 1
     head = _MAGIC + struct.pack("<II", count, 0) + pack_seal + struct.pack("<256I", *ends)
     yield head
-    checks = []
-    # Byte by byte, so that memory holds the ids of one first byte only.
-    for low, high in pairwise((0, *ends)):
-        if low == high:  # of a small pack nearly all
-            checks.append(0)
-            continue
-        ids = {ordinal: table[(at := start + ordinal * ID_SIZE) : at + ID_SIZE] for ordinal in order[low:high]}
+    checks: list[int] = []
+    spans = list(pairwise((0, *ends)))
+    # Some first bytes at a time: memory holds the ids of no more, and each by itself takes longer.
+    while len(checks) < len(spans):
+        together = _spans_together(spans[len(checks) :])
+        first, last = together[0][0], together[-1][1]
+        ids = {ordinal: table[(at := start + ordinal * ID_SIZE) : at + ID_SIZE] for ordinal in order[first:last]}
         ordinals = sorted(ids, key=ids.__getitem__)
-        rows = _prefixes(map(ids.__getitem__, ordinals)) + struct.pack(f"<{len(ordinals)}I", *ordinals)
-        checks.append(zlib.crc32(rows))
-        yield rows
+        prefixes = _prefixes(map(ids.__getitem__, ordinals))
+        places = struct.pack(f"<{len(ordinals)}I", *ordinals)
+        parts = [slice(4 * (low - first), 4 * (high - first)) for low, high in together]
+        rows = [prefixes[part] + places[part] for part in parts]
+        checks += map(zlib.crc32, rows)
+        yield b"".join(rows)
     end = struct.pack("<256I", *checks)
     yield end
     yield seal_of(head, end)
+
+
+def _spans_together(spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
+    """The first of *spans*, and those after it with which it has no more than are sorted together."""
+    most = spans[0][0] + _SORTED_TOGETHER
+    number = next((at for at, (_, high) in enumerate(spans) if high > most), len(spans))
+    return spans[: max(1, number)]
 
 
 def _prefixes(ids: Iterable[ObjectId]) -> bytes:

@@ -167,8 +167,9 @@ def _is_sound(values: Iterable[JSON], depth: int) -> bool:
         elif kind is dict:
             if not depth or not _is_sound(item.values(), depth - 1):
                 return False
-            if not "".join(item).isascii() and any(map(_has_lone_surrogate, item)):
-                return False
+            for key in item:
+                if not key.isascii() and _has_lone_surrogate(key):
+                    return False
         elif kind is list:
             if not depth or not _is_sound(item, depth - 1):
                 return False

@@ -56,7 +56,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 @contextmanager
 def _from_the_start(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The file, or the bytes of what is none: a pipe can be read but once, and a device may never end."""
-    with open(path, "rb") as file:
+    with open(path, "rb", buffering=_PIECE) as file:  # lines are long
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             yield file
             return
