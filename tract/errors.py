@@ -74,7 +74,7 @@ def _shown(text: str) -> str:
 
 
 class TractWarning(UserWarning):
-    """The category of every warning of tract's; it points at the line that called it."""
+    """The base of every warning of tract's; it points at the line of the caller."""
 
     def __str__(self) -> str:
         return _shown(super().__str__())
@@ -85,19 +85,19 @@ class BudgetWarning(TractWarning):
 
 
 class RecordWarning(TractWarning):
-    """What a wrapped client was asked, or answered, could not be recorded; its caller has the answer all the same."""
+    """A question to a wrapped client, or its answer, could not be recorded; the caller still got the answer."""
 
 
 class RoleWarning(TractWarning):
-    """A message was committed whose role is none of its provider's, and is sent as another."""
+    """A message was committed with a role that its provider does not know; it is sent with another role."""
 
 
 class PolicyWarning(TractWarning):
-    """A policy failed, or is not known here; what fired it stands."""
+    """A policy failed, or its class is not known here; the commit or compile that ran it was done all the same."""
 
 
 class TractError(Exception):
-    """The base of every error tract raises on purpose. Whatever name or text it is about, its message is one line that drives no terminal."""
+    """The base of every error that tract raises on purpose. Its message is always one line without control characters, whatever names or texts it quotes."""
 
     def __str__(self) -> str:
         return _shown(super().__str__())
@@ -127,7 +127,7 @@ class CommitNotFoundError(TractError):
 
 
 class AmbiguousPrefixError(TractError):
-    """*prefix* begins several ids; ``candidates`` holds them, in order."""
+    """Several ids begin with *prefix*; ``candidates`` has them, in order."""
 
     def __init__(self, prefix: str, candidates: tuple[str, ...]) -> None:
         self.prefix = prefix
@@ -145,7 +145,7 @@ class BlobNotFoundError(TractError):
 
 
 class HistoryCutError(BlobNotFoundError):
-    """What was asked for lies behind commit *id*, where gc cut history on *date*; *failed* says what could not be done."""
+    """The answer lies behind commit *id*, where gc (or a shallow clone) cut the history on *date*; *failed* says what could not be done."""
 
     def __init__(self, id: str, date: str, failed: str = "") -> None:
         super().__init__(id)
@@ -154,11 +154,11 @@ class HistoryCutError(BlobNotFoundError):
 
 
 class ContentValidationError(TractError):
-    """Content that cannot be kept as it is; the message names the place in it."""
+    """Content that cannot be stored as it is; the message names the place in it."""
 
 
 class KeyConflictError(TractError):
-    """The branch has another content under *key*: that of the commit *commit_hash*."""
+    """The branch has a different content under *key*, in the commit *commit_hash*."""
 
     def __init__(self, key: str, commit_hash: str) -> None:
         self.key = key
@@ -167,7 +167,7 @@ class KeyConflictError(TractError):
 
 
 class DivergedError(TractError):
-    """A list to record that is not the context with more at its end, where that was asked for."""
+    """The list to record is not the context plus new messages, although that was demanded."""
 
 
 class BudgetExceededError(TractError):
@@ -215,11 +215,11 @@ class MergeError(TractError):
 
 
 class MergeConflictError(MergeError):
-    """A merge with conflicts nobody has resolved."""
+    """A merge that still has unresolved conflicts."""
 
 
 class NothingToMergeError(MergeError):
-    """The other branch brings nothing new."""
+    """The other branch has nothing new."""
 
 
 class RebaseError(TractError):
@@ -235,7 +235,7 @@ class SemanticSafetyError(TractError):
 
 
 class BisectError(TractError):
-    """A search for the first bad commit that cannot go on; ``candidates`` are the commits that may be it, newest first, as far as that is known."""
+    """A bisection that cannot go on; ``candidates`` are the commits that may be the first bad one, newest first, as far as they are known."""
 
     def __init__(self, message: str, candidates: tuple[str, ...] = ()) -> None:
         self.candidates = candidates
@@ -243,7 +243,7 @@ class BisectError(TractError):
 
 
 class CompressionError(TractError):
-    """A compression that cannot be done; ``pending`` is the id under which it waits where its summary was refused, else None."""
+    """A compression that cannot be done; if its summary was refused, ``pending`` is the id under which it is kept for review, else None."""
 
     def __init__(self, message: str, pending: str | None = None) -> None:
         self.pending = pending
@@ -255,7 +255,7 @@ class GCError(TractError):
 
 
 class ActionError(TractError):
-    """An action that cannot be run: it names no operation, or its arguments are not what the operation takes."""
+    """An action that cannot be run: there is no such operation, or it does not accept these arguments."""
 
 
 class SpawnError(TractError):
@@ -267,7 +267,7 @@ class SessionError(TractError):
 
 
 class ProposalError(TractError):
-    """A proposal that is not there, is decided already, or is not to be executed here."""
+    """A proposal that does not exist, was decided before, or is not to be executed here."""
 
 
 class PolicyExecutionError(TractError):
@@ -283,9 +283,9 @@ class OrchestratorError(TractError):
 
 
 class RemoteError(TractError):
-    """A remote did not do what it was asked.
+    """A remote operation failed.
 
-    ``landed`` says whether what was to be written is there: True, False, or None where no answer came and nobody knows.
+    ``landed`` says whether the data to be written is in the remote: True, False, or None if no answer came, so that it is not known.
     """
 
     def __init__(self, message: str, *, landed: bool | None = False) -> None:
@@ -294,13 +294,13 @@ class RemoteError(TractError):
 
 
 class RemoteAuthError(RemoteError):
-    """A remote refuses the credentials, or what they may do."""
+    """A remote refuses the credentials, or lacks the permission."""
 
 
 class RemoteMovedError(RemoteError):
-    """A branch of a remote is not where a push expects it; nothing was changed there.
+    """A branch of a remote is not where a push expected it; nothing was changed there.
 
-    ``expected`` and ``actual`` are hexadecimal ids or None; ``by`` pushed what is there.
+    ``expected`` and ``actual`` are hexadecimal ids or None; ``by`` is the author of the last push.
     """
 
     def __init__(
@@ -318,20 +318,20 @@ class RemoteMovedError(RemoteError):
 
 
 class RemoteRefusedError(RemoteError):
-    """A push that must not be; the message says why.
+    """A push that is not allowed; the message says why.
 
-    ``secrets`` has every place that looks like a secret, where that is why; nothing in it, nor in the message, shows one.
+    If texts that look like secrets are the reason, ``secrets`` has their places; neither it nor the message contains a secret.
     """
 
     secrets: tuple[Any, ...] = ()
 
 
 class LLMError(TractError):
-    """The base of what a model's client raises."""
+    """The base of the errors of a model's client."""
 
 
 class LLMConfigError(LLMError):
-    """A client without a key or a model, a question that cannot be sent, or a prompt that cannot be read."""
+    """A client without a key or a model, a question that cannot be sent, or a prompt file that cannot be read."""
 
 
 class LLMAuthError(LLMError):
@@ -339,9 +339,9 @@ class LLMAuthError(LLMError):
 
 
 class LLMRateLimitError(LLMError):
-    """The provider asks its caller to wait; ``retry_after`` is in seconds, or None where it does not say how long.
+    """The provider asks the caller to wait; ``retry_after`` is in seconds, or None if it does not say how long.
 
-    ``is_transient`` is false where waiting does not help: the quota is used up.
+    ``is_transient`` is false if waiting does not help: the quota is used up.
     """
 
     def __init__(self, message: str, retry_after: float | None = None, *, is_transient: bool = True) -> None:
@@ -351,10 +351,10 @@ class LLMRateLimitError(LLMError):
 
 
 class LLMResponseError(LLMError):
-    """The provider's answer is an error, or not an answer, or did not come.
+    """The provider's answer is an error, or cannot be understood, or did not come.
 
-    ``status`` is the HTTP status of an error, else None; ``text`` what a stream had given out before it broke.
-    ``is_transient`` says that asking again may help, and ``retry_after`` when, in seconds, where the provider said.
+    ``status`` is the HTTP status of an error, else None; ``text`` is the text that a stream had delivered before it broke.
+    ``is_transient`` says that asking again may help, and ``retry_after`` after how many seconds, if the provider said so.
     """
 
     def __init__(
@@ -374,13 +374,13 @@ class LLMResponseError(LLMError):
 
 
 class ExportError(TractError):
-    """A file that cannot be exported to: it is there already, or cannot be written."""
+    """A file that cannot be exported to: it exists already, or cannot be written."""
 
 
 class ImportFormatError(TractError):
-    """A file, or a line of one, that is no conversation tract can read.
+    """A file, or a line of one, that tract cannot read as a conversation.
 
-    *detail* is the message without the *path*. *formats* are the formats that can be read, and *likely_key* where in it messages seem to be.
+    *detail* is the message without the *path*. *formats* are the formats that can be read; *likely_key* is the key under which messages seem to be.
     """
 
     def __init__(
@@ -402,27 +402,27 @@ class ImportFormatError(TractError):
 
 
 class ClosedError(TractError):
-    """The tract, or the model's client, was closed."""
+    """The tract, or the model's client, was closed before."""
 
 
 class ConfigError(TractError):
-    """A configuration value tract does not understand."""
+    """A setting that does not exist, or has a value that is not allowed."""
 
 
 class TimeArgumentError(TractError):
-    """A datetime without a time zone, where a moment is needed."""
+    """A datetime without a time zone."""
 
 
 class TokenizerError(TractError):
-    """A token counter that cannot be loaded, or that answers nonsense."""
+    """A token counter that cannot be loaded, or returns something that is not a count."""
 
 
 class StorageError(TractError):
-    """The base of what the store itself raises."""
+    """The base of the errors of the store itself."""
 
 
 class ObjectCorruptError(StorageError):
-    """Bytes that are not what their name promises.
+    """Stored bytes that do not match their name or checksum.
 
     ``subject`` is the object's id or the file's path; ``offset`` is in bytes, or None.
     """
@@ -436,11 +436,11 @@ class ObjectCorruptError(StorageError):
 
 
 class DamageWarning(TractWarning):
-    """A store can be read, and something of it that was acknowledged cannot; ``tract fsck`` says what."""
+    """The store can be read, but acknowledged commits in it cannot; ``tract fsck`` says which."""
 
 
 class RefMovedError(StorageError):
-    """A ref is not where the writer saw it; nothing was changed. Ids are hexadecimal or None."""
+    """A ref is not where the writer last saw it; nothing was changed. Ids are hexadecimal or None."""
 
     content: Any = None
     """What was not committed: a content as it was given, or a tuple of them from ``extend`` and from a batch; None from any other command."""
@@ -460,7 +460,7 @@ def _at(value: str | None) -> str:
 
 
 class ReadOnlyError(StorageError):
-    """A store that was opened to be read only was to be changed; nothing was."""
+    """A change to a store that was opened read-only; nothing was changed."""
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -468,13 +468,13 @@ class ReadOnlyError(StorageError):
 
 
 class RefNameError(StorageError):
-    """A name of a ref or tract that is refused; the message says which rule it breaks."""
+    """A name that a ref or tract cannot have; the message says which rule it breaks."""
 
 
 class DurabilityError(StorageError):
     """A write or a sync failed.
 
-    ``visible`` says whether the change can be seen all the same: it may then survive or not.
+    ``visible`` says whether the change can be seen nevertheless; it may then be lost in a power cut.
     """
 
     def __init__(self, message: str, *, visible: bool) -> None:
@@ -483,19 +483,19 @@ class DurabilityError(StorageError):
 
 
 class LockTimeoutError(StorageError):
-    """A lock did not come free in time."""
+    """Another process held a lock for too long."""
 
 
 class UnsafeRepositoryError(StorageError):
-    """A store that another user owns, or that has a symbolic link where a file must be."""
+    """A store that another user owns, or that has a symbolic link instead of a file."""
 
 
 class NotARepositoryError(StorageError):
-    """A folder that is no store."""
+    """A folder that is not a store."""
 
 
 class FormatVersionError(StorageError):
-    """A store of a version this tract does not know; ``found`` is what its format file says."""
+    """A store in a format version that this tract does not know; ``found`` is what its format file says."""
 
     def __init__(self, path: str, found: str, known: str) -> None:
         self.found = found
@@ -504,7 +504,7 @@ class FormatVersionError(StorageError):
 
 
 class StreamError(StorageError):
-    """A stream of text that cannot be imported; ``line`` counts its lines from 1. Nothing was changed."""
+    """A text stream that cannot be imported; ``line`` counts its lines from 1. Nothing was changed."""
 
     def __init__(self, line: int, detail: str) -> None:
         self.line = line

@@ -51,10 +51,10 @@ _UNTITLED = Conversation("", ())
 
 
 class ImportResult(NamedTuple):
-    """What became of a conversation.
+    """The result of importing a conversation.
 
-    *wanted* is the name that was asked for; the first branch's or the tract's differs from it where that was taken, or another has the conversation already.
-    *children* are the tracts of its agents.
+    *wanted* is the name that was asked for; the actual branch or tract has another name if that was taken, or if another one already has the conversation.
+    *children* are the tracts of its sub-agents.
     """
 
     wanted: str

@@ -60,10 +60,10 @@ class CollapseOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollapseResult:
-    """What a child's work became: *parent_commit_hash* is the commit in its parent, None while it waits as *proposal_id*.
+    """What the work of a child became: *parent_commit_hash* is the commit in its parent; it is None while the collapse waits as *proposal_id*.
 
-    *source_tokens* are those of the messages it stands for, *summary_tokens* those of its text.
-    *warnings* say where the message is not where it would be expected: in another tract, or beside the one it made before.
+    *source_tokens* are those of the child's messages, *summary_tokens* those of the text.
+    *warnings* say if the message is in an unexpected place: in another tract, or next to the message of an earlier collapse.
     """
 
     parent_commit_hash: str | None

@@ -21,9 +21,9 @@ from tract.writing.budget import check_budget_of_changes
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ExpandResult:
-    """A summary that was expanded: *commit_hash*, on *branch*, has the messages *message_hashes* again and the summary no more.
+    """A summary that was expanded: *commit_hash*, on *branch*, has the messages *message_hashes* again instead of the summary.
 
-    *warnings* name the tool calls whose result the summary was, as that of a child's work may be: they wait again.
+    If the summary was the result of a tool call, as that of a child's work may be, *warnings* names the call: it waits for a result again.
     """
 
     commit_hash: str

@@ -22,10 +22,10 @@ from tract.transaction import check_branch, check_idle, transaction
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReorderResult:
-    """A new order, or with ``dry_run`` what it would be; then *commit_hash* is None.
+    """A new order; with ``dry_run``, what it would be, and *commit_hash* is None.
 
-    *order* are all messages of the context, first to last; *moved* those that stand elsewhere than they were asked to stay: tool calls go with their results.
-    *warnings* say what the order does to the meaning. *invalidated_tokens* are what a prompt cache would read anew.
+    *order* are all messages of the context, first to last; *moved* are those in another place than before, including tool calls that moved with their results.
+    *warnings* say where the meaning changes. *invalidated_tokens* are those that a prompt cache would have to read again.
     """
 
     commit_hash: str | None

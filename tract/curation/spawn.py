@@ -53,9 +53,9 @@ class SpawnOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SpawnInfo:
-    """A child and where it comes from.
+    """A child, and where it comes from.
 
-    *parent_commit_hash* is where the parent was; *collapse_commit* the message that the child's work became.
+    *parent_commit_hash* is the parent's commit at the spawn; *collapse_commit* is the message that the child's work became.
     """
 
     parent_tract_id: str

@@ -28,10 +28,10 @@ from tract.transaction import UNDER_WAY
 
 @dataclass(frozen=True, slots=True)
 class CommandUnderWay:
-    """A merge, rebase, cherry-pick or revert that waits for its user.
+    """A merge, rebase, cherry-pick or revert that waits until its conflicts are resolved.
 
-    *file* has its conflicts. *commit_hash* is the commit it made, where a process died after it landed: then only its state is left.
-    *problem* says why its state cannot be read; such a command can only be given up.
+    *file* has its conflicts. *commit_hash* is set if its process died after the commit was made: then only the state is left to remove.
+    *problem* says why its state cannot be read; such a command can only be aborted.
     """
 
     command: str

@@ -26,10 +26,10 @@ _PREFIX = "collapse-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PendingCollapse:
-    """A collapse that waits to be approved: nothing has moved, and nothing is lost if it is never approved.
+    """A collapse that waits for approval: nothing has been changed, and nothing is lost if it is never approved.
 
-    *text* is what is said of the work of the tract *child*, whose first commit is *spawn*, up to its commit *head*; *last* is the commit of the collapse before it.
-    ``approve_collapse`` commits it, with another text where one is given; ``reject_collapse`` forgets it.
+    *text* describes the work of the tract *child* from its first commit *spawn* to its commit *head*; *last* is the commit of the collapse before this one.
+    ``approve_collapse`` commits it, with another text if you give one; ``reject_collapse`` discards it.
     """
 
     id: str

@@ -19,7 +19,7 @@ from tract.repo import Repository
 
 
 class Priority(StrEnum):
-    """What curation says of a message."""
+    """What a message's priority can be: hidden from the model, normal, or protected from compression."""
 
     SKIP = "skip"
     NORMAL = "normal"
@@ -38,7 +38,7 @@ _PRIORITIES = tuple(priority.value for priority in Priority)
 
 @dataclass(frozen=True, slots=True)
 class PriorityAnnotation:
-    """One time that somebody set a message's priority; *target* is the message's commit, *origin* what asked for it where that was no person: ``tool``, or a policy's name."""
+    """One priority that was set: *target* is the message's commit, *origin* what asked for it if that was not a person: ``tool``, or a policy's name."""
 
     target: str
     priority: Priority

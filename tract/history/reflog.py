@@ -16,7 +16,7 @@ from tract.revision import find_ref
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ReflogEntry:
-    """The commit that *ref* was at *index* moves ago, with the reason and the time it came there, and who moved it."""
+    """The commit that *ref* was at *index* moves ago: when it came there, why, and who moved it."""
 
     ref: str
     index: int

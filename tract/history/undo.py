@@ -45,7 +45,7 @@ Direction: TypeAlias = Literal["undo", "redo"]
 
 @dataclass(frozen=True, slots=True)
 class UndoMove:
-    """A ref that an undo moves: from *now* to *then*, hexadecimal ids or for HEAD on a branch that branch's ref; None is no such ref."""
+    """A ref that an undo moves from *now* to *then*: hexadecimal ids, or for HEAD the ref of a branch; None means that the ref does not exist."""
 
     ref: str
     now: str | None
@@ -54,9 +54,9 @@ class UndoMove:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class UndoPlan:
-    """What an undo or a redo moves, or moved.
+    """What an undo or a redo moves, or has moved.
 
-    *reasons* are those of the operations it takes back, or does again, in that order; *reason*, *actor* and *time* are the last one's.
+    *reasons* are those of the operations that it takes back, or does again, in that order; *reason*, *actor* and *time* are those of the last one.
     """
 
     direction: Direction

@@ -24,12 +24,12 @@ _ANTHROPIC_VERSION = "2023-06-01"
 
 
 class OpenAIClient(ProviderClient):
-    """Asks OpenAI, or the server at *base_url*.
+    """A client for OpenAI, or for the server at *base_url*.
 
-    Without *api_key* the key is the environment's ``OPENAI_API_KEY``, and without *base_url* the address its ``OPENAI_BASE_URL``; ``api_key=""`` sends no key, for a server of one's own that wants none.
-    Times are seconds: *timeout* for a whole call with its repeats, *read_timeout* for one silence in it, *backoff* for the first wait, *max_wait* for the longest.
-    *headers* are sent with every question; their values are kept out of sight as the key is.
-    LLMConfigError for settings that make no sense.
+    Defaults: *api_key* is ``OPENAI_API_KEY`` of the environment, *base_url* is ``OPENAI_BASE_URL``; ``api_key=""`` sends no key, for a local server that needs none.
+    Times are in seconds: *timeout* for a whole call with its retries, *read_timeout* for one pause in the answer, *backoff* for the first wait, *max_wait* for the longest.
+    *headers* are sent with every question; their values are kept out of logs and errors, as the key is.
+    LLMConfigError for settings that cannot work.
     """
 
     def __init__(
@@ -68,11 +68,11 @@ def limit_name(host: str) -> str:
 
 
 class AnthropicClient(ProviderClient):
-    """Asks Anthropic, or the server at *base_url*.
+    """A client for Anthropic, or for the server at *base_url*.
 
-    Messages are OpenAI's chat dicts (or Anthropic's own); the system prompt is put apart here.
-    The API wants a limit for every answer: *default_max_tokens*, where a question has none.
-    The key is the environment's ``ANTHROPIC_API_KEY`` and the address its ``ANTHROPIC_BASE_URL``, where none is given; the rest is as in ``OpenAIClient``.
+    Messages are OpenAI's chat dicts (or Anthropic's own); the client moves system prompts to where Anthropic wants them.
+    The API needs a limit for every answer: *default_max_tokens* is used if a question has none.
+    Defaults: the key is ``ANTHROPIC_API_KEY`` of the environment, the address ``ANTHROPIC_BASE_URL``; the rest is as for ``OpenAIClient``.
     """
 
     def __init__(

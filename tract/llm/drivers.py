@@ -83,7 +83,7 @@ class _Answer:
 
 
 class LLMStream(_Answer):
-    """A model's answer as it comes: iterate for its text, then look at ``response``. Close it if you stop early."""
+    """A model's answer as it arrives: iterate to get its text, then look at ``response``. Close it if you stop early."""
 
     def __init__(self, client: httpx.Client, flow: Flow) -> None:
         super().__init__(flow)
@@ -137,7 +137,7 @@ class LLMStream(_Answer):
             response.close()
 
     def close(self) -> None:
-        """Gives the connection back; what has not come yet is not waited for."""
+        """Close the connection without waiting for the rest of the answer."""
         self._is_closed = True
         self._flow.close()
         self._release()
@@ -150,7 +150,7 @@ class LLMStream(_Answer):
 
 
 class AsyncLLMStream(_Answer):
-    """``LLMStream`` for ``async for``; close it with ``aclose``."""
+    """The same as ``LLMStream`` for ``async for``; close it with ``aclose``."""
 
     def __init__(self, client: httpx.AsyncClient, flow: Flow) -> None:
         super().__init__(flow)
@@ -205,7 +205,7 @@ class AsyncLLMStream(_Answer):
             await response.aclose()
 
     async def aclose(self) -> None:
-        """Gives the connection back; what has not come yet is not waited for."""
+        """Close the connection without waiting for the rest of the answer."""
         self._is_closed = True
         self._flow.close()
         await self._release()

@@ -1,10 +1,10 @@
-"""What a model is asked and answers, and what a resolver and a summariser are given and give back.
+"""What a model is asked and answers, and what a resolver and a summariser are given and return.
 
     messages ── LLMClient.chat ──▸ LLMResponse
     ResolveRequest ── resolver ──▸ Resolution
     SummaryRequest ── summariser ──▸ Summary
 
-Messages are dicts in OpenAI's chat form; the client of another provider turns them into its own.
+Messages are dicts in OpenAI's chat format; the client of another provider converts them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NO_SETTING = frozenset({"tools", "system", "metadata", "user"})
 
 @dataclass(frozen=True, slots=True)
 class LLMRequest:
-    """One question to a model; ``options`` are any further keys its provider knows."""
+    """One question to a model; ``options`` are further keys that its provider knows."""
 
     messages: tuple[ChatMessage, ...]
     model: str
@@ -55,9 +55,9 @@ class LLMRequest:
 class LLMResponse:
     """A model's whole answer.
 
-    ``message`` is the answer as its provider gave it, in the provider's own ``format``; ``text`` is the text in it, empty for an answer of tool calls alone.
-    ``usage`` is the provider's own dict, empty when it said nothing; ``finish_reason`` is its own word.
-    ``model`` is the one that answered; ``generation_config`` what it was asked with.
+    ``message`` is the answer as its provider returned it, in the provider's own ``format``; ``text`` is the text in it, empty if it has only tool calls.
+    ``usage`` is the provider's own dict, empty if it sent none; ``finish_reason`` is the provider's word.
+    ``model`` is the model that answered; ``generation_config`` has the settings it was asked with.
     """
 
     text: str
@@ -72,7 +72,7 @@ class LLMResponse:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the model stopped because it ran out of tokens, not because it was done."""
+        """Whether the model stopped because it ran out of tokens."""
         return self.finish_reason in _CUT
 
     @property
@@ -82,9 +82,9 @@ class LLMResponse:
 
 
 class ChatOptions(TypedDict, total=False):
-    """What a question may say beside its messages; None is not sent.
+    """What a question may set besides its messages; None is not sent.
 
-    *system* and *thinking* are Anthropic's; *extra_body* holds whatever else a provider knows.
+    *system* and *thinking* are Anthropic's; *extra_body* has any other keys that a provider knows.
     """
 
     model: str | None
@@ -105,7 +105,7 @@ class ChatOptions(TypedDict, total=False):
 
 @runtime_checkable
 class LLMClient(Protocol):
-    """Whatever answers messages; ``as_client`` makes one of any function."""
+    """Anything that answers messages; ``as_client`` makes one from any function."""
 
     def chat(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMResponse:
         """The whole answer to *messages*."""
@@ -114,11 +114,11 @@ class LLMClient(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResolveRequest:
-    """One place of a context that two sides treat differently.
+    """One place of a context that two sides changed differently.
 
-    ``base``, ``ours`` and ``theirs`` are the message there on each side, None where a side has none.
+    ``base``, ``ours`` and ``theirs`` are the message there on each side; None if a side has none.
     ``before`` and ``after`` are the messages around it, in order.
-    ``kind`` is the conflict's stable word and ``target`` the hexadecimal id of the commit that introduced the message.
+    ``kind`` is a fixed word for the kind of conflict; ``target`` is the hexadecimal id of the commit that introduced the message.
     """
 
     kind: str
@@ -134,10 +134,10 @@ class ResolveRequest:
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What a resolver decided: the message's new text, or that nobody should decide this.
+    """What a resolver decided: the new text of the message, or that a person must decide.
 
-    ``reasoning`` is for the reader of the merge.
-    ``generation_config``, ``usage`` and ``prompt`` (``name@version``) are recorded on the commit; empty for a person's decision.
+    ``reasoning`` is for readers of the merge.
+    ``generation_config``, ``usage`` and ``prompt`` (``name@version``) are recorded on the commit; they are empty if a person decided.
     """
 
     action: ResolveAction
@@ -158,19 +158,19 @@ class Resolution:
 
 @runtime_checkable
 class ResolverCallable(Protocol):
-    """Whatever decides a conflict; a plain str as the answer is the resolved text (``read_resolution``)."""
+    """A function that decides a conflict; if it returns a str, that is the resolved text (``read_resolution``)."""
 
     def __call__(self, request: ResolveRequest, /) -> Resolution | str: ...
 
 
 @dataclass(frozen=True, slots=True)
 class SummaryRequest:
-    """Messages to be summed up in at most about ``target_tokens`` tokens (None: as short as serves).
+    """Messages to sum up in at most about ``target_tokens`` tokens (None: as short as possible).
 
-    ``before`` and ``after`` stay in the context; they are there to be understood, not to be summed up.
-    ``instructions`` are the user's own words; ``system_prompt`` takes the place of the usual one.
-    ``must_keep`` is what the summary has to contain, word for word.
-    Where this is asked again, ``previous`` is the last answer and ``problem`` what was wrong with it.
+    ``before`` and ``after`` stay in the context; they help to understand the messages, and are not summed up.
+    ``instructions`` are the user's own; ``system_prompt`` replaces the usual one.
+    ``must_keep`` are texts that the summary must contain word for word.
+    If a summary is asked for again, ``previous`` is the last answer and ``problem`` says what was wrong with it.
     """
 
     messages: tuple[ChatMessage, ...]
@@ -187,7 +187,7 @@ class SummaryRequest:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A summary's text, and how it came about; the last three as in ``Resolution``."""
+    """The text of a summary, and how it was made; the last three fields are as in ``Resolution``."""
 
     text: str
     generation_config: Mapping[str, Any] = field(default_factory=dict)
@@ -202,6 +202,6 @@ class Summary:
 
 @runtime_checkable
 class SummariserCallable(Protocol):
-    """Whatever sums messages up; a plain str as the answer is the summary's text (``read_summary``)."""
+    """A function that sums messages up; if it returns a str, that is the text of the summary (``read_summary``)."""
 
     def __call__(self, request: SummaryRequest, /) -> Summary | str: ...

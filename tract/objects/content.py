@@ -30,7 +30,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class InstructionContent(Kind):
-    """What the model is told to be: a system prompt. Pinned by default."""
+    """A system prompt: what the model is told to be. It is always pinned."""
 
     content_type: ClassVar[str] = "instruction"
     text: str
@@ -42,7 +42,7 @@ Role: TypeAlias = Literal["system", "developer", "user", "assistant", "tool"]
 
 @dataclass(frozen=True, slots=True)
 class DialogueContent(Kind):
-    """One turn of a conversation; *role* is one that providers know, or of your own."""
+    """One turn of a conversation; *role* is one that providers know, or your own."""
 
     content_type: ClassVar[str] = "dialogue"
     role: Role
@@ -54,8 +54,8 @@ class DialogueContent(Kind):
 class ToolIOContent(Kind):
     """One half of a tool's use: the call with its arguments, or the result.
 
-    *payload* is the arguments of a call (a map) or what the tool answered (any JSON value).
-    *call_id* ties the halves together; a provider needs it on both.
+    *payload* is the arguments of a call (a map), or the tool's answer (any JSON value).
+    *call_id* connects the two halves; a provider needs it on both.
     """
 
     content_type: ClassVar[str] = "tool_io"
@@ -76,7 +76,7 @@ class ReasoningContent(Kind):
 
 @dataclass(frozen=True, slots=True)
 class ArtifactContent(Kind):
-    """Something made or read along the way: a file, a query, a diagram."""
+    """Something that was made or read during the work: a file, a query, a diagram."""
 
     content_type: ClassVar[str] = "artifact"
     artifact_type: str
@@ -103,7 +103,7 @@ class FreeformContent(Kind):
 
 @dataclass(frozen=True, slots=True)
 class SessionContent(Kind):
-    """What one session hands to the next."""
+    """What one session passes on to the next."""
 
     content_type: ClassVar[str] = "session"
     session_type: str
@@ -130,10 +130,10 @@ class MessageContent(Kind):
 
 @dataclass(frozen=True, slots=True)
 class RecordContent(Kind):
-    """Something kept beside the conversation: hashed, in its history, and never compiled or counted.
+    """Data kept in the history next to the conversation: hashed, but never compiled or counted.
 
-    *kind* says whose it is and what; *payload* is any JSON value.
-    *refs* are the ids of what it needs: blobs (``put_blob``), or commits for their contexts. gc keeps them with it.
+    *kind* says what it is and which program made it; *payload* is any JSON value.
+    *refs* are the ids of objects it needs: blobs (``put_blob``), or commits for their contexts. gc keeps them as long as the record.
     """
 
     content_type: ClassVar[str] = "record"

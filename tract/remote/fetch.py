@@ -43,7 +43,7 @@ _NO_COMMIT = bytes(32)
 class FetchedRef:
     """What a fetch found: a branch of the remote, or a tag; ids are hexadecimal or None.
 
-    A tag that is ``rejected`` is another one here, and was left.
+    A ``rejected`` tag names a different commit in this store, and was left as it is.
     """
 
     tract: str

@@ -25,7 +25,7 @@ Strategy = Literal["ff", "merge", "rebase"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class FetchResult(Shown):
-    """What a fetch found: the refs that moved, and the *objects*, *notes*, bytes (*size*) and *requests* that came."""
+    """What a fetch found: the refs that moved, and how many *objects*, *notes*, bytes (*size*) and *requests* it took."""
 
     remote: str
     url: str
@@ -53,7 +53,7 @@ class PullPlan:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PullResult(Shown):
-    """What a pull did: *kind*, where HEAD's branch is now, None where a merge waits, and the *merge* or *rebase*."""
+    """What a pull did: *kind*, where HEAD's branch is now (None if a merge waits for you), and the *merge* or *rebase*."""
 
     fetched: FetchResult
     kind: Literal["up to date", "fast-forward", "merged", "rebased", "conflicts"]

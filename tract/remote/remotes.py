@@ -30,7 +30,7 @@ _FORMAT = b"tract remote 1\n"
 
 @dataclass(frozen=True, slots=True)
 class RemoteInfo:
-    """A remote: its name and address, and what its probe found, None where it was not probed yet."""
+    """A remote: its name and address, and what its probe found (None if it was not probed yet)."""
 
     name: str
     url: str

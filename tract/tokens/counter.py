@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 class TokenCounter(Protocol):
     """Counts the tokens of a text.
 
-    ``name`` says how: counts are kept under it, so two counters that differ must differ in name (``tiktoken:o200k_base``).
+    ``name`` identifies the way of counting: counts are stored under it, so two different counters must have different names (``tiktoken:o200k_base``).
     """
 
     @property
     def name(self) -> str:
-        """What counts are kept under."""
+        """The name under which counts are stored."""
         ...
 
     def count(self, text: str) -> int:
@@ -31,11 +31,10 @@ class TokenCounter(Protocol):
 
 
 class TiktokenCounter:
-    """Counts exactly what tiktoken's ``encode_ordinary`` gives: text that looks like a special token is text.
+    """Counts exactly what tiktoken's ``encode_ordinary`` gives: text that looks like a special token is ordinary text.
 
-    But for words, blanks and rows of signs of over 16,384 characters, which are counted in pieces: at most a token more or less for each piece.
-    Counted whole, their time and memory would grow out of proportion, and a million blanks would break tiktoken.
-
+    Exception: a word, a run of blanks or a run of signs of over 16,384 characters is counted in pieces, with an error of at most one token a piece.
+    Counted whole, time and memory would grow out of proportion, and a million blanks would crash tiktoken.
     The vocabulary comes with tract and is loaded at the first count, once in a process; that takes about 0.2 s.
     """
 

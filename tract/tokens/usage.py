@@ -37,9 +37,9 @@ _MOST = 2**53
 
 @dataclass(frozen=True, slots=True)
 class TokenUsage:
-    """What one call to a model cost, in tokens.
+    """The tokens of one call to a model.
 
-    ``input_tokens`` includes the cached ones; ``original`` is what the provider said, as it said it.
+    ``input_tokens`` includes cached ones; ``original`` is the provider's own dict.
     """
 
     input_tokens: int

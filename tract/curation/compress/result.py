@@ -41,9 +41,9 @@ MustKeep = str | re.Pattern[str]
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a summary has to be: *limit* is the most tokens it may have, *target_tokens* the most it should have, *must_keep* what it must contain.
+    """What a summary must be: it may have *limit* tokens, should have at most *target_tokens*, and must contain the texts *must_keep*.
 
-    *count* counts a text's tokens.
+    *count* counts the tokens of a text.
     """
 
     count: Callable[[str], int]
@@ -94,8 +94,8 @@ def summary_warnings(errors: Sequence[str], misses: Sequence[str]) -> list[Compi
 class CachePrices:
     """What a token costs, in uncached input tokens.
 
-    The defaults are Anthropic's and, from GPT-5.6 on, OpenAI's for their five-minute caches, and the usual price of output.
-    A provider that caches without being paid for writing has a *cache_write* of 1.
+    The defaults are those of Anthropic, and of OpenAI from GPT-5.6 on, for their five-minute caches, and the usual price of output.
+    For a provider that charges nothing for writing to its cache, *cache_write* is 1.
     """
 
     cached_read: float = 0.1
@@ -117,11 +117,11 @@ class CachePrices:
 
 @dataclass(frozen=True, slots=True)
 class PrefixCost:
-    """What a compression does to a cache that holds the context as it is now; all in tokens.
+    """What a compression does to a prompt cache that holds the context as it is now; all figures are in tokens.
 
-    The first *common_tokens* stay cached; *invalidated_tokens* come after them now, and *new_tokens* will.
+    The first *common_tokens* stay cached; *invalidated_tokens* follow them now, *new_tokens* will follow them afterwards.
     *summarising_cost* is in uncached input tokens.
-    *break_even_calls* is the number of further calls after which the compression has paid for itself; None for never.
+    *break_even_calls* is the number of further calls after which the compression has saved more than it cost; None if that never happens.
     """
 
     common_tokens: int
@@ -143,10 +143,10 @@ class PrefixCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressedPart:
-    """One summary and the messages it stands for: *messages* of them, from *first* to *last*, by the commits that introduced them.
+    """One summary and the messages that it replaces: from *first* to *last*, by the commits that introduced them.
 
-    *hidden* counts the hidden messages that leave with them, unread. Tokens are those of messages, framing included.
-    *text* is empty, and *tokens_after* an estimate, as long as nobody has written the summary; *summary_hash* is its commit, None before it is committed.
+    *hidden* counts the skipped messages that are removed with them, unread. Tokens are those of messages, with framing.
+    Until the summary is written, *text* is empty and *tokens_after* an estimate; until it is committed, *summary_hash* is None.
     *generation_config*, *usage* (of all attempts) and *prompt* say how a model wrote it.
     """
 
@@ -216,11 +216,11 @@ class _Summaries:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class PendingCompression(_Summaries):
-    """A compression that waits to be approved: nothing has moved, and nothing is lost if it is never approved.
+    """A compression that waits for approval: nothing has been changed, and nothing is lost if it is never approved.
 
-    *id* names it in the store, also for other processes. *head* is the commit it was planned at.
-    *refused*: a model wrote it, it was refused for the reason in ``warnings``, and nobody has edited it since.
-    ``edit_summary`` gives a new one; ``approve_compression`` commits it, ``reject_compression`` forgets it.
+    *id* names it in the store, also for other processes. *head* is the commit for which it was planned.
+    *refused*: a model wrote the summary, it was refused for the reason in ``warnings``, and nobody has edited it since.
+    ``edit_summary`` returns a new one; ``approve_compression`` commits it, ``reject_compression`` discards it.
     """
 
     id: str
@@ -259,13 +259,13 @@ class PendingCompression(_Summaries):
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class CompressResult(_Summaries):
-    """What a compression did, or with ``dry_run`` would do; then *commit_hash* is None and its parts are without text.
+    """What a compression did. With ``dry_run``, what it would do; then *commit_hash* is None and its parts have no text.
 
-    *kept* are the pinned and preserved messages of the range, which stayed; *skipped_left* counts the hidden ones that left.
-    *warnings* say where tool calls were kept together, and what is wrong with the summaries.
-    *prefix* is what it costs a provider's prompt cache.
-    *dropped* are the numbers, names, paths, ids and decisions of the messages that the summaries do not have.
-    *invented* are those of the summaries that no message has, sums and rates of the model's own among them. Of a dry run both are known where a content is given.
+    *kept* are the pinned and preserved messages of the range, which stayed; *skipped_left* counts the skipped ones that were removed.
+    *warnings* say where tool calls were kept together with their results, and what is wrong with the summaries.
+    *prefix* is the cost for a provider's prompt cache.
+    *dropped* are numbers, names, paths, ids and decisions that are in the messages but not in the summaries.
+    *invented* are those that are in the summaries but in no message, including sums and rates that the model computed. A dry run knows both only if a content is given.
     """
 
     commit_hash: str | None

@@ -24,12 +24,12 @@ Taken = Literal["content", "ours", "theirs", "both", "nothing"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeConflict:
-    """One place that two sides treat differently, as people and resolvers see it.
+    """One place that the two sides changed differently.
 
-    *commit_hash* names it, and is the message whose content a resolution becomes; *number* is its place in the merged context, from 1.
-    *base*, *ours* and *theirs* are the texts on each side, None where a side has none; in *format* ``json`` they are whole messages.
-    Where a side has several messages there, its text is all of them, one below the other.
-    *base_contents* and its like are the contents themselves.
+    *commit_hash* names it: the commit of the message whose content a resolution becomes. *number* is its place in the merged context, from 1.
+    *base*, *ours* and *theirs* are the texts of the sides, None if a side has none; with *format* ``json`` they are whole messages.
+    If a side has several messages there, its text is all of them, one below the other.
+    *base_contents* and the like are the contents themselves.
     """
 
     kind: ConflictKind
@@ -49,15 +49,15 @@ class MergeConflict:
 
     @property
     def must_be_resolved(self) -> bool:
-        """Whether the merge waits for it; messages that only overlap stay as both sides have them unless a resolution says otherwise."""
+        """Whether the merge waits for it. Messages that only overlap stay as both sides have them, unless a resolution says otherwise."""
         return self.kind is not ConflictKind.OVERLAPPING
 
 
 @dataclass(frozen=True, slots=True)
 class MergeResolution:
-    """How one conflict is settled.
+    """How one conflict is resolved.
 
-    *resolved_by* is ``person``, ``strategy``, ``resolver`` or ``rule`` (of two results that say the same ours stays); the rest is what a resolver said of its decision.
+    *resolved_by* is ``person``, ``strategy``, ``resolver`` or ``rule`` (two equal tool results: ours is kept); the other fields are what a resolver said about its decision.
     """
 
     commit_hash: str
@@ -78,13 +78,13 @@ class MergeResolution:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class MergeResult:
-    """A merge, done or to be reviewed; ids are hexadecimal.
+    """A merge, done or still to be reviewed; ids are hexadecimal.
 
-    *target_branch* is the branch that moves, from *target_hash* (None where it had no commit); *source* is what is merged, at *source_hash*.
-    *merge_commit_hash* is the merge's own commit, None before it is committed and after a fast-forward.
-    ``edit_resolution`` and ``take`` give a new result; nothing moves before ``commit_merge``.
-    *warnings* say, once it is committed, which tool calls that were open on one side are interrupted by what the other went on with.
-    *file* is where the conflicts lie for an editor, where the merge waits in the store (``keep=True``); ``continue_command`` goes on with it.
+    *target_branch* is the branch that moves, from *target_hash* (None if it had no commit); *source* is what is merged, at *source_hash*.
+    *merge_commit_hash* is the merge's own commit; None before it is committed, and after a fast-forward.
+    ``edit_resolution`` and ``take`` return a new result; nothing moves before ``commit_merge``.
+    Once it is committed, *warnings* names tool calls that were open on one side and were interrupted by the messages of the other.
+    *file* has the conflicts for an editor, if the merge is kept in the store (``keep=True``); ``continue_command`` then goes on with it.
     """
 
     source: str
@@ -107,7 +107,7 @@ class MergeResult:
 
     @property
     def kind(self) -> Literal["fast-forward", "merge", "conflict"]:
-        """``conflict`` as long as a conflict waits for its resolution."""
+        """``conflict`` as long as a conflict is not resolved."""
         return "fast-forward" if self.is_fast_forward else "conflict" if self.unresolved else "merge"
 
     @property
@@ -127,7 +127,7 @@ class MergeResult:
         return f"MergeResult({what}{conflicts}, {f'at {at[:16]}' if at else 'not committed'})"
 
     def conflict(self, commit_hash: str) -> MergeConflict:
-        """The conflict that *commit_hash*, or a beginning of it, names; MergeError when there is none, or several."""
+        """The conflict named by *commit_hash* or a prefix of it; MergeError if there is none, or several."""
         found = [one for one in self.conflicts if commit_hash and one.commit_hash.startswith(commit_hash)]
         if len(found) != 1:
             problem = "is no conflict" if not found else "names several conflicts"
@@ -137,8 +137,8 @@ class MergeResult:
     def edit_resolution(self, conflict: MergeConflict | str, content: Any) -> MergeResult:
         """The same merge with *content* for the message in conflict.
 
-        A text changes the message's words alone; anything else is the whole content, as ``commit`` takes it.
-        ContentValidationError when it cannot be that.
+        A text replaces only the text of the message; anything else is the whole content, as ``commit`` takes it.
+        ContentValidationError if it cannot be that.
         """
         one = self._conflict(conflict)
         if isinstance(content, str):

@@ -7,7 +7,7 @@ from tract.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReplayWarning:
-    """What a replay does to meaning: *commit_hash* is the commit replayed, *message_hash* the message it is about.
+    """Where a replay changes the meaning: *commit_hash* is the replayed commit, *message_hash* the message concerned.
 
     kind: ``reply_target_missing``, ``edited_below_answers``, ``left_out_returns``, ``edit_target_missing``, ``conflict`` or ``tool_pair_torn``.
     """
@@ -20,7 +20,7 @@ class ReplayWarning:
 
 @dataclass(frozen=True, slots=True)
 class ReplayedCommit:
-    """A commit, and the commit that it was made again as; None as long as that is not made."""
+    """A commit, and the new commit made from it; None until that is made."""
 
     source_hash: str
     commit_hash: str | None
@@ -36,10 +36,10 @@ class DroppedCommit:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class ReplayResult:
-    """What a replay did, or would do where *is_done* is False; ids are hexadecimal.
+    """What a replay did, or would do if *is_done* is false; ids are hexadecimal.
 
-    *branch* goes from *old_head* to *new_head*; *onto_hash* is the commit that the replayed ones stand on.
-    *losses* are the warnings of what must be decided first; *file* is where conflicts lie for an editor, where the replay waits for its user (``keep=True``).
+    *branch* goes from *old_head* to *new_head*; *onto_hash* is the commit on which the new commits stand.
+    *losses* are the warnings about which somebody must decide first. *file* has the conflicts for an editor, if the replay is kept in the store (``keep=True``).
     """
 
     branch: str
@@ -65,7 +65,7 @@ class ReplayResult:
 
     @property
     def commit_hash(self) -> str | None:
-        """The last commit that was made, None where none was made."""
+        """The last commit that was made, or None."""
         return self.replayed[-1].commit_hash if self.replayed else None
 
     @property
@@ -76,7 +76,7 @@ class ReplayResult:
 
 @dataclass(frozen=True, slots=True, repr=False, kw_only=True)
 class RebaseResult(ReplayResult):
-    """What a rebase did; where *is_fast_forward*, the branch only moved on to *new_head*."""
+    """What a rebase did; with *is_fast_forward*, the branch only moved forward to *new_head*."""
 
     is_fast_forward: bool = False
 
