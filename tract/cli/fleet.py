@@ -16,7 +16,7 @@ from tract.repo import Repository
 from tract.report.tracts import TractInfo, list_tracts
 
 FILTERS = (
-    Param("stale", ("--stale",), metavar="AGE", help="Only tracts that did not change for so long: 1d, 12h, 2w."),
+    Param("stale", ("--stale",), metavar="AGE", help="Only tracts that did not change for this long: 1d, 12h, 2w."),
     Param("over_budget", ("--over-budget",), bool, help="Only tracts whose context has more tokens than their budget."),
 )
 

@@ -27,13 +27,13 @@ def options(command: Command) -> tuple[Param, ...]:
             "force",
             ("--force",),
             bool,
-            help="Leave out edits of what is not there, and let tool calls and their results be torn apart.",
+            help="Leave out edits whose message is missing, and allow tool calls to be separated from their results.",
         ),
         Param(
             "dry_run",
             ("--dry-run", "-n"),
             bool,
-            help="Change nothing; say what would be done. The exit status is 1 if somebody had to decide first.",
+            help="Change nothing; say what would be done. The exit status is 1 if you would have to decide something first.",
         ),
         Param(
             "go_on",
@@ -41,7 +41,7 @@ def options(command: Command) -> tuple[Param, ...]:
             bool,
             help=f"Go on with the {command} under way, with the conflicts as you resolved them.",
         ),
-        Param("abort", ("--abort",), bool, help=f"Give up the {command} under way; nothing was changed by it."),
+        Param("abort", ("--abort",), bool, help=f"Give up the {command} under way; it has changed nothing."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     )
 

@@ -63,9 +63,9 @@ _DESCRIPTION = """An object is named by its id, a prefix of it, or a revision; <
   -p  for people: a commit, tree or operation line by line, a blob as JSON
   cat-file <type> <object>  the payload as it is: canonical msgpack
 
-With --batch, for each name on standard input: '<id> <type> <size>', the payload and a newline; --batch-check prints the first line alone. '<name> missing' or '<name> ambiguous' where there is no such object.
+With --batch, for each name on standard input: '<id> <type> <size>', the payload and a newline; --batch-check prints the first line alone. '<name> missing' or '<name> ambiguous' if there is no such object.
 
-Exit status: 0; 1 from -e for an id the store has not got; 128 for any other name that names nothing, and for an object of another type than the one asked for."""
+Exit status: 0; 1 from -e for an id that is not in the store; 128 for any other name that names nothing, and for an object of another type than the given one."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -268,14 +268,14 @@ COMMAND = Command(
     (
         Param(
             "names",
-            help="The object, after its type where no option says what to print.",
+            help="The object, after its type if no option says what to print.",
             metavar="[TYPE] OBJECT",
             many=True,
         ),
         Param("type", ("-t",), type=bool, help="Print its type."),
         Param("size", ("-s",), type=bool, help="Print the size of its payload, in bytes."),
-        Param("exists", ("-e",), type=bool, help="Print nothing; exit with 1 where there is no such id."),
-        Param("pretty", ("-p",), type=bool, help="Print it for people."),
+        Param("exists", ("-e",), type=bool, help="Print nothing; exit with 1 if there is no such id."),
+        Param("pretty", ("-p",), type=bool, help="Print it in a readable form."),
         Param("json", ("--json",), type=bool, help="With -t, -s or -p: print a JSON object."),
         Param("batch", ("--batch",), type=bool, help="Print the objects named on standard input."),
         Param("batch_check", ("--batch-check",), type=bool, help="The same without the payloads."),

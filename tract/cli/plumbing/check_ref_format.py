@@ -7,9 +7,9 @@ from tract.cli.console import Console
 from tract.errors import RefNameError
 from tract.refs.names import branch_ref, check_ref
 
-_DESCRIPTION = """Tell whether REF is a name that a ref can have: whole, under refs/heads, refs/tags, refs/notes, refs/archive, refs/remotes or refs/remote-notes, and after that as docs/format.md says. git allows some names that tract refuses, never the other way round.
+_DESCRIPTION = """Check whether a ref can be called REF: a whole name under refs/heads, refs/tags, refs/notes, refs/archive, refs/remotes or refs/remote-notes, by the rules in docs/format.md. git allows some names that tract refuses, but not the other way round.
 
-With --branch, print the name if a branch can be called so; in front of it refs/heads/ is left as it is.
+With --branch, print the name if a branch can have it; a leading refs/heads/ is not removed.
 
 No store is needed.
 

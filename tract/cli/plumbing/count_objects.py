@@ -16,7 +16,7 @@ from __future__ import annotations
 from tract.cli.command import DONE, Args, Command, Param
 from tract.cli.console import Console
 
-_DESCRIPTION = """Print how many objects are not in packs, in the journal and in files of their own, and the kilobytes they take on the disk.
+_DESCRIPTION = """Print how many objects are not in packs (but in the journal or in files of their own), and the kilobytes they take on the disk.
 
 -v prints a line for each: count, size (loose objects), in-journal, size-journal, in-pack, packs, size-pack; sizes in KiB. --json prints the same in bytes.
 

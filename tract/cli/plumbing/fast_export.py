@@ -7,18 +7,18 @@ from tract.cli.console import Console
 from tract.cli.progress import Progress
 from tract.maintenance.stream.dump import plan_revision_export, plan_store_export, write_stream
 
-_DESCRIPTION = """Write the whole store as lines of JSON: every object, the refs of all its tracts, their HEADs. 'tract fast-import' makes the same of it in another store, with the same ids.
+_DESCRIPTION = """Write the whole store as lines of JSON: every object, the refs of all its tracts, their HEADs. 'tract fast-import' makes the same objects and refs from it in another store, with the same ids.
 
-With REVs write what they reach, and the refs they name; ^REV and x..y leave out what the other store has already.
+With REVs, write the objects they reach, and the refs they name; ^REV and x..y leave out objects that the other store already has.
 
 --operations writes the operations too, from which the reflog is made. Settings and token counts are not in a stream.
 
-What is missing or damaged is an error, and the stream has no last line: nobody can import it.
+A missing or damaged object is an error; the stream then has no last line, so it cannot be imported.
 
   $ tract fast-export > store.txt
   $ tract fast-export | tract -C ../other fast-import
 
-Exit status: 0, or 128 where something cannot be read."""
+Exit status: 0; 128 if something cannot be read."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -38,7 +38,7 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("revisions", help="What to write; the whole store where there is none.", metavar="REV", many=True),
+        Param("revisions", help="What to write. Default: the whole store.", metavar="REV", many=True),
         Param("all", ("--all",), type=bool, help="The whole store, as without any REV."),
         Param("json", ("--json",), type=bool, help="Changes nothing: every line is JSON anyway."),
         Param("operations", ("--operations",), type=bool, help="With the operations: the reflog."),

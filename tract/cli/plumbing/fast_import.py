@@ -13,9 +13,9 @@ from tract.maintenance.stream.load import import_stream
 
 _DESCRIPTION = """Read a stream that 'tract fast-export' wrote, into this store: its objects first, then its refs, in one operation. Every object must have the id the stream gives it.
 
-A stream that is damaged, cut off, or names what is nowhere changes nothing, and the message names its line. A ref that is elsewhere already is an error too; --force moves it. A HEAD on a branch without a commit is moved in any case, so a new store takes any stream.
+A stream that is damaged, cut off, or names a missing object changes nothing, and the message names its line. A ref that has another value in this store is an error too; --force moves it. A HEAD on a branch without a commit is moved in any case, so a new store accepts any stream.
 
-Operations are taken over by a store without commits only; elsewhere they are left out, and a line says so.
+Operations are imported only into a store without commits; otherwise they are left out, and a line says so.
 
 Exit status: 0; 128 for an error, and then nothing is changed."""
 
@@ -35,8 +35,8 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("force", ("--force",), type=bool, help="Move refs that are elsewhere."),
-        Param("quiet", ("-q", "--quiet"), type=bool, help="Say nothing where all went well."),
+        Param("force", ("--force",), type=bool, help="Move refs that have another value here."),
+        Param("quiet", ("-q", "--quiet"), type=bool, help="Print nothing if all went well."),
         Param("json", ("--json",), type=bool, help="Print a JSON document."),
     ),
     _DESCRIPTION,

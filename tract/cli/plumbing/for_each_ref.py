@@ -29,7 +29,7 @@ _DEFAULT = "%(objectname) %(objecttype)%09%(refname)"
 
 _DESCRIPTION = """Print the refs of the tract that match a PATTERN, or all of them: branches, tags and notes, in order of name.
 
-A PATTERN is the beginning of a name up to a slash or its end, refs/heads, or has the wildcards * ? [...], of which none matches a slash; ** matches any number of parts.
+A PATTERN is the beginning of a name up to a slash or its end, such as refs/heads, or has the wildcards * ? [...], none of which matches a slash; ** matches any number of parts.
 
 In a FORMAT, %(name) is a value of the ref and its commit, %% a %, %xx the character with that code, 00 to 7f:
 
@@ -41,9 +41,9 @@ In a FORMAT, %(name) is a value of the ref and its commit, %% a %, %xx the chara
 
 authorname is author; committerdate, authordate and creatordate are time.
 
---sort takes any of these, - before it turns the order around; the last --sort counts most, and refs alike are in order of name.
+--sort takes any of these; a leading - reverses the order. The last --sort counts most, and equal refs are sorted by name.
 
-Exit status: 0, also where nothing matches; 128 for a format or key that is not understood."""
+Exit status: 0, also if nothing matches; 128 for an unknown format or key."""
 
 
 class _Ref:
@@ -240,7 +240,7 @@ COMMAND = Command(
     (
         Param("patterns", help="Beginnings of names, or wildcards.", metavar="PATTERN", many=True),
         Param("count", ("--count",), type=int, default=0, help="Print at most N refs; 0 for all.", metavar="N"),
-        Param("sort", ("--sort",), help="The field to sort by; -KEY turns the order around.", metavar="KEY", many=True),
+        Param("sort", ("--sort",), help="The field to sort by; -KEY reverses the order.", metavar="KEY", many=True),
         Param("format", ("--format",), help="How to print a ref.", metavar="FORMAT"),
         Param("points_at", ("--points-at",), help="Only refs at this commit.", metavar="REV"),
         Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),

@@ -28,9 +28,9 @@ _DESCRIPTION = """Print the id of each object, one on a line: first standard inp
 A blob is given as a JSON object, and encoded; with --raw, and for every other type, the input is the payload itself: canonical msgpack in the fields of its type, as 'cat-file <type> <object>' prints it.
 
 The input is checked.
-No store is needed without -w. With -w what a commit or a tree names must be in the store. Each object is written as soon as it is read, and is garbage until a commit names it.
+No store is needed without -w. With -w, the objects that a commit or a tree names must be in the store. Each object is written as soon as it is read; it is garbage until a commit names it.
 
-Exit status: 0, or 128 where an input cannot be read or is no such object."""
+Exit status: 0; 128 if an input cannot be read or is not such an object."""
 
 
 def run(console: Console, args: Args) -> int:

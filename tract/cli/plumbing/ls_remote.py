@@ -46,16 +46,17 @@ def _open(repo: Repository, remote: str) -> Link:
 COMMAND = Command(
     run,
     (
+        Param("remote", metavar="REMOTE", default="origin", help="The remote, or an address. Default: origin."),
         Param(
-            "remote", metavar="REMOTE", default="origin", help="The remote, or an address; origin where none is named."
+            "tracts",
+            ("--tracts",),
+            bool,
+            help="List only the names of the tracts, with one request for every thousand keys.",
         ),
-        Param(
-            "tracts", ("--tracts",), bool, help="List only the names of the tracts: a request for each thousand keys."
-        ),
-        Param("json", ("--json",), bool, help="Print JSON, a ref a line."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each ref, one on a line."),
     ),
     """
-All branches and tags of every tract there, and the commits they are at. The exit status is 1 where there is none.
+Prints all branches and tags of every tract in the remote, with their commits. The exit status is 1 if there are none.
 
   $ tract ls-remote
   $ tract ls-remote file:///backup/team

@@ -71,7 +71,7 @@ COMMAND = Command(
             "expire",
             ("--expire",),
             metavar="TIME",
-            help="Drop what became unreachable before that time: a date, 2.weeks.ago, now (all of it) or never.",
+            help="Drop objects that became unreachable before this time: a date, 2.weeks.ago, now (all of them) or never.",
         ),
         Param(
             "retention",
@@ -81,9 +81,9 @@ COMMAND = Command(
         ),
     ),
     """
-Without an option each tract's settings say what is old enough: orphan_retention_days, or 7 days. (git's prune takes all of it then.)
-Archives of compressions stay; only 'tract gc' takes those, and it does all that prune does, and packs the store.
-Where there is nothing to drop, nothing is written.
+Without an option, an object is dropped after orphan_retention_days of its tract's settings, or 7 days. (git's prune drops all of them.)
+Archives of compressions stay. 'tract gc' does all that prune does, also drops archives, and packs the store.
+If there is nothing to drop, nothing is written.
 
   $ tract prune -n
   $ tract prune --expire 2.weeks.ago

@@ -24,11 +24,11 @@ from tract.objects.model import Commit
 from tract.repo import Repository
 from tract.revision import resolve_range
 
-_DESCRIPTION = """Print every commit that a REV reaches and no ^REV does, a child always before its parents; x..y is short for ^x y.
+_DESCRIPTION = """Print every commit that a REV reaches and no ^REV does, a child always before its parents; x..y means ^x y.
 
 --objects prints after them the tree nodes and blobs of their contexts, without those in the context of a ^REV.
 
-Exit status: 0; 2 without any revision; 128 where one names nothing."""
+Exit status: 0; 2 without any revision; 128 if one names nothing."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -95,7 +95,7 @@ COMMAND = Command(
     (
         Param(
             "revisions",
-            help="What to list; ^REV leaves out what REV reaches, and so does REV behind --not.",
+            help="What to list; ^REV leaves out what REV reaches, and so does a REV after --not.",
             metavar="REV",
             many=True,
             words=(NOT,),

@@ -17,15 +17,15 @@ from tract.revision import LEAST_PREFIX, find_ref, resolve_object, resolve_range
 _SHORT = 10
 _EXPECTED = "expected a single revision"
 
-_DESCRIPTION = """A name is a revision or the id of any object; <revision>^{tree} and ^{blob} name a commit's tree and content, x..y and ^x y what y has and x has not.
+_DESCRIPTION = """A name is a revision or the id of any object; <revision>^{tree} and ^{blob} name a commit's tree and content; x..y and ^x y mean what y has and x does not.
 
 --short prints the shortest unique prefix of at least 10 digits, --short=N of at least N (4 or more), as --abbrev=N does; like --verify they take one name only.
 
 --abbrev-ref prints 'main' for HEAD on main or any name of that branch, --symbolic-full-name 'refs/heads/main'; 'HEAD' where HEAD is detached, nothing for a name that is no ref.
 
-Unlike git, a full id is looked for, and one the store has not got is an error.
+Unlike git, a full id that is not in the store is an error.
 
-Exit status: 0; 128 where a name names nothing; with --verify -q instead 1 and no message."""
+Exit status: 0; 128 if a name names nothing, or with --verify -q 1 and no message."""
 
 
 class _NotSingleError(TractError):
@@ -92,7 +92,7 @@ COMMAND = Command(
         Param("verify", ("--verify",), type=bool, help="Take exactly one name."),
         Param("quiet", ("-q", "--quiet"), type=bool, help="With --verify: exit with 1, without a message."),
         Param("short", ("--short",), type=int, bare=_SHORT, help="Print the shortest unique prefix.", metavar="N"),
-        Param("abbrev", ("--abbrev",), type=int, help="The same, of at least N digits.", metavar="N"),
+        Param("abbrev", ("--abbrev",), type=int, help="The same, with at least N digits.", metavar="N"),
         Param("abbrev_ref", ("--abbrev-ref",), type=bool, help="Print the short name of the ref."),
         Param("full_name", ("--symbolic-full-name",), type=bool, help="Print the full name of the ref."),
         Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),

@@ -18,7 +18,7 @@ _DESCRIPTION = """Print '<id> <ref>' for every ref of the tract, in order of nam
 
 A pattern is the end of a name, in whole parts: 'main' and 'heads/main' match refs/heads/main. With --verify each is a whole name.
 
-Exit status: 0; 1 where nothing matches; with --verify 128 for a ref that is not there, with -q too 1 and no message."""
+Exit status: 0; 1 if nothing matches; with --verify 128 for a ref that does not exist, and with -q as well 1 and no message."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -82,11 +82,11 @@ COMMAND = Command(
     run,
     (
         Param("patterns", help="Ends of names of refs.", metavar="PATTERN", many=True),
-        Param("head", ("--head",), type=bool, help="Show HEAD too, whatever else is asked for."),
+        Param("head", ("--head",), type=bool, help="Show HEAD too, whatever the other options say."),
         Param("heads", ("--heads", "--branches"), type=bool, help="Only branches; with --tags, both."),
         Param("tags", ("--tags",), type=bool, help="Only tags; with --heads, both."),
         Param("verify", ("--verify",), type=bool, help="The patterns are whole names, and each must be there."),
-        Param("quiet", ("-q", "--quiet"), type=bool, help="Print nothing; the exit status tells."),
+        Param("quiet", ("-q", "--quiet"), type=bool, help="Print nothing; only set the exit status."),
         Param("hash", ("-s", "--hash"), type=bool, help="Print the ids alone."),
         Param("json", ("--json",), type=bool, help="Print a JSON object on each line."),
     ),

@@ -11,9 +11,9 @@ from tract.errors import RefNameError
 from tract.refs.names import HEAD
 from tract.revision import shorten_ref
 
-_DESCRIPTION = """Print the ref that NAME stands for, which only HEAD can; or put HEAD on the branch REF (refs/heads/...), which need not exist yet. No branch moves.
+_DESCRIPTION = """Print the branch that HEAD is on (NAME can only be HEAD); or put HEAD on the branch REF (refs/heads/...), which need not exist yet. No branch moves.
 
-Exit status: 0; 128 where NAME is no symbolic ref, as HEAD is not when it is detached; with -q instead 1 and no message."""
+Exit status: 0; 128 if NAME is not a symbolic ref, for example a detached HEAD; with -q 1 and no message."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -43,7 +43,7 @@ COMMAND = Command(
     (
         Param("name", help="HEAD.", metavar="NAME", required=True),
         Param("ref", help="The branch to put it on, in full: refs/heads/...", metavar="REF"),
-        Param("quiet", ("-q", "--quiet"), type=bool, help="Exit with 1, without a message, where it is not symbolic."),
+        Param("quiet", ("-q", "--quiet"), type=bool, help="If it is not symbolic, exit with 1 and print no message."),
         Param("short", ("--short",), type=bool, help="Print 'main' for refs/heads/main."),
         Param("json", ("--json",), type=bool, help="Print a JSON object."),
         Param("reason", ("-m",), default="", help="What the reflog says about the change.", metavar="REASON"),

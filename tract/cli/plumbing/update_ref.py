@@ -13,11 +13,11 @@ from tract.refs.store import ANY, Expected
 
 _DESCRIPTION = """Set REF to the commit NEWVALUE, a revision; 64 zeros delete it, as -d does. REF is a whole name, refs/heads/...; HEAD on a branch means the branch, but with --no-deref itself.
 
-With OLDVALUE, a revision too, the ref must be there now; 64 zeros, or an empty text, demand that there is no such ref. Comparing and moving are one step.
+With OLDVALUE, also a revision, the ref must have that value now; 64 zeros, or an empty text, demand that the ref does not exist. Comparing and moving are one step.
 
-Branches cannot be put on notes, nor notes on anything else. Deleting a ref that is not there is no error unless OLDVALUE demands one.
+A branch cannot be set to a note, nor a notes ref to anything else. Deleting a ref that does not exist is an error only if OLDVALUE is given.
 
-With --stdin the moves are read from standard input, a line each, and made in one transaction, all of them or none:
+With --stdin, moves are read from standard input, one on each line, and made in one transaction, all of them or none:
 
   update REF NEWVALUE [OLDVALUE]    create REF NEWVALUE
   delete REF [OLDVALUE]             verify REF [OLDVALUE]    without: there is no REF
@@ -27,7 +27,7 @@ With --stdin the moves are read from standard input, a line each, and made in on
 
 With -z every line is 'update REF', its values come after it, and each ends in a zero byte; an empty OLDVALUE is one that is not given.
 
-Exit status: 0; 128 where a ref is not at OLDVALUE (nothing is changed) and for any other error."""
+Exit status: 0; 128 if a ref is not at OLDVALUE (nothing is changed), and for any other error."""
 
 
 def run(console: Console, args: Args) -> int:

@@ -21,13 +21,13 @@ from tract.maintenance.fsck.report import Problem
 from tract.named_tuple import NamedTuple
 from tract.objects.id import KINDS
 
-_DESCRIPTION = """Check packs: the seal of the pack and of its index, the tables, every frame, and every object against its id. The index must be, byte for byte, the one its pack makes.
+_DESCRIPTION = """Check packs: the checksums of the pack and of its index, the tables, every frame, and every object against its id. The index must have exactly the bytes that its pack determines.
 
 A pack is named by its file or by its index; no store is needed.
 
 -v prints each object: id, type, size and number in the pack; then how many of each type there are, and '<pack>: ok' or '<pack>: bad'. -s prints only how many.
 
-Exit status: 0 when all packs are whole; 1 when one is damaged or missing, with a line that names file and offset."""
+Exit status: 0 if all packs are intact; 1 if one is damaged or missing, with a line that names file and offset."""
 
 
 class _Checked(NamedTuple):

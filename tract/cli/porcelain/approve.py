@@ -27,20 +27,22 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("id", metavar="ID", help="The proposal, or a beginning of its id; may be left out where only one waits."),
+        Param(
+            "id", metavar="ID", help="The proposal, by its id or the beginning of it. Default: the only one that waits."
+        ),
         Param(
             "set",
             ("--set",),
             metavar="KEY=VALUE",
             many=True,
-            help="Change an argument first; the value is JSON or a text, and nothing takes the argument away.",
+            help="Change an argument first. The value is JSON or a text; an empty value removes the argument.",
         ),
-        Param("message", ("-m", "--message"), metavar="TEXT", help="Why; it is kept with the decision."),
+        Param("message", ("-m", "--message"), metavar="TEXT", help="The reason, which is kept with the decision."),
         Param("dry_run", ("-n", "--dry-run"), bool, help="Only say what it would do now."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-A proposal touches only the messages it is about. If one of them was edited, pinned, hidden or moved since, it is stale, and nothing happens. With --set it is a new action on the context as it is now.
+A proposal touches only the messages it is about. If one of them was edited, pinned, hidden or moved since, the proposal is stale, and nothing is changed. With --set it becomes a new action on the context as it is now.
 
   $ tract approve 5b2bee
   $ tract approve 5b2bee --set to_commit=HEAD:40 -m 'keep 41-50: they contain the diagnosis'

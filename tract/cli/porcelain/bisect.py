@@ -256,15 +256,18 @@ COMMAND = Command(
         ),
         Param("arguments", many=True, metavar="ARGUMENT", verbatim=("run",), help="Revisions, or the command to run."),
         Param(
-            "json", ("--json",), bool, help="Print a JSON document, with log one a line; before the command of 'run'."
+            "json",
+            ("--json",),
+            bool,
+            help="Print a JSON document, for 'log' one for each line. With 'run', give it before the command.",
         ),
     ),
     """
-Halves the commits between a bad one and good ones until the first bad one is found.
-HEAD stays where it is: look at the commit that is named with 'tract compile --at', then say 'good', 'bad' or 'skip'; without a revision that is about the commit named last.
+Searches by halves: between a bad commit and good ones it names a commit to test, until the first bad one is found.
+HEAD does not move. Look at the named commit with 'tract compile --at', then run 'tract bisect' with good, bad or skip; without a revision these mean the commit that was named last.
 
-'run' lets a command judge: the context as 'tract compile --json' prints it is on its standard input, the commit's id in TRACT_BISECT_COMMIT.
-It exits with 0 for a good context, 1 to 124 for a bad one, 125 where that cannot be told; 126 and more stop the search, which the next 'run' takes up again.
+'run' lets a command decide: it reads the context, as 'tract compile --json' prints it, from its standard input, and the commit's id from TRACT_BISECT_COMMIT.
+Its exit status is 0 for a good context, 1 to 124 for a bad one, 125 if it cannot tell. 126 and more stop the search; the next 'run' continues it.
 
   $ tract bisect start HEAD main~80
   $ tract bisect run sh -c '! grep -q "40 bar"'

@@ -182,9 +182,9 @@ COMMAND = Command(
         ),
         Param("delete", ("-d", "--delete"), bool, help="Delete the branches NAME; each must be merged into HEAD."),
         Param("force_delete", ("-D",), bool, help="Delete the branches NAME, merged or not."),
-        Param("archive", ("--archive",), bool, help="Put the branches NAME aside; nothing of them is lost."),
-        Param("archived", ("--archived",), bool, help="List the branches that were put aside."),
-        Param("unarchive", ("--unarchive",), bool, help="Bring the branches NAME back that were put aside."),
+        Param("archive", ("--archive",), bool, help="Archive the branches NAME; nothing of them is lost."),
+        Param("archived", ("--archived",), bool, help="List the archived branches."),
+        Param("unarchive", ("--unarchive",), bool, help="Bring the archived branches NAME back."),
         Param(
             "move",
             ("-m", "--move"),

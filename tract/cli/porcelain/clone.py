@@ -53,28 +53,28 @@ COMMAND = Command(
             help="The remote: s3://bucket/path, gs://, az://, file:///folder, or a folder.",
         ),
         Param(
-            "folder", metavar="FOLDER", help="Where the store goes; without it, a folder of the address's last word."
+            "folder", metavar="FOLDER", help="The folder to make the store in. Default: the last part of the address."
         ),
         Param(
             "branch",
             ("-b", "--branch"),
             many=True,
             metavar="BRANCH",
-            help="Only this branch; may be given several times.",
+            help="Only this branch; may be repeated.",
         ),
         Param(
             "only_tract",
             ("--only-tract",),
             many=True,
             metavar="TRACT",
-            help="Only this tract; may be given several times.",
+            help="Only this tract; may be repeated.",
         ),
         Param(
             "depth",
             ("--depth",),
             int,
             metavar="N",
-            help="Only the last N commits of each branch; 1 is its context alone.",
+            help="Only the last N commits of each branch. Their contexts are complete.",
         ),
         Param(
             "option",
@@ -86,7 +86,7 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-The new store has all branches, tags, notes and tracts of the remote, which is its 'origin'. Where something is damaged or the command is interrupted, no store is left behind.
+The new store has all branches, tags, notes and tracts of the remote, which is its 'origin'. If something is damaged, or the command is interrupted, no store is left behind.
 Credentials come from the environment, as for each provider's own tools.
 
   $ tract clone s3://bucket/team work

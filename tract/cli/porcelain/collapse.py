@@ -91,36 +91,36 @@ COMMAND = Command(
             "content",
             ("--content", "-c"),
             metavar="TEXT",
-            help="What it did; '-' reads the standard input. If not given, a model says it, or on a terminal, where no model is named and no key is set, you do, in an editor.",
+            help="A summary of its work; '-' reads it from the standard input. Without it, a model writes the summary, or on a terminal, if no model is named and no key is set, you do, in an editor.",
         ),
         Param(
             "call_id",
             ("--call-id",),
             metavar="ID",
-            help="The tool call that this answers; else the one it was spawned under.",
+            help="The tool call that the message answers. Default: the call for which the tract was spawned, if any.",
         ),
-        Param("target_tokens", ("--target-tokens",), int, metavar="N", help="About how long the summary shall be."),
-        Param(
-            "instructions", ("--instructions",), metavar="TEXT", help="What you want of the summary, told to the model."
-        ),
+        Param("target_tokens", ("--target-tokens",), int, metavar="N", help="The approximate length of the summary."),
+        Param("instructions", ("--instructions",), metavar="TEXT", help="Instructions to the model about the summary."),
         *MODEL_PARAMS,
         Param(
             "role",
             ("--role", "-r"),
             choices=("user", "assistant", "system"),
-            help="Whose message it is; the user's if not given.",
+            help="The role of the message. Default: user.",
         ),
-        Param("auto_commit", ("--auto-commit",), bool, help="Commit what a model says at once."),
-        Param("review", ("--review",), bool, help="Let it wait for its review, whoever wrote it."),
-        Param("list", ("--list",), bool, help="List those that wait."),
-        Param("approve", ("--approve",), metavar="ID", help="Commit one that waits; with --content in other words."),
-        Param("reject", ("--reject",), metavar="ID", help="Forget one that waits."),
-        Param("force", ("--force", "-f"), bool, help="Take a tract that was spawned from another one."),
-        Param("json", ("--json",), bool, help="Print a JSON document; with --list, one a line."),
+        Param("auto_commit", ("--auto-commit",), bool, help="Commit a model's summary at once."),
+        Param("review", ("--review",), bool, help="Commit nothing yet; the message waits for --approve."),
+        Param("list", ("--list",), bool, help="List the waiting collapses."),
+        Param("approve", ("--approve",), metavar="ID", help="Commit a waiting collapse; --content replaces its text."),
+        Param("reject", ("--reject",), metavar="ID", help="Discard a waiting collapse."),
+        Param(
+            "force", ("--force", "-f"), bool, help="Allow a tract that was spawned from another tract than this one."
+        ),
+        Param("json", ("--json",), bool, help="Print a JSON document; with --list, one for each line."),
     ),
     """
-The message stands for what the child did since it was spawned. Where that was under a tool call that waits, it is the call's result; else it names the child and its purpose.
-What a model says waits for its review. To collapse again edits the message; 'tract expand' puts the child's messages in its place, 'tract show' lists them.
+The message stands for the child's work since it was spawned. If the child was spawned for a tool call that still waits, the message is the call's result; otherwise it names the child and its purpose.
+A model's summary waits for your review. Collapsing again edits the message; 'tract expand' replaces it by the child's own messages, 'tract show' lists them.
 
   $ tract collapse hotels --content 'Three hotels near the station.'
   $ tract collapse hotels --target-tokens 200

@@ -104,7 +104,10 @@ COMMAND = Command(
             help="Compile the context at this commit, branch or tag. Default: HEAD.",
         ),
         Param(
-            "sent", ("--sent",), metavar="REVISION", help="Compile what the model received before it wrote that commit."
+            "sent",
+            ("--sent",),
+            metavar="REVISION",
+            help="Compile the context that the model received before it wrote that commit.",
         ),
         Param(
             "time",
@@ -125,7 +128,7 @@ COMMAND = Command(
             metavar="REVISION",
             help="Put this message first; repeat it to put several first, in that order. The other messages follow as they were.",
         ),
-        Param("fire", ("--fire",), bool, help="Let the policies work first, as before the context is sent."),
+        Param("fire", ("--fire",), bool, help="Let the policies work first, as they do before a context is sent."),
         Param("edited", ("--edited",), bool, help="Add ' [edited]' to the text of edited messages."),
         Param(
             "cache",
@@ -137,7 +140,7 @@ COMMAND = Command(
             "extras",
             ("--extras",),
             choices=("keep", "drop"),
-            help="With drop, print only the keys that the provider's request types have. Default: keep.",
+            help="With drop, print only keys that the provider's request types have. Default: keep.",
         ),
         Param("strict", ("--strict",), bool, help="Fail if a tool call is separated from its result."),
         Param(
@@ -149,7 +152,7 @@ COMMAND = Command(
     ),
     """
 Skipped messages are left out, and edited messages have their new text.
-What a format cannot express, and tool calls separated from their results, are warnings on the standard error.
+Content that a format cannot express, and tool calls separated from their results, are warnings on the standard error.
 In text, control characters are printed as escapes; the JSON formats keep every character.
 
   $ tract compile

@@ -174,9 +174,9 @@ COMMAND = Command(
         Param(
             "value",
             metavar="VALUE",
-            help="What to set it to. Without it, it is printed; the exit status is 1 if there is none.",
+            help="The new value. Without it, the present value is printed; the exit status is 1 if there is none.",
         ),
-        Param("unset", ("--unset",), bool, help="Give the setting its default again."),
+        Param("unset", ("--unset",), bool, help="Reset the setting to its default."),
         Param("show_origin", ("--show-origin",), bool, help="Print where the value comes from, too."),
         Param(
             "json",
@@ -186,11 +186,11 @@ COMMAND = Command(
         ),
     ),
     """
-autonomy says what policies and models may do without approval: manual (nothing), collaborative (what is of low risk), autonomous (everything). The other settings of a tract stand in config.toml in its store: docs/retention.md and docs/llm.md say what they do. A tract without settings of its own has those of the root tract, and gets its own when one is changed.
+autonomy says what policies and models may do without approval: manual (nothing), collaborative (actions of low risk), autonomous (everything). The other settings of a tract are in config.toml in its store; docs/retention.md and docs/llm.md explain them. A tract without settings of its own uses those of the root tract, and gets its own when you change one.
 
-pager, editor and alias.<name> are yours in all stores; they stand in $XDG_CONFIG_HOME/tract/config.toml, or in ~/.config. An alias stands for a command and some of its arguments, and hides no command.
+pager, editor and alias.<name> are your own settings for all stores; they are in $XDG_CONFIG_HOME/tract/config.toml, or in ~/.config. An alias is a short name for a command with some arguments; it cannot replace a command.
 
-'tract -c NAME=VALUE COMMAND' gives a setting to one command.
+'tract -c NAME=VALUE COMMAND' changes a setting for one command.
 
   $ tract config
   $ tract config token_budget 100000

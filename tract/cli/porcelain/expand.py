@@ -32,14 +32,14 @@ COMMAND = Command(
             "summary",
             metavar="SUMMARY",
             required=True,
-            help="The commit of the summary, or of the compression that made it; or of a collapse.",
+            help="The commit of the summary, of the compression that made it, or of a collapse.",
         ),
         Param("branch", ("--branch", "-b"), metavar="NAME", help="Do it on a new branch instead of this one."),
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
-The messages come back in their places, with their own ids. What was done to other messages since then stays.
-In the place of the message that 'tract collapse' made come the child's own messages, as they were then.
+The messages come back in their places, with their own ids. Changes to other messages since then stay.
+A message that 'tract collapse' made is replaced by the child's own messages, as they were then.
 'tract log --op compress' lists the compressions.
 
   $ tract expand 3fa9

@@ -61,17 +61,20 @@ COMMAND = Command(
             "output",
             ("-o", "--output"),
             metavar="FILE",
-            help="Write it there, '-' to standard output. Default: standard output, a session to where its program looks for it.",
+            help="The file to write; '-' is standard output. Default: standard output, or for a session the place where its program looks for it.",
         ),
         Param(
-            "json", ("--json",), bool, help="Print a JSON document with the text, its losses and where it was written."
+            "json",
+            ("--json",),
+            bool,
+            help="Print a JSON document with the text, its losses and the file that was written.",
         ),
     ),
     """
-claude-code, codex and gemini-cli write a new session that the program goes on from: edited, compressed and branched as the tract is.
+claude-code, codex and gemini-cli write a new session that the program can resume, with the edits and compressions of this context.
 openai, responses, anthropic and gemini print the body of a request; jsonl, sharegpt and markdown a file for training or reading.
-The file is always a new one, for its owner alone; what is there is never written over.
-What the format cannot carry is told.
+The file is always a new one that only you can read; an existing file is never overwritten.
+Parts that the format cannot express are listed.
 
   $ tract export --to openai
   $ tract export --to markdown -o talk.md

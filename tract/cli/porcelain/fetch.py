@@ -44,14 +44,14 @@ def print_refs(console: Console, refs: Sequence[FetchedRef]) -> None:
 COMMAND = Command(
     run,
     (
-        Param("remote", metavar="REMOTE", default="origin", help="The remote; origin where none is named."),
-        Param("refs", many=True, metavar="BRANCH", help="The branches; without any, all of the tract."),
-        Param("all_tracts", ("--all-tracts",), bool, help="Fetch every tract, also those that are not here yet."),
+        Param("remote", metavar="REMOTE", default="origin", help="The remote. Default: origin."),
+        Param("refs", many=True, metavar="BRANCH", help="The branches. Default: all of the tract."),
+        Param("all_tracts", ("--all-tracts",), bool, help="Fetch every tract, also new ones."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-No branch of this store moves: the remote's are 'origin/main' and its like. Notes of both sides are joined.
-Every object is proved by its id before anything of it is taken in.
+No branch of this store moves: the remote's branches are called 'origin/main' and so on. Notes of both sides are merged.
+Every object is checked against its id before it is stored.
 
   $ tract fetch
   $ tract log origin/main

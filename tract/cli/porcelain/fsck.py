@@ -27,11 +27,11 @@ from tract.storage.files import check_tree
 
 _STYLES = {"error": "red", "warning": "yellow", "note": "dim"}
 
-_DESCRIPTION = """Check every byte of the store: each object against its id, the journal, packs and indexes against their checksums, the refs against the operations, and that everything the refs reach is there. Then the conversations: tool calls without results, edits of nothing.
+_DESCRIPTION = """Check every byte of the store: each object against its id, the journal, packs and indexes against their checksums, the refs against the operations, and that everything the refs reach is there. Then check the conversations: tool calls without results, edits without their message.
 
---repair restores what can be proved: indexes, the end of a torn write, ref files, the journal from what can be read of it, damaged packs from the objects that still match their ids. What it replaces is kept in '.tract/aside'. --dry-run prints what it would do.
+--repair restores whatever can be verified: indexes, the end of a torn write, ref files, the readable part of the journal, and from damaged packs all objects that still match their ids. Replaced files are kept in '.tract/aside'. --dry-run prints what it would do.
 
-What cannot be had again is named after "lost:", by id and first words.
+Objects that cannot be restored are listed after "lost:", by id and first words.
 
 The exit status is 0 for a clean store, 1 when there are errors or warnings (after a repair: when some remain, or something was lost).
 
@@ -129,10 +129,10 @@ COMMAND = Command(
             "repair",
             ("--repair",),
             type=bool,
-            help="Restore what can be restored; what it replaces is kept in 'aside'.",
+            help="Restore what can be restored; replaced files are kept in 'aside'.",
         ),
-        Param("dry_run", ("-n", "--dry-run"), type=bool, help="Say what --repair would do, and do nothing."),
-        Param("counts", ("--counts",), type=bool, help="Count all kept token counts anew and compare."),
+        Param("dry_run", ("-n", "--dry-run"), type=bool, help="Say what --repair would do, without doing it."),
+        Param("counts", ("--counts",), type=bool, help="Count all tokens again, and compare with the stored counts."),
         Param("json", ("--json",), type=bool, help="Print JSON."),
     ),
     _DESCRIPTION,

@@ -127,8 +127,8 @@ def shown_size(size: int) -> str:
 COMMAND = Command(
     run,
     (
-        Param("dry_run", ("-n", "--dry-run"), bool, help="Say what would be done, and do nothing."),
-        Param("auto", ("--auto",), bool, help="Do it only when there is enough to do; cheap to ask."),
+        Param("dry_run", ("-n", "--dry-run"), bool, help="Say what would be done, without doing it."),
+        Param("auto", ("--auto",), bool, help="Run only if there is enough to do; this is cheap to find out."),
         Param("aggressive", ("--aggressive",), bool, help="Pack smaller; takes several times as long."),
         Param(
             "retention",
@@ -140,36 +140,36 @@ COMMAND = Command(
             "archive_retention",
             ("--archive-retention",),
             metavar="WINDOW",
-            help="How long to keep what compressions replaced: days, hours, a size, or never to drop it. Default: each tract's setting, else never to drop it.",
+            help="How long to keep the messages that compressions replaced: days, hours, a size, or never to drop them. Default: each tract's setting, else never.",
         ),
         Param(
             "drop_pinned",
             ("--drop-pinned",),
             bool,
-            help="Do not keep the pinned messages of archives that go, where no context has them.",
+            help="Do not keep pinned messages of dropped archives that are in no context.",
         ),
         Param(
             "drop_merge_bases",
             ("--drop-merge-bases",),
             bool,
-            help="Do not keep the archives that merges of branches may need: those branches may have no commit in common then.",
+            help="Do not keep archives that merges of branches may need; those branches may then have no commit in common.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document; null where --auto found nothing to do."),
         Param("quiet", ("-q", "--quiet"), bool, help="Print nothing."),
     ),
     """
 Everything that a branch, tag, note or HEAD of any tract reaches goes into one dense pack.
-An unreachable object stays until its retention is over: it counts from the moment that a ref moved away from the object, or that the object was written.
+An unreachable object stays until its retention is over. The time counts from the moment when a ref moved away from the object, or when the object was written.
 
 The history behind a compression is its archive. It stays for ever, unless --archive-retention or the settings say otherwise.
-When an archive goes, history ends at its compression, and what was summed up there cannot be expanded any more.
-Contexts stay whole, and so does all history that a tag, a branch or anything else leads to.
-An archive that merges of a tract's branches may need stays until all but one of those branches are deleted: without it they might have no commit in common.
+When an archive is dropped, history ends at its compression, and the summary can no longer be expanded.
+Contexts stay complete, and so does all history that a tag, a branch or anything else leads to.
+An archive that merges of a tract's branches may need stays until all but one of those branches are deleted; without it they might have no commit in common.
 
-Each tract has retentions of its own, in its settings; for what several tracts reach, the longest counts. An option is for all tracts.
-Sizes are counted before compression, for objects, archives and retentions alike: on disk it is less.
+Each tract has retentions of its own, in its settings; for an object that several tracts reach, the longest counts. An option applies to all tracts.
+All sizes are before compression; on disk it is less.
 
-Other processes may read and write meanwhile. Killed at any point, it leaves a store that works; run it again.
+Other processes may read and write meanwhile. If gc is killed at any point, the store still works; run it again.
 
   $ tract gc --dry-run --archive-retention 30d
   $ tract gc --auto --quiet

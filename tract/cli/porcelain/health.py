@@ -80,20 +80,20 @@ COMMAND = Command(
     run,
     (
         Param("branch", ("--branch", "-b"), metavar="BRANCH", help="Look at this branch. Default: HEAD's."),
-        Param("apply", ("--apply",), int, metavar="N", help="Do what advice N says, or propose it."),
+        Param("apply", ("--apply",), int, metavar="N", help="Carry out advice N, or propose it."),
         Param(
             "plan",
             ("--plan",),
             int,
             metavar="TOKENS",
-            help="Show what the rule planner would do to leave so many tokens.",
+            help="Show what the rule planner would do to bring the context down to so many tokens.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
 No model is asked.
-Each advice says what it saves, how much of a provider's prompt cache stays, and after how many calls it has paid for what must be read anew.
-'--apply' does it where the tract's autonomy allows that for its risk, else it waits as a proposal.
+Each advice says what it saves, how much of a provider's prompt cache it keeps, and after how many calls it has saved more than it cost.
+'--apply' carries it out if the tract's autonomy allows that for its risk; otherwise it becomes a proposal.
 
   $ tract health
   $ tract health --apply 1

@@ -207,18 +207,16 @@ COMMAND = Command(
     (
         Param("action", required=True, choices=("install", "remove", "status", "run"), help="What to do."),
         Param("program", choices=tuple(PROGRAMS), help="The coding agent."),
-        Param("yes", ("-y", "--yes"), bool, help="Make the change without asking; it is shown all the same."),
-        Param("now", ("--now",), bool, help="With run: record in this process, instead of handing over."),
-        Param(
-            "scan", ("--scan",), bool, help="With install and run: put a mark in the place of what looks like a secret."
-        ),
+        Param("yes", ("-y", "--yes"), bool, help="Make the change without asking; it is still shown."),
+        Param("now", ("--now",), bool, help="With run: record in this process, instead of passing the event on."),
+        Param("scan", ("--scan",), bool, help="With install and run: replace texts that look like a secret by a mark."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-With hooks, a coding agent's session is recorded into this store while it goes on: when a turn has ended, and before a compaction hides what it hides.
+With hooks, a coding agent's session is recorded into this store while it runs: after each turn, and before a compaction hides messages.
 A session is a tract of its own, named by its id; 'tract tracts' lists them.
-'install' and 'remove' show the change to the program's settings before they make it, and leave all else in them alone.
-'run' is what the program calls: it reads an event on standard input, hands it over, and never fails the program; 'status' says what could not be recorded.
+'install' and 'remove' show the change to the program's settings before they make it, and change nothing else in them.
+The program itself calls 'run', which reads an event from standard input, passes it on, and never makes the program fail; 'status' says what could not be recorded.
 
   $ tract hooks install claude-code --yes
   $ tract hooks status

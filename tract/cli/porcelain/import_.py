@@ -261,17 +261,17 @@ COMMAND = Command(
             "scan",
             ("--scan",),
             choices=SCANS,
-            help="Look for keys, tokens and passwords: list them, replace them by a mark, or refuse a conversation with one.",
+            help="Look for keys, tokens and passwords: list them, replace them by a mark, or refuse a conversation that has one.",
         ),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-Reads what other programs wrote; docs/importing.md lists the formats. A file is read as one of them, or refused with a reason.
+Reads files that other programs wrote; docs/importing.md lists the formats. A file that has none of them is refused with a reason.
 A single conversation goes to the current branch if that is empty, else to a new branch named after the file; of several conversations, each gets a branch.
-A conversation that was rewound and continued differently becomes several branches that share their beginning.
-Nothing that is there is overwritten: a name that is taken gets a number, so the same file imported twice is there twice.
-Where the program names its messages, as coding agents do, a session that grew goes on where it was, and the same again adds nothing; its sub-agents are tracts of their own.
-What cannot be read is named with its file and line, and the rest is imported; the exit status is then 1.
+A conversation that was rewound and continued in another way becomes several branches that share their beginning.
+Nothing is overwritten: a name that is taken gets a number, so importing a file twice gives two copies.
+If the program gives its messages ids, as coding agents do, importing a session again adds only its new messages. Its sub-agents become tracts of their own.
+Parts that cannot be read are listed with file and line, and the rest is imported; the exit status is then 1.
 
   $ tract import session.jsonl
   $ tract import --as tract --key traj results/*.jsonl

@@ -190,7 +190,7 @@ COMMAND = Command(
             bool,
             help="Change nothing; say what would happen. The exit status is 1 if there would be a conflict.",
         ),
-        Param("abort", ("--abort",), bool, help="Give up the merge under way; nothing was changed by it."),
+        Param("abort", ("--abort",), bool, help="Give up the merge under way; it has changed nothing."),
         Param(
             "go_on", ("--continue",), bool, help="Commit the merge under way, with the conflicts as you resolved them."
         ),
@@ -201,7 +201,7 @@ If this branch has no commits of its own, it moves forward. Otherwise the two co
 The merge commit adds no message to the context.
 
 A message that both sides changed is a conflict. Then nothing moves: the conflicts are written to a file, and the exit status is 1.
-Edit the file until every section is the message as it shall be, and run 'tract merge --continue'.
+Edit the file until every section has the message as you want it, and run 'tract merge --continue'.
 With '-X semantic' a model decides, and the merge commit records what it decided; with --no-commit that waits for your --continue. The key is read from OPENAI_API_KEY or ANTHROPIC_API_KEY.
 
   $ tract merge draft

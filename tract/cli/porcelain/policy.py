@@ -115,7 +115,7 @@ COMMAND = Command(
     run,
     (
         Param("action", choices=_ACTIONS, default="list", help="What to do (default: list)."),
-        Param("name", metavar="POLICY", help="A policy's name; for add a class, such as CompressPolicy."),
+        Param("name", metavar="POLICY", help="The name of a policy; for add its class, such as CompressPolicy."),
         Param(
             "set",
             ("--set",),
@@ -131,8 +131,8 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print a JSON document for each, one on a line."),
     ),
     """
-Policies look at the tract after each commit, or before it is compiled to be sent, and want something done; autonomy says what of that runs and what is proposed ('tract config autonomy manual', 'collaborative' or 'autonomous').
-What came with a clone or an import does nothing until 'tract policy trust'.
+A policy looks at the tract after each commit, or before the context is compiled to be sent, and asks for an action. The autonomy decides whether the action runs or is proposed ('tract config autonomy manual', 'collaborative' or 'autonomous').
+Policies that came with a clone or an import do nothing until 'tract policy trust'.
 
   $ tract policy add CompressPolicy --set threshold=0.8
   $ tract policy test CompressPolicy --since HEAD~20

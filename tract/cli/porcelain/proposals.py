@@ -24,12 +24,12 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("all", ("-a", "--all"), bool, help="List those that are decided, too."),
+        Param("all", ("-a", "--all"), bool, help="List decided ones, too."),
         Param("status", ("--status",), default="pending", choices=STATUSES, help="List those of this status."),
         Param("json", ("--json",), bool, help="Print a JSON document for each, one on a line."),
     ),
     """
-The newest comes first. What a proposal would do was worked out when it was made; 'tract approve ID --dry-run' says what it would do now.
+The newest comes first. The list says what each would have done when it was proposed; 'tract approve ID --dry-run' says what it would do now.
 
   $ tract proposals
   $ tract proposals --all

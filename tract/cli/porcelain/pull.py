@@ -51,16 +51,19 @@ def _file(result: object) -> str:
 COMMAND = Command(
     run,
     (
-        Param("remote", metavar="REMOTE", default="origin", help="The remote; origin where none is named."),
+        Param("remote", metavar="REMOTE", default="origin", help="The remote. Default: origin."),
         Param(
-            "ff_only", ("--ff-only",), bool, help="Only move forward, and refuse where both sides went on: the default."
+            "ff_only",
+            ("--ff-only",),
+            bool,
+            help="Only move forward; refuse if both sides have new commits. This is the default.",
         ),
-        Param("merge", ("--merge",), bool, help="Merge where both sides went on."),
-        Param("rebase", ("--rebase",), bool, help="Make this branch's own commits again on the remote's."),
+        Param("merge", ("--merge",), bool, help="Merge if both sides have new commits."),
+        Param("rebase", ("--rebase",), bool, help="Rebase this branch's own commits onto the remote's branch."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-The remote's branch is the one of the same name.
+It takes the remote's branch of the same name.
 
   $ tract pull
   $ tract pull --merge

@@ -54,30 +54,30 @@ def _line(console: Console, ref: PushedRef) -> list[str]:
 COMMAND = Command(
     run,
     (
-        Param("remote", metavar="REMOTE", default="origin", help="The remote; origin where none is named."),
+        Param("remote", metavar="REMOTE", default="origin", help="The remote. Default: origin."),
         Param(
             "refs",
             many=True,
             metavar="REF",
-            help="A branch or a tag; +NAME forces it, :NAME deletes it there, and :TRACT:: a whole tract. Without any, the current branch.",
+            help="A branch or a tag; +NAME forces it, :NAME deletes it in the remote, :TRACT:: deletes a whole tract. Default: the current branch.",
         ),
         Param("all", ("--all",), bool, help="Push all branches and tags."),
         Param("tags", ("--tags",), bool, help="Push all tags."),
         Param("all_tracts", ("--all-tracts",), bool, help="Push all branches and tags of every tract."),
-        Param("delete", ("-d", "--delete"), bool, help="Delete the branches there."),
+        Param("delete", ("-d", "--delete"), bool, help="Delete these branches in the remote."),
         Param(
             "force_with_lease",
             ("--force-with-lease",),
             bool,
-            help="Move a branch there anywhere, if it is where it was when it was last seen from here.",
+            help="Move a remote branch anywhere, if it is still where this store last saw it.",
         ),
-        Param("force", ("-f", "--force"), bool, help="Move a branch there anywhere, whatever it has."),
+        Param("force", ("-f", "--force"), bool, help="Move a remote branch anywhere, whatever commits it has."),
         Param("no_scan", ("--no-scan",), bool, help="Do not look for keys, tokens and passwords in what is sent."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-A branch there only moves forward: where somebody else pushed, nothing is sent, and 'tract pull' brings it here first.
-What notes say of the commits (pins, usage, settings, keys) travels with them.
+A remote branch only moves forward: if somebody else has pushed, nothing is sent; run 'tract pull' first.
+Notes about the commits (pins, usage, settings, keys) are pushed with them.
 
   $ tract push
   $ tract push origin draft v1

@@ -41,7 +41,12 @@ COMMAND = Command(
             metavar="NEWBASE",
             help="Put them on this commit instead; UPSTREAM then only says which commits are not this branch's own.",
         ),
-        Param("interactive", ("-i", "--interactive"), bool, help="Name the commands that do what git's list does."),
+        Param(
+            "interactive",
+            ("-i", "--interactive"),
+            bool,
+            help="Not supported as in git: this names the commands to use instead.",
+        ),
         *options("rebase"),
     ),
     """

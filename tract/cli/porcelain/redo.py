@@ -16,8 +16,8 @@ COMMAND = Command(
     run,
     PARAMS,
     """
-HEAD and the branches, tags and notes of the tract go forward again over the last commands that were undone, as long as nothing else was done since.
-What moves is printed first.
+Does the commands again that were undone last, as long as nothing else was changed since: HEAD and the branches, tags and notes of the tract go forward again.
+Everything that moves is printed.
 
   $ tract redo
 """,

@@ -19,8 +19,10 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("id", metavar="ID", help="The proposal, or a beginning of its id; may be left out where only one waits."),
-        Param("message", ("-m", "--message"), metavar="TEXT", help="Why; it is kept with the decision."),
+        Param(
+            "id", metavar="ID", help="The proposal, by its id or the beginning of it. Default: the only one that waits."
+        ),
+        Param("message", ("-m", "--message"), metavar="TEXT", help="The reason, which is kept with the decision."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """

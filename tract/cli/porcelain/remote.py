@@ -183,33 +183,33 @@ COMMAND = Command(
             help="An option of the store: region=eu-central-1, endpoint=https://…, allow_http=true.",
         ),
         Param("timeout", ("--timeout",), int, metavar="SECONDS", help="How long to wait for an answer (30)."),
-        Param("no_probe", ("--no-probe",), bool, help="Add it without asking anything of it now."),
-        Param("dry_run", ("-n", "--dry-run"), bool, help="For gc: only say what would go."),
+        Param("no_probe", ("--no-probe",), bool, help="Add it without contacting it now."),
+        Param("dry_run", ("-n", "--dry-run"), bool, help="For gc: only say what would be deleted."),
         Param(
             "grace",
             ("--grace",),
             metavar="TIME",
-            help="For gc: what nobody names stays so long (7d), for pushes under way.",
+            help="For gc: how long an unnamed pack stays (default 7d), because a push may be under way.",
         ),
-        Param("wait", ("--wait",), metavar="TIME", help="For gc: what was condemned stays so long (1d)."),
+        Param("wait", ("--wait",), metavar="TIME", help="For gc: how long a condemned pack stays (default 1d)."),
         Param(
             "repack",
             ("--repack",),
             bool,
-            help="For gc: write the packs of every head anew first, without what it does not need.",
+            help="For gc: first write the packs of every head again, without objects it does not need.",
         ),
-        Param("json", ("--json",), bool, help="Print JSON, a remote a line."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each remote, one on a line."),
     ),
     """
 An address is s3://bucket/path, gs://bucket/path, az://container/path, file:///folder or a folder. Buckets need 'tract-ai[remote]'.
-A remote is probed when it is added, with writers that race: some stores answer 'done' and overwrite all the same, and are refused for pushes.
-Credentials are taken from the environment, as each provider's own tools do, and kept nowhere.
+When a remote is added, writers that race test it: some stores report success and still overwrite each other's data; these are refused for pushes.
+Credentials come from the environment, as for each provider's own tools, and are stored nowhere.
 
   $ tract remote add origin s3://bucket/team -o region=eu-central-1
   $ tract remote
   $ tract remote probe origin
 
-'verify' reads all of a remote and checks it: every head, pack and object. 'gc' deletes packs that no head names: it condemns them first, and a later run takes them; writers go on meanwhile.
+'verify' reads all of a remote and checks every head, pack and object. 'gc' deletes packs that no head names: one run condemns them, and a later run deletes them. Others may push meanwhile.
 
   $ tract remote verify origin
   $ tract remote gc origin --dry-run

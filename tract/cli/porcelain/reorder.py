@@ -54,8 +54,8 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
-Messages keep their ids, and a tool call is moved together with its results. Warnings on the standard error say where the new order changes the meaning.
-'tract compile --order' does the same for one compilation, and commits nothing.
+Messages keep their ids, and a tool call moves together with its results. Warnings on the standard error say where the new order changes the meaning.
+'tract compile --order' does the same for one compilation, without a commit.
 
   $ tract reorder 3fa9 --after HEAD~4
   $ tract reorder 3fa9 b0c4 --dry-run

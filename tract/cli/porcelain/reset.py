@@ -48,7 +48,7 @@ COMMAND = Command(
     """
 'tract undo' takes a reset back; after --hard, only until gc runs.
 
-HEAD~3 on a branch of three commits is the place before its first: the branch is empty then.
+On a branch of three commits, HEAD~3 is the place before the first; the branch is empty then.
 
   $ tract reset HEAD~1
   $ tract reset ORIG_HEAD

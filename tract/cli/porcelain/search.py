@@ -108,8 +108,8 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print a JSON document for each message, one on a line."),
     ),
     """
-Looks through every version of every message in the history of the branches, also those that are skipped or were compressed: in every tract, or with --tract in that one.
-Prints the commit of each message, its role, and the first line that matches; a commit of another tract is printed as TRACT::ID, and can be used so.
+Searches every version of every message in the history of the branches, also skipped and compressed ones: in every tract, or only in that of --tract.
+Prints the commit of each message, its role, and the first line that matches; a commit of another tract is printed as TRACT::ID, which other commands accept.
 Exits with status 1 if nothing is found.
 
   $ tract search refund

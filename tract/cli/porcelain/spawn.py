@@ -51,34 +51,32 @@ def run(console: Console, args: Args) -> int:
 COMMAND = Command(
     run,
     (
-        Param("purpose", metavar="PURPOSE", required=True, help="What the child is for."),
-        Param("name", ("--name",), metavar="NAME", help="What it is called; if not given, it gets a name of its own."),
-        Param(
-            "full_clone", ("--full-clone",), bool, help="Give it the parent's history too, so that it can be merged."
-        ),
+        Param("purpose", metavar="PURPOSE", required=True, help="The purpose of the child."),
+        Param("name", ("--name",), metavar="NAME", help="Its name. Default: a generated one."),
+        Param("full_clone", ("--full-clone",), bool, help="Give it the parent's history too; then it can be merged."),
         Param(
             "messages",
             ("--select",),
             metavar="MESSAGE",
             many=True,
             default=(),
-            help="A message it begins with; may be given several times. If not given, it begins with all.",
+            help="A message that it starts with; may be repeated. Default: all messages.",
         ),
-        Param("priority", ("--priority",), choices=_PRIORITIES, help="Begin with the messages of this priority."),
+        Param("priority", ("--priority",), choices=_PRIORITIES, help="Start with the messages of this priority."),
         Param(
             "max_tokens",
             ("--max-tokens",),
             int,
             metavar="N",
-            help="Begin with the newest messages that fit, beside the instructions.",
+            help="Start with the instructions and the newest messages that fit into N tokens.",
         ),
-        Param("message", ("--message", "-m"), metavar="TEXT", help="The user's first message to it."),
-        Param("display_name", ("--display-name",), metavar="NAME", help="What listings call it beside its name."),
+        Param("message", ("--message", "-m"), metavar="TEXT", help="The first user message in it."),
+        Param("display_name", ("--display-name",), metavar="NAME", help="A name that listings show next to its own."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
     """
-The child has the parent's messages under their ids, with their skips and pins; nothing is copied, and the parent gets no message. Where tool calls of the last messages wait for their results, it begins before them.
-'tract collapse' brings its work back; 'tract tracts' lists the children, and what they are for.
+The child has the parent's messages with their ids, skips and pins. Nothing is copied, and the parent gets no message. If tool calls at the end still wait for their results, the child starts before them.
+'tract collapse' brings its work back; 'tract tracts' lists the children with their purposes.
 
   $ tract spawn --name hotels -m 'Find three near the station.' 'find hotels'
   $ tract commit --tract hotels --role assistant 'Three hotels: ...'

@@ -85,7 +85,7 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print a JSON document for each tag, one on a line."),
     ),
     """
-A tag stays where it is, whatever is committed; --force gives its name to another commit.
+A tag does not move with new commits; --force gives its name to another commit.
 
   $ tract tag
   $ tract tag before-refactoring HEAD~3

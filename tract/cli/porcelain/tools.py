@@ -75,28 +75,27 @@ COMMAND = Command(
     (
         Param("action", metavar="ACTION", choices=("list", "call"), help="What to do; without it, list."),
         Param("tool", metavar="TOOL", help="The tool to call."),
-        Param("arguments", metavar="JSON", help="Its arguments, an object; - reads them from the standard input."),
+        Param("arguments", metavar="JSON", help="Its arguments, a JSON object; - reads it from the standard input."),
         Param(
             "profile",
             ("--profile",),
             choices=PROFILES,
-            help="List or allow only what this profile has. Default: full to list, self to call.",
+            help="List or allow only the tools of this profile. Default: full for list, self for call.",
         ),
         Param("format", ("--format",), choices=TOOL_FORMATS, help="Print the definitions that this provider takes."),
         Param(
             "autonomy",
             ("--autonomy",),
             choices=("manual", "collaborative", "autonomous"),
-            help="Propose what this autonomy does not allow; it can only lower the tract's own.",
+            help="Propose actions that this autonomy does not allow; it can only lower the tract's own.",
         ),
-        Param("reason", ("--reason",), metavar="TEXT", help="Why; who approves a proposal reads it."),
-        Param("json", ("--json",), bool, help="Print JSON: a line for each operation, or the result of the call."),
+        Param("reason", ("--reason",), metavar="TEXT", help="The reason, for the person who approves the proposal."),
+        Param("json", ("--json",), bool, help="Print JSON: one line for each operation, or the result of the call."),
     ),
     """
-Models look after their context with these operations, each with a risk:
-read changes nothing, low is taken back with a word, and high is proposed first unless the tract's autonomy is autonomous.
-'call' runs one exactly as a model's call would be run: checked, limited to the profile, and proposed where it needs approval.
-Its status is 1 where the model would be told of an error.
+With these tools a model manages its own context. Each has a risk: read changes nothing; low is easy to take back; high is proposed first, unless the tract's autonomy is autonomous.
+'call' runs one exactly as a model's call is run: checked, limited to the profile, and proposed if it needs approval.
+The exit status is 1 if the model would be told of an error.
 
   $ tract tools --profile self
   $ tract tools --format anthropic --profile supervisor

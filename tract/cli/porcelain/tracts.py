@@ -98,14 +98,14 @@ COMMAND = Command(
         Param("action", metavar="ACTION", choices=("list", *_ACTIONS), help="What to do; without it, list."),
         Param("names", many=True, metavar="NAME", help="The tract; for rename and copy, the old one and the new name."),
         *FILTERS,
-        Param("counts", ("--counts",), bool, help="List how many messages and tokens each has, too."),
-        Param("force", ("--force", "-f"), bool, help="Delete a tract even if others were spawned from it: they stay."),
-        Param("json", ("--json",), bool, help="Print JSON, a tract a line."),
+        Param("counts", ("--counts",), bool, help="List the numbers of messages and tokens, too."),
+        Param("force", ("--force", "-f"), bool, help="Delete a tract even if others were spawned from it; those stay."),
+        Param("json", ("--json",), bool, help="Print a JSON document for each tract, one on a line."),
     ),
     """
-A store has a root tract and any number of others, each with its own HEAD, branches and notes; all share the messages. A tract that was spawned is listed under its parent.
-A name is any text of at most 255 bytes. 'tract --tract NAME log', or 'tract log --tract NAME', is that tract's log, and NAME::HEAD~2 a commit of it.
-A deleted tract can be restored as long as gc keeps what it had.
+A store has a root tract and any number of others, each with its own HEAD, branches and notes; they share their messages. A spawned tract is listed under its parent.
+A name is any text of at most 255 bytes. 'tract --tract NAME log' or 'tract log --tract NAME' prints the log of that tract, and NAME::HEAD~2 names a commit of it.
+A deleted tract can be restored as long as gc keeps its objects.
 
   $ tract tracts
   $ tract tracts create 'user/42: holiday'

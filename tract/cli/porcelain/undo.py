@@ -65,10 +65,10 @@ COMMAND = Command(
     run,
     PARAMS,
     """
-HEAD and the branches, tags and notes of the tract go back to where they were before the last command that changed what a model sees, or which branches and tags there are: a commit, a pin, a reset, a merge, the deletion of a branch.
-What moves is printed first.
-Another undo goes further back, and 'tract redo' returns, until something else is done.
-Recorded usage by itself and what gc did are passed over.
+HEAD and the branches, tags and notes of the tract go back to where they were before the last command that changed the context of a branch, or which branches and tags exist: a commit, a pin, a reset, a merge, the deletion of a branch.
+Everything that moves is printed.
+Another undo goes further back, and 'tract redo' returns, until another command changes something.
+Commands that only record usage, and gc, are passed over.
 
   $ tract undo --dry-run
   $ tract undo

@@ -140,7 +140,12 @@ COMMAND = Command(
             metavar="REVISION",
             help="With --record: the commit whose context the provider received. Default: HEAD.",
         ),
-        Param("family", ("--family",), bool, help="Count the calls of this tract and of all that came from it."),
+        Param(
+            "family",
+            ("--family",),
+            bool,
+            help="Count the calls of this tract and of all tracts spawned from it, directly or not.",
+        ),
         Param("all_tracts", ("--all-tracts",), bool, help="Count the calls of all tracts of the store."),
         Param("json", ("--json",), bool, help="Print a JSON document."),
     ),
@@ -148,7 +153,7 @@ COMMAND = Command(
 Each recorded usage counts as one call.
 Input tokens include those read from a cache and written to it. Days are in UTC. A dash means that something is not known.
 A call belongs to the branch that has its commit; if several have it, to the default branch.
-What a child began with counts in its parent. With --family and --all-tracts the cost is told too: at the prices of the settings, in uncached input tokens.
+Calls that a child inherited count in its parent. With --family and --all-tracts the cost is printed too: at the prices of the settings, in uncached input tokens.
 
   $ tract usage
   $ tract usage --by model --since 2026-01-01 --json

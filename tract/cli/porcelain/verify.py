@@ -31,7 +31,7 @@ COMMAND = Command(
         Param("json", ("--json",), bool, help="Print JSON."),
     ),
     """
-Exit status 1 where the bytes differ. An answer has a recorded request where it was committed with 'request=' in Python.
+The exit status is 1 if the bytes differ. An answer has a recorded request if it was committed with 'request=' in Python.
 
   $ tract verify --sent HEAD
 """,
