@@ -266,3 +266,75 @@ def test_an_archive_whose_bytes_were_changed_is_damaged(tmp_path: Path):
 
     with pytest.raises(ImportFormatError, match="compressed and damaged: bad CRC-32"):
         read_transcript(path)
+
+
+# OpenHands since its version 1
+
+
+def event(id: str, kind: str, source: str = "agent", **fields: Any) -> JSON:
+    return {"id": id, "kind": kind, "source": source, "timestamp": "2026-01-01T00:00:00Z", **fields}
+
+
+def words(text: str) -> JSON:
+    return [{"type": "text", "text": text}]
+
+
+def action(id: str, call: str, response: str, **fields: Any) -> JSON:
+    made = {"id": call, "name": "ls", "arguments": '{"d": "."}', "origin": "completion"}
+    return event(id, "ActionEvent", tool_call=made, tool_call_id=call, tool_name="ls", llm_response_id=response, **{"thought": [], **fields})  # fmt: skip
+
+
+def observation(id: str, call: str, text: str) -> JSON:
+    seen = {"kind": "LsObservation", "content": words(text)}
+    return event(id, "ObservationEvent", "environment", tool_call_id=call, tool_name="ls", observation=seen)
+
+
+OPENHANDS = [
+    event("s", "SystemPromptEvent", system_prompt={"type": "text", "text": "Be brief."}, tools=[], dynamic_context={"type": "text", "text": "Here."}),
+    event("u", "MessageEvent", "user", llm_message={"role": "user", "content": [*words("Look."), {"type": "image", "image_urls": ["https://p"]}]}, extended_content=words("A skill.")),
+    action("a", "c", "r", thought=words("I look."), reasoning_content="Where?"),
+    action("b", "d", "r"),
+    observation("o", "c", "x"),
+    event("x", "UserRejectObservation", "environment", tool_call_id="d", tool_name="ls", rejection_reason="No."),
+    event("st", "ConversationStateUpdateEvent", "environment", key="k", value="v"),
+    event("m", "MessageEvent", llm_message={"role": "assistant", "content": words("Only x.")}),
+]  # fmt: skip
+
+
+def test_events_of_openhands_sdk_are_the_messages_that_it_sends(read):
+    reading = read([*OPENHANDS, event("e", "AgentErrorEvent", tool_call_id="z", tool_name="ls", error="Broken.")])
+
+    picture = {"type": "image_url", "image_url": {"url": "https://p"}}
+    assert messages(reading) == [
+        {"role": "system", "content": "Be brief.\nHere."},
+        {"role": "user", "content": [*words("Look."), picture, *words("A skill.")]},
+        {"role": "assistant", "content": "I look.", "reasoning_content": "Where?", "tool_calls": [("ls", {"d": "."})] * 2},
+        tool("c", "x", "ls"),
+        tool("d", "No.", "ls"),
+        {"role": "assistant", "content": "Only x."},
+        tool("z", "Broken.", "ls"),
+    ]  # fmt: skip
+    assert ("openhands", []) == (reading.format, notes(reading))
+
+
+def test_a_condensation_of_openhands_stands_for_what_it_forgets(read):
+    made = event("k", "Condensation", "environment", forgotten_event_ids=["a", "b", "o", "x"], summary="Looked.", summary_offset=2)  # fmt: skip
+    bare = event("l", "Condensation", "environment", forgotten_event_ids=["u"], summary=None)
+
+    reading = read([*OPENHANDS, made, bare])
+
+    last = reading.conversations[0].branches[0].turns[-1]
+    assert ("Looked.", True) == (last.message["content"], last.summarises)
+    assert {"s", "u", "st", "m"} == last.keeps
+    assert ["1 events that were taken out of the context without a summary stay in it"] == notes(reading)
+
+
+def test_siblings_of_openhands_are_branches_and_an_event_of_a_new_kind_is_told(read):
+    again = event("n", "MessageEvent", llm_message={"role": "assistant", "content": words("Nothing.")}, parent_id="x")
+
+    reading = read([*OPENHANDS, {**again, "id": "q", "kind": "DreamEvent"}, again])
+
+    main, other = reading.conversations[0].branches
+    assert ["Nothing.", "Only x."] == [line.turns[-1].message["content"] for line in (main, other)]
+    assert (5, 0) == (other.shared, other.parent)
+    assert ["an event of kind 'DreamEvent', which tract does not know, is left out"] == notes(reading)

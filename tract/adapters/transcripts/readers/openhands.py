@@ -5,7 +5,7 @@
 
 A message is its source's; any other action of the agent's is a call, with the words that it came with (``thought``), and the observation it caused is the result.
 An action that nobody answers, and an observation without its action, is what its side says; what changes the agent's state is passed over.
-Source: OpenHands, ``events/serialization/`` (before its version 1).
+Source: OpenHands, ``events/serialization/``. Since its version 1 events are others: readers/openhands_sdk.py.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.openhands_sdk import is_sdk_event, read_sdk_events
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
@@ -21,7 +22,11 @@ _PASSED = frozenset({"change_agent_state", "agent_state_changed", "null", "recal
 
 
 def is_openhands_event(value: JSON) -> bool:
-    """Whether *value* is such an event."""
+    """Whether *value* is such an event, of any version."""
+    return is_sdk_event(value) or _is_event(value)
+
+
+def _is_event(value: JSON) -> bool:
     if not isinstance(value, dict) or not isinstance(value.get("id"), int) or "source" not in value:
         return False
     return (isinstance(value.get("action"), str) and isinstance(value.get("args"), dict)) or (
@@ -31,11 +36,14 @@ def is_openhands_event(value: JSON) -> bool:
 
 def read_openhands(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """The events that were found as a conversation; nothing if nobody says anything in them."""
+    if any(map(is_sdk_event, found.values)):
+        yield from read_sdk_events(name, found, report)
+        return
     turns: list[Turn] = []
     calls: dict[int, tuple[str, str]] = {}  # the calls by the ids of their actions
     for index, event in enumerate(found.values):
         line = found.line(index)
-        if not is_openhands_event(event):
+        if not _is_event(event):
             report(line, f"[{index}]: no event of OpenHands'")
             continue
         message = _action(event, calls) if "action" in event else _observation(event, calls)
