@@ -42,8 +42,11 @@ def test_every_page_is_in_the_one_list_of_pages() -> None:
 
 def test_every_decision_is_in_the_list_of_decisions() -> None:
     folder = ROOT / "docs" / "decisions"
-    listed = re.findall(r"\]\(([^)]+)\)", (folder / "README.md").read_text(encoding="utf-8"))
+    text = (folder / "README.md").read_text(encoding="utf-8")
+    listed = re.findall(r"\]\(([^)]+)\)", text)
     assert listed == sorted(page.name for page in folder.glob("0*.md"))
+    numbers = [int(n) for pair in re.findall(r"^- \[?(\d+)\]?(?: and (\d+))?", text, re.MULTILINE) for n in pair if n]
+    assert numbers == list(range(1, len(numbers) + 1)), "a number that no page has is said to have none"
 
 
 def test_the_architecture_names_files_and_rooms_that_are_there() -> None:
