@@ -211,3 +211,18 @@ def test_files_of_one_name_are_about_one_thing() -> None:
     counts = Counter(place.stem for place in rooms if not place.as_posix().startswith(NAMED_AFTER))
 
     assert SHARED_NAMES.keys() == {name for name, count in counts.items() if count > 1}
+
+
+def test_the_classes_of_a_room_have_names_of_their_own() -> None:
+    names: dict[str, Counter[str]] = {}
+    for path in MODULES:
+        room = path.relative_to(ROOT / "tract").parts
+        # What an importer, a hook and an export have of a conversation is named alike: each of those folders is a room.
+        place = "/".join(room[: 2 if room[0] == "adapters" else 1])
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        found = [node.name for node in tree.body if isinstance(node, ast.ClassDef) and not node.name.startswith("_")]
+        names.setdefault(place, Counter()).update(found)
+
+    assert {} == {
+        room: twice for room, found in names.items() if (twice := [n for n, count in found.items() if count > 1])
+    }

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from tract import BisectError
-from tract.history.bisect import Bisection, Step, clear_bisection, next_step, read_bisection, write_bisection
+from tract.history.bisect import Bisection, BisectStep, clear_bisection, next_step, read_bisection, write_bisection
 from tract.history.reachability import reachable
 from tract.history.state import kept_commits
 from tract.history.walk import is_ancestor
@@ -96,7 +96,7 @@ def test_each_step_says_how_much_is_left():
 
     step = next_step(repo, between(ids[0], ids[16]))
 
-    assert Step(ids[8], left=7, tests=3) == step
+    assert BisectStep(ids[8], left=7, tests=3) == step
 
 
 def test_what_is_skipped_is_tested_around():

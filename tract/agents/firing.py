@@ -48,14 +48,14 @@ MOST_ACTIONS = 100
 _MOST_ROUNDS = 3
 
 
-class Target(TractLike, Protocol):
+class PolicyTarget(TractLike, Protocol):
     """The tract that policies look at: beside what operations need, it has what stands for its user: autonomy, callback, model."""
 
     @property
     def has_model(self) -> bool: ...
     def autonomy_in_force(self) -> Autonomy: ...
     def decide_proposal(self, proposal: Proposal, callback: OnProposal) -> object: ...
-    def run_apart(self, job: Callable[[Target], None]) -> bool: ...
+    def run_apart(self, job: Callable[[PolicyTarget], None]) -> bool: ...
     def only_looking(self, watch: Callable[[Transaction], None]) -> TractLike: ...
 
 
@@ -124,7 +124,7 @@ class PolicyEngine:
         """Keep about which commits the policies were asked, for the next handle."""
         save_looks(repo, self.looks, self._read, self.roster.tip)
 
-    def fire(self, tract: Target, trigger: Trigger) -> None:
+    def fire(self, tract: PolicyTarget, trigger: Trigger) -> None:
         """Ask the policies of *trigger*, and before a compile those of commits that were not asked yet about what is there."""
         if not self._busy.acquire(blocking=False):
             self._again = True  # who fires looks once more
@@ -147,7 +147,7 @@ class PolicyEngine:
                 names = sorted({one.policy for one in self.telling.last})
                 emit("firing", tract.repository.place, since, trigger=trigger, policies=names, **counts)
 
-    def _round(self, tract: Target, trigger: Trigger, tip: ObjectId) -> None:
+    def _round(self, tract: PolicyTarget, trigger: Trigger, tip: ObjectId) -> None:
         repo, settings = tract.repository, self.roster.now
         due = asked = self._due(repo, trigger, settings, tip)
         wanted = 0
@@ -200,7 +200,7 @@ class PolicyEngine:
 
     # Asking
 
-    def _ask(self, tract: Target, asked: Sequence[Member], seconds: float) -> _Found | None:
+    def _ask(self, tract: PolicyTarget, asked: Sequence[Member], seconds: float) -> _Found | None:
         """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
         repo = tract.repository
         state = self._asking = self._watch.asking = Asking(asked, self._looks_before)
@@ -228,7 +228,7 @@ class PolicyEngine:
 
     # Acting
 
-    def _want(self, tract: Target, want: Want, settings: AgentSettings) -> bool:
+    def _want(self, tract: PolicyTarget, want: Want, settings: AgentSettings) -> bool:
         """Do what a policy wants, or propose it; whether it is to be asked again."""
         action, repo = want.action, tract.repository
         assert action is not None
@@ -261,7 +261,7 @@ class PolicyEngine:
         else:
             self.looks[name] = before
 
-    def _act(self, tract: Target, want: Want, settings: AgentSettings) -> bool:
+    def _act(self, tract: PolicyTarget, want: Want, settings: AgentSettings) -> bool:
         """Run what is wanted, or propose it; whether the policy is to be asked again."""
         action, repo = want.action, tract.repository
         assert action is not None
@@ -295,7 +295,7 @@ class PolicyEngine:
             self._decide(tract, want, acted.proposal, self.on_proposal)
         return True
 
-    def _decide(self, tract: Target, want: Want, proposal: Proposal, callback: OnProposal) -> None:
+    def _decide(self, tract: PolicyTarget, want: Want, proposal: Proposal, callback: OnProposal) -> None:
         """Let the callback decide; what it raises is told, and the proposal waits."""
         try:
             tract.decide_proposal(proposal, callback)
@@ -329,7 +329,7 @@ def _entry_of(want: Want, is_late: threading.Event) -> Rider:
     return rider
 
 
-def _act_apart(tract: Target, want: Want) -> None:
+def _act_apart(tract: PolicyTarget, want: Want) -> None:
     """Do what a policy wants in a thread, on a handle of its own; what fails is in the log."""
     assert want.action is not None
     acted = act(tract, Wish(want.action, want.policy, want.action.reason), tract.autonomy_in_force())

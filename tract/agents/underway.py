@@ -20,7 +20,7 @@ from tract.dataclass import KW_ONLY, dataclass, field
 _log = logging.getLogger("tract.orchestrator")
 
 
-class Target(TractLike, Protocol):
+class RunTarget(TractLike, Protocol):
     """The tract that a run is about, and who answers for it."""
 
     def autonomy_in_force(self) -> Autonomy: ...
@@ -74,7 +74,7 @@ class EndError(Exception):
 class Underway:
     """One run, as far as it has come."""
 
-    tract: Target
+    tract: RunTarget
     config: OrchestratorConfig
     _: KW_ONLY
     reason: str

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from tract.agents.rounds import Run
     from tract.agents.runs import RunInfo
     from tract.agents.schedule import Schedule
-    from tract.agents.underway import Target
+    from tract.agents.underway import RunTarget
     from tract.llm.types import LLMClient
     from tract.objects.model import RefValue
 
@@ -103,7 +103,7 @@ class Orchestrating(Policing):
         check_idle(self._repo)
         client = as_client(llm_callable) if llm_callable is not None else self._client_of_runs or self._client
         return self._work(
-            Run(cast("Target", self), self._config_here(config), client=client, reason=reason, collects=collects)
+            Run(cast("RunTarget", self), self._config_here(config), client=client, reason=reason, collects=collects)
         )
 
     def pause_orchestrator(self) -> None:
@@ -123,7 +123,7 @@ class Orchestrating(Policing):
             return None
         client = self._client_of_runs or self._client
         run = Run(
-            cast("Target", self),
+            cast("RunTarget", self),
             settings,
             client=client,
             reason=status.reason,

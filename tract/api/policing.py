@@ -20,7 +20,7 @@ from tract.refs.store import ANY
 # Most programs run without these, and to load them takes longer than many a command.
 if TYPE_CHECKING:
     from tract.agents.actions import Autonomy
-    from tract.agents.firing import PolicyEngine, Target
+    from tract.agents.firing import PolicyEngine, PolicyTarget
     from tract.agents.policies import Policy, PolicyInfo
     from tract.agents.policy_log import PolicyLogEntry, Trigger
     from tract.agents.policy_settings import AgentSettings, PolicySetting
@@ -296,7 +296,7 @@ class Policing(Acting):
             if not engine.roster.is_off:
                 self._used = None if used is None else (self._state(), used)
                 with self._as_itself():
-                    engine.fire(cast("Target", self), trigger)
+                    engine.fire(cast("PolicyTarget", self), trigger)
         finally:
             _FIRING.reset(token)
         for text in engine.take_warnings():

@@ -38,7 +38,7 @@ class Bisection:
     verdicts: tuple[tuple[Verdict, ObjectId], ...] = ()
     is_sound: bool = False
 
-    def marked(self, verdict: Verdict, commit: ObjectId, step: Step | None = None) -> Bisection:
+    def marked(self, verdict: Verdict, commit: ObjectId, step: BisectStep | None = None) -> Bisection:
         """The same with one verdict more; *step* is the step that asked for it, None where somebody gave it unasked."""
         verdicts = (*self.verdicts, (verdict, commit))
         skipped = tuple(id for id in self.skipped if id != commit)
@@ -50,7 +50,7 @@ class Bisection:
         return Bisection(self.bad, self.good, (*self.skipped, commit), verdicts, is_sound)
 
 
-class Step(NamedTuple):
+class BisectStep(NamedTuple):
     """The commit to test next, or, when *is_found*, the first bad one.
 
     At most *left* commits are in question after its test, *tests* more being needed then.
@@ -64,7 +64,7 @@ class Step(NamedTuple):
     is_found: bool = False
 
 
-def next_step(repo: Repository, known: Bisection) -> Step:
+def next_step(repo: Repository, known: Bisection) -> BisectStep:
     """What to do next; BisectError where that is nothing, and the message says why.
 
     HistoryCutError where all that is left is a commit whose history gc cut: it may have been bad before.
@@ -83,10 +83,10 @@ def next_step(repo: Repository, known: Bisection) -> Step:
             f"commit {known.bad.hex()[:16]} is bad, but behind a good one: between the two it was mended, not broken"
         )
     if base is not None:
-        return Step(base, len(found), _tests(len(found)), is_base=True)
+        return BisectStep(base, len(found), _tests(len(found)), is_base=True)
     if len(found) == 1:
         repo.check_history(known.bad, f"the first bad commit is {known.bad.hex()[:16]} or one before it")
-        return Step(known.bad, is_found=True)
+        return BisectStep(known.bad, is_found=True)
     weights = _weights(repo, found)
     skipped = set(known.skipped)
     choices = [id for id, _ in found if id != known.bad and id not in skipped]
@@ -97,7 +97,7 @@ def next_step(repo: Repository, known: Bisection) -> Step:
         )
     best = max(choices, key=lambda id: min(weights[id], len(found) - weights[id]))
     most = max(weights[best], len(found) - weights[best])
-    return Step(best, most - 1, _tests(most))
+    return BisectStep(best, most - 1, _tests(most))
 
 
 def _tests(count: int) -> int:

@@ -9,7 +9,7 @@ from tract.errors import CherryPickError, RebaseError
 from tract.history.commit import Change, add_commit
 from tract.history.foreign import tracts_with
 from tract.history.notes import CONFIG, KEY, ORIGIN, PRIORITY, NoteTable, note_tip
-from tract.history.replay_plan import Command, ReplayPlan, Step
+from tract.history.replay_plan import Command, ReplayPlan, ReplayStep
 from tract.history.sameness import Sameness
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject
@@ -53,7 +53,7 @@ class _Run:
         self.at = onto
         self.made: list[tuple[ObjectId, ObjectId]] = []
 
-    def make(self, step: Step) -> None:
+    def make(self, step: ReplayStep) -> None:
         source = self._tx.repo.commit(step.source)
         if step.metadata is not None:
             source = source._replace(metadata={**(source.metadata or {}), **step.metadata})
@@ -70,7 +70,7 @@ class _Run:
         if step.config is not None:
             self.configs[self.at] = step.config
 
-    def _make_whole(self, step: Step, context: Sequence[Entry], source: Commit) -> ObjectId:
+    def _make_whole(self, step: ReplayStep, context: Sequence[Entry], source: Commit) -> ObjectId:
         """A commit that is neither an append nor an edit, with its context built from the list."""
         tx = self._tx
         nodes: list[NewObject] = []

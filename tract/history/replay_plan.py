@@ -60,7 +60,7 @@ class Concern(NamedTuple):
     conflict: EntryConflict | None = None
 
 
-class Step(NamedTuple):
+class ReplayStep(NamedTuple):
     """One commit of a replay.
 
     *target* is what it edits or replies to; *context* is the whole context it makes, where it is neither append nor edit.
@@ -101,7 +101,7 @@ class ReplayPlan:
     branch: str
     old: ObjectId | None
     onto: ObjectId | None
-    steps: tuple[Step, ...]
+    steps: tuple[ReplayStep, ...]
     dropped: tuple[tuple[ObjectId, str], ...] = ()
     concerns: tuple[Concern, ...] = ()
     context: tuple[Entry, ...] = field(default=(), repr=False)
@@ -232,7 +232,7 @@ class _Planner:
         # Places of the messages that who made the first of the commits had not seen.
         known = {commit for commit, _ in entries(repo, context_at(repo, before))}
         self._unseen = [at for id, at in self._places.items() if id not in known]
-        self.steps: list[Step] = []
+        self.steps: list[ReplayStep] = []
         self.dropped: list[tuple[ObjectId, str]] = []
         self.concerns: list[Concern] = []
 
@@ -242,7 +242,7 @@ class _Planner:
             self._append(id, commit)
             return
         if commit.operation is CommitOperation.RECORD:
-            self.steps.append(Step(id, CommitOperation.RECORD, commit.content, None))
+            self.steps.append(ReplayStep(id, CommitOperation.RECORD, commit.content, None))
             return
         self._repo.check_history(id)
         if commit.operation is CommitOperation.EDIT:
@@ -263,7 +263,7 @@ class _Planner:
             if message not in self.context and (target := self._here(message)) not in self.context:
                 detail = f"it replies to message {message.hex()[:16]}, which is not there"
                 self.concerns.append(Concern("reply_target_missing", id, id, detail))
-        self.steps.append(Step(id, CommitOperation.APPEND, commit.content, target))
+        self.steps.append(ReplayStep(id, CommitOperation.APPEND, commit.content, target))
         self.context[id] = commit.content
 
     def _here(self, message: ObjectId) -> ObjectId:
@@ -284,7 +284,7 @@ class _Planner:
             self.dropped.append((id, f"message {target.hex()[:16]} has that content already"))
         elif there is not None and same_content(self._repo, there, before):
             self._note_answers(id, target)
-            self._set(Step(id, CommitOperation.EDIT, content, target))
+            self._set(ReplayStep(id, CommitOperation.EDIT, content, target))
         elif decision is not None:
             self._decide(id, target, content, decision)
         elif there is None:
@@ -307,11 +307,11 @@ class _Planner:
         blobs = (new_blob(dict(decision)),) if isinstance(decision, Mapping) else ()
         chosen = blobs[0].id if blobs else content
         if target in self.context:
-            self._set(Step(id, CommitOperation.EDIT, chosen, target, blobs=blobs))
+            self._set(ReplayStep(id, CommitOperation.EDIT, chosen, target, blobs=blobs))
         else:
-            self._set(Step(id, CommitOperation.APPEND, chosen, None, blobs=blobs))
+            self._set(ReplayStep(id, CommitOperation.APPEND, chosen, None, blobs=blobs))
 
-    def _set(self, step: Step) -> None:
+    def _set(self, step: ReplayStep) -> None:
         assert step.content is not None
         self.steps.append(step)
         is_edit = step.operation is CommitOperation.EDIT and step.target is not None
@@ -394,7 +394,7 @@ class _Planner:
             return
         self._note_lost_questions(id, after)
         self.context = dict(after)
-        self.steps.append(Step(id, operation, None, target, context=after, blobs=tuple(blobs)))
+        self.steps.append(ReplayStep(id, operation, None, target, context=after, blobs=tuple(blobs)))
 
     def _note_lost_questions(self, id: ObjectId, after: Sequence[Entry]) -> None:
         """Name the replies that stay while what they reply to goes."""

@@ -21,7 +21,7 @@ _MOST_LOOKS = 5
 _SHORTEST_LOOK = 0.004
 
 
-class Found(NamedTuple):
+class FoundIntents(NamedTuple):
     """What waits, and what the head that was read before says: the intents that *landed* already, and those of them that are still *listed*."""
 
     listing: Listing
@@ -45,7 +45,7 @@ class Crowd:
             return bool(list_intents(self._link, self._tract, self._branch))
         return False
 
-    def find(self, took: float) -> Found:
+    def find(self, took: float) -> FoundIntents:
         """What waits now. The head is read first and the listing made after.
 
         Where others waited the last time, they have just learned that theirs landed and are about to say the next: as long as more come it is worth a part of the time that a push *took*, for who misses it waits for another.
@@ -66,14 +66,14 @@ class Crowd:
         self._read = {id: one for id, one in self._read.items() if id in listed}
         intents = [self._read[id] for id in fresh if id in self._read]
         self._had_others = bool(intents)
-        return Found(Listing(intents, frozenset(listed), 0 if known is None else known.head.gen), landed, listed)
+        return FoundIntents(Listing(intents, frozenset(listed), 0 if known is None else known.head.gen), landed, listed)
 
     def older_than(self, key: str, landed: dict[bytes, Landed]) -> int:
         """How many intents wait that are older than the one under *key*."""
         listed = list_intents(self._link, self._tract, self._branch)
         return sum(one.key < key and id not in landed for id, one in listed.items())
 
-    def remove_abandoned(self, found: Found) -> None:
+    def remove_abandoned(self, found: FoundIntents) -> None:
         """Remove what landed long ago, and whose writer never came to see that; by the store's clock, for whoever leads may have a wrong one."""
         now = max((one.time for one in found.listed.values()), default=0.0)
         for id, one in found.listed.items():

@@ -20,7 +20,7 @@ from tract.remote.link import Link
 from tract.remote.meta import push_meta
 from tract.remote.notes import note_lists
 from tract.remote.remotes import begin_remote, probed, remember_probe, remote_named
-from tract.remote.unchanged import Unchanged
+from tract.remote.unchanged import PushedBefore
 from tract.repo import Repository
 from tract.report.text import Shown, count_of
 from tract.transaction import transaction
@@ -101,7 +101,7 @@ def _push(
     unchanged = None
     if len(tracts) > 1 and repo.path is not None:
         link.listed = list_heads(link, [TRACTS])
-        unchanged = Unchanged(link, repo, link.listed)
+        unchanged = PushedBefore(link, repo, link.listed)
         tracts = [own for own in tracts if not _is_unchanged(unchanged, own, pushed)]
     objects = _push_all(link, [_planned(link, own, name, request) for own in tracts], pushed)
     if unchanged is not None and tracts:
@@ -141,7 +141,7 @@ def _push_all(link: Link, pushes: list[_Planned], pushed: list[PushedRef]) -> in
     return objects
 
 
-def _is_unchanged(unchanged: Unchanged, own: Repository, pushed: list[PushedRef]) -> bool:
+def _is_unchanged(unchanged: PushedBefore, own: Repository, pushed: list[PushedRef]) -> bool:
     """Whether nothing of a tract is to be pushed; *pushed* gets its branches then."""
     if not unchanged.has(own):
         return False

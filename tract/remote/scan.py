@@ -20,7 +20,7 @@ from tract.repo import Repository
 _NAMED = 3
 
 
-class Found(NamedTuple):
+class FoundSecret(NamedTuple):
     """What looks like a secret, and in which commit's content; None for what no commit brings, as a note."""
 
     commit: str | None
@@ -34,10 +34,10 @@ def refuse_secrets(repo: Repository, need: Needed, what: str) -> None:
 
 def refuse_secrets_in(values: Iterable[Any], what: str) -> None:
     """The same for *values* that are no commits yet."""
-    _refuse([Found(None, one) for value in values for one in secrets_in(value)], what, "the message")
+    _refuse([FoundSecret(None, one) for value in values for one in secrets_in(value)], what, "the message")
 
 
-def _refuse(found: Sequence[Found], what: str, beside: str) -> None:
+def _refuse(found: Sequence[FoundSecret], what: str, beside: str) -> None:
     if not found:
         return
     places = [
@@ -49,7 +49,7 @@ def _refuse(found: Sequence[Found], what: str, beside: str) -> None:
     raise error
 
 
-def look_through(repo: Repository, need: Needed) -> Iterator[Found]:
+def look_through(repo: Repository, need: Needed) -> Iterator[FoundSecret]:
     """What looks like a secret in the blobs that are to be sent."""
     brought: dict[ObjectId, ObjectId] = {}
     for id, kind in need.objects:
@@ -61,9 +61,9 @@ def look_through(repo: Repository, need: Needed) -> Iterator[Found]:
             commit = brought.get(id)
             value = decode_blob(id, Object("blob", repo.objects.read(id).payload))
             texts: Sequence[SecretAt] = () if isinstance(value, bytes) else tuple(secrets_in(value))
-            yield from (Found(None if commit is None else commit.hex(), one) for one in texts)
+            yield from (FoundSecret(None if commit is None else commit.hex(), one) for one in texts)
 
 
-def _where(found: Found, beside: str) -> str:
+def _where(found: FoundSecret, beside: str) -> str:
     place = f"'{found.secret.path}'"
     return f"{place} of {beside}" if found.commit is None else f"{place} of commit {found.commit[:16]}"

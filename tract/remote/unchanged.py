@@ -23,7 +23,7 @@ from tract.repo import Repository
 from tract.storage import files
 
 
-class Unchanged:
+class PushedBefore:
     """What was pushed of the tracts of a store, by their names; *listed* are the versions of all heads there."""
 
     def __init__(self, link: Link, repo: Repository, listed: dict[str, str]) -> None:

@@ -29,7 +29,7 @@ from tract.storage.key_run import (
     ROW,
     SAID,
     DamagedRunError,
-    Run,
+    KeyRun,
     all_rows,
     encoded_run,
     read_run,
@@ -82,7 +82,7 @@ class KeyIndex:
         self._links: dict[bytes, Link] = {}  # those that were asked for or added lately
         # What is to be added, by its key: the note, the commit, and what makes the commit's link.
         self._waiting: dict[str, tuple[ObjectId, ObjectId, Callable[[], Link]]] = {}
-        self._runs: list[Run] | None = None
+        self._runs: list[KeyRun] | None = None
         self._ignored: set[str] = set()
         self._open: dict[str, int] | None = None  # the descriptors of runs that are read again and again
         self._tip: ObjectId | None = None
@@ -223,7 +223,7 @@ class KeyIndex:
                 raise IndexReplacedError from exc
         return found + self._added.get(name, [])
 
-    def _rows_of(self, run: Run, name: bytes, place: int) -> list[bytes]:
+    def _rows_of(self, run: KeyRun, name: bytes, place: int) -> list[bytes]:
         """The rows of *name*, which as a number begins with *place*, in a run."""
         fd = None if self._open is None else self._open.get(run.path)
         if fd is not None:
@@ -260,10 +260,10 @@ class KeyIndex:
         except FileNotFoundError:
             return []
 
-    def _read_runs(self) -> list[Run]:
+    def _read_runs(self) -> list[KeyRun]:
         """The runs on disk, oldest first, as far as each goes on where the one before it ends."""
         known = {run.path: run for run in self._runs or ()}
-        runs: list[Run] = []
+        runs: list[KeyRun] = []
         for path in self._files() if self._start is not None else ():
             run = None if path in self._ignored else read_run(path)
             if run is None or run.start != (runs[-1].end if runs else NONE):
@@ -323,7 +323,7 @@ def _by_name(rows: list[bytes]) -> dict[bytes, list[bytes]]:
     return found
 
 
-def _merged_with(runs: list[Run], rows: int) -> list[Run]:
+def _merged_with(runs: list[KeyRun], rows: int) -> list[KeyRun]:
     """The last runs, to be merged with a new one of so many rows; none as long as there are few of that length."""
     at = len(runs)
     while at and runs[at - 1].rows <= _MERGED_TOGETHER * rows:
@@ -332,5 +332,5 @@ def _merged_with(runs: list[Run], rows: int) -> list[Run]:
     return runs[at:] if len(runs) - at >= _MERGED_TOGETHER - 1 else []
 
 
-def _tip_of(runs: list[Run]) -> ObjectId | None:
+def _tip_of(runs: list[KeyRun]) -> ObjectId | None:
     return runs[-1].end if runs and runs[-1].end != NONE else None

@@ -48,7 +48,7 @@ class DamagedRunError(Exception):
     """A block of a run is not whole."""
 
 
-class Run(NamedTuple):
+class KeyRun(NamedTuple):
     """A run: its *blocks* of rows are behind its filter of so many *pages*, of which *read* has those that were looked at; *kept* has all rows of a short one that this process wrote, by their names."""
 
     path: str
@@ -86,7 +86,7 @@ class Run(NamedTuple):
         return bool(page[byte] >> (bit & 7) & 1)
 
 
-SAID = Run._fields.index("read")
+SAID = KeyRun._fields.index("read")
 """What the header of a run says are its fields up to this one, and its path."""
 
 
@@ -113,7 +113,7 @@ def encoded_run(rows: list[bytes], start: bytes, end: bytes) -> bytearray:
     return data
 
 
-def read_run(path: str) -> Run | None:
+def read_run(path: str) -> KeyRun | None:
     """The run at *path* without its rows; None where it is none."""
     try:
         fd = files.open_read(path)
@@ -127,14 +127,14 @@ def read_run(path: str) -> Run | None:
         ):
             return None
         magic, start, end, rows, pages = _HEADER.unpack(data[: _HEADER.size])
-        run = Run(path, start, end, rows, pages, {})
+        run = KeyRun(path, start, end, rows, pages, {})
         is_whole = magic == _MAGIC and pages > 0 and files.size_of(fd) == run.offset + BLOCK * run.blocks
         return run if is_whole else None
     finally:
         files.close(fd)
 
 
-def _page(run: Run, number: int) -> bytes:
+def _page(run: KeyRun, number: int) -> bytes:
     """The bits of one page of a run's filter."""
     fd = files.open_read(run.path)
     try:
@@ -147,7 +147,7 @@ def _page(run: Run, number: int) -> bytes:
     return data[:_PAGE]
 
 
-def rows_in(fd: int, run: Run, name: bytes, place: int) -> list[bytes]:
+def rows_in(fd: int, run: KeyRun, name: bytes, place: int) -> list[bytes]:
     """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that, and from where another near it lies."""
     at = min(run.blocks - 1, place * run.blocks >> 64)
     rows = _block(fd, run, at)
@@ -175,7 +175,7 @@ def _named(rows: bytes, name: bytes) -> list[bytes]:
     return [rows[at : at + size] for at in takewhile(lambda at: rows[at : at + NAME] == name, starts[first:])]
 
 
-def all_rows(run: Run) -> Iterator[bytes]:
+def all_rows(run: KeyRun) -> Iterator[bytes]:
     fd = files.open_read(run.path)
     try:
         for at in range(run.blocks):
@@ -185,7 +185,7 @@ def all_rows(run: Run) -> Iterator[bytes]:
         files.close(fd)
 
 
-def _block(fd: int, run: Run, at: int) -> bytes:
+def _block(fd: int, run: KeyRun, at: int) -> bytes:
     """The rows of one block, back to back."""
     data = files.read_at(fd, BLOCK, run.offset + at * BLOCK)
     if len(data) == BLOCK:

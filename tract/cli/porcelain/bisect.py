@@ -20,7 +20,7 @@ from tract.compile.workspace import context_commit
 from tract.errors import BisectError, ObjectCorruptError
 from tract.history.bisect import (
     Bisection,
-    Step,
+    BisectStep,
     Verdict,
     clear_bisection,
     next_step,
@@ -162,7 +162,7 @@ def _print_found(console: Console, space: LookingWorkspace, id: ObjectId, args: 
         console.hint(f"and '{inside} run {shlex.join(args.arguments)}' tests there")
 
 
-def _print_next(console: Console, space: LookingWorkspace, step: Step) -> None:
+def _print_next(console: Console, space: LookingWorkspace, step: BisectStep) -> None:
     short = step.commit.hex()[:SHORT]
     commits = f"{step.left} commit{'' if step.left == 1 else 's'}"
     steps = f"{step.tests} step{'' if step.tests == 1 else 's'}"
@@ -176,7 +176,7 @@ def _print_next(console: Console, space: LookingWorkspace, step: Step) -> None:
     )
 
 
-def _value(known: Bisection, step: Step | None) -> dict[str, Any]:
+def _value(known: Bisection, step: BisectStep | None) -> dict[str, Any]:
     """How far the search is, for machines."""
     is_next = step is not None and not step.is_found
     return {

@@ -25,7 +25,7 @@ from tract.history.replay_plan import (
     Concern,
     Decision,
     ReplayPlan,
-    Step,
+    ReplayStep,
     commits_to_replay,
     plan_replay,
     plan_revert,
@@ -257,7 +257,7 @@ def decide(space: Workspace, replay: Replay, made: Mapping[tuple[ObjectId, Objec
     return Replay(plan, replay.planner, _conflicts(space, plan), decisions)
 
 
-def _signed(step: Step, decided: Sequence[MergeResolution] | None) -> Step:
+def _signed(step: ReplayStep, decided: Sequence[MergeResolution] | None) -> ReplayStep:
     """The step, with what its commit will say of the resolver that decided it."""
     if not decided:
         return step
