@@ -57,6 +57,7 @@ class History:
     def __init__(self) -> None:
         self.pairing = Pairing()
         self.plain: list[dict[str, JSON] | None] = []
+        self._others: list[int] = []  # the messages that are not
         self.answered: list[int] = []
         """For every result that was taken in, the message it answers, in order."""
 
@@ -70,7 +71,14 @@ class History:
                 is_plain = isinstance(value, dict) and _are_plain((value,))
                 if not is_plain or self.pairing.open:
                     self.answered += [call.row for call, _ in self.pairing.add(row, rows[row])]
+                if not is_plain:
+                    self._others.append(row)
                 self.plain.append(value if is_plain else None)  # type: ignore[arg-type]  # as above
+
+    def end_of_plain(self, row: int) -> int:
+        """The first message from *row* on that is not plain text; where there is none, how many messages there are."""
+        at = bisect_left(self._others, row)
+        return self._others[at] if at < len(self._others) else len(self.plain)
 
 
 def _are_plain(values: Sequence[Any]) -> bool:
@@ -184,15 +192,11 @@ class Sending:
 
     def _write_plain(self, row: int) -> int | None:
         """Write the plain messages from *row* on, where each stands for itself; where they end, None where there is none."""
-        plain = self._history.plain
-        if plain[row] is None:
+        stop = self._history.end_of_plain(row)
+        if stop == row:
             return None
-        try:
-            stop = plain.index(None, row)
-        except ValueError:
-            stop = len(plain)
         self._begin(row)
-        self._writer.write_plain(plain[row:stop], row)  # type: ignore[arg-type]  # all of these are dicts
+        self._writer.write_plain(self._history.plain[row:stop], row)  # type: ignore[arg-type]  # all of these are dicts
         self._may_go_on = False
         return stop
 

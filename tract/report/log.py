@@ -11,7 +11,6 @@ from typing import Any, TypedDict, Unpack
 from tract.arguments import check_keywords
 from tract.compile.workspace import Workspace
 from tract.errors import ContentValidationError
-from tract.history.reachability import reachable
 from tract.history.records import records_behind
 from tract.history.times import microseconds
 from tract.history.walk import ancestors, at_most, first_parents
@@ -93,13 +92,14 @@ def records(
 def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Commit]]:
     """All commits behind the start, or the starts, a child always before its parents; nothing where there is no commit yet."""
     starts, hidden = _ends(repo, options)
-    if hidden:
-        return reachable(repo, starts, hidden, first_parent=options.get("first_parent", False))
-    if not options.get("first_parent"):
+    first_parent = options.get("first_parent", False)
+    if not hidden and not first_parent:
         return ancestors(repo, starts)
-    if len(starts) == 1:
+    if not hidden and len(starts) == 1:
         return first_parents(repo, starts[0])
-    return reachable(repo, starts, first_parent=True)
+    from tract.history.reachability import reachable  # most logs are of all behind one commit
+
+    return reachable(repo, starts, hidden, first_parent=first_parent)
 
 
 def _ends(repo: Repository, options: LogOptions) -> tuple[list[ObjectId], list[ObjectId]]:

@@ -257,7 +257,7 @@ def load_totals(path: str) -> dict[bytes, Totals]:
     except OSError:
         return {}  # there are none yet, or what cannot be read is worked out again
     found = read_totals(data)
-    if damaged_at(data) is not None or len(found) > _MOST_TOTALS:
+    if len(found) * _TOTALS_SIZE != len(data) or len(found) > _MOST_TOTALS:
         with contextlib.suppress(OSError):
             files.unlink(path)
     return dict(found)
