@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from itertools import accumulate
 
-from tract.storage.payloads import Payloads, Run
+from tract.storage.payloads import Laid, Payloads, Run
+
+
+def cut(part: Laid | list[bytes]) -> list[bytes]:
+    return part.cut() if isinstance(part, Laid) else part
 
 
 class Frame:
@@ -45,7 +49,7 @@ def test_who_goes_over_all_once_leaves_nothing_in_memory_and_who_does_twice_all(
     frame = Frame(b"a", b"b")
     payloads = Payloads([frame.run(0, 2), [b"c"]])
 
-    passes = [list(payloads.parts(3)) for _ in range(4)]
+    passes = [[cut(part) for part in payloads.parts(3)] for _ in range(4)]
 
     assert [[[b"a", b"b"], [b"c"]], *[[[b"a", b"b", b"c"]]] * 3] == passes
     assert [b"a", b"b", b"c"] == list(payloads)
@@ -58,8 +62,16 @@ def test_who_goes_over_all_and_looks_at_one_meanwhile_gets_each_once() -> None:
 
     parts = []
     for part in payloads.parts(3):
-        parts.append(part)
+        parts.append(cut(part))
         assert b"d" == payloads[3]
 
     assert [[b"a", b"b"], [b"c", b"d", b"e"], [b"f"]] == parts
     assert [2, 1] == [frame.unpacked for frame in frames]
+
+
+def test_what_stands_behind_a_head_is_told_where_each_has_it() -> None:
+    laid = Laid(b"no-ab-c-no", [2, 5, 7, 8])
+
+    assert [b"-ab", b"-c", b"-"] == laid.cut()
+    assert [b"ab", b"c", b""] == laid.behind(b"-")
+    assert laid.behind(b"-a") is None

@@ -11,7 +11,7 @@ from contextlib import suppress
 from functools import lru_cache
 from itertools import repeat
 from sys import intern
-from typing import Any, Generic, TypeAlias, TypeGuard, TypeVar, overload
+from typing import Any, Generic, TypeAlias, TypeVar, overload
 
 from tract.messages.message import Message, message_in
 from tract.objects.codec import encode, unpack, unpack_all
@@ -19,7 +19,7 @@ from tract.objects.id import object_id
 from tract.objects.message_format import JSON
 from tract.objects.model import Object
 from tract.objects.strict_reader import read_blob
-from tract.storage.payloads import Payloads
+from tract.storage.payloads import Laid, Payloads
 
 _T = TypeVar("_T")
 
@@ -125,7 +125,7 @@ class Messages(Sequence[Message]):
         """
         items = self._items
         if type(items) is Payloads and not start and stop == len(items):
-            parts: Iterable[Sequence[Item]] = items.parts(_AT_ONCE)
+            parts: Iterable[Laid | Sequence[Item]] = items.parts(_AT_ONCE)
         else:
             parts = (items[at : min(at + _AT_ONCE, stop)] for at in range(start, stop, _AT_ONCE))
         return map(self._sent, parts)
@@ -134,12 +134,14 @@ class Messages(Sequence[Message]):
         """The same messages, decoded anew for this caller alone."""
         return Messages(message_in_payload, self._items)
 
-    def _sent(self, part: Sequence[Item]) -> list[Any]:
+    def _sent(self, part: Laid | Sequence[Item]) -> list[Any]:
         """What is sent of some items, whatever they are."""
-        if _are_chats(part):
-            values = _maps_of([item[_CHAT_SIZE:] for item in part])
-            if values is not None:
-                return values
+        encodings = part.behind(_CHAT) if isinstance(part, Laid) else _encodings_of_chats(part)
+        values = None if encodings is None else _maps_of(encodings)
+        return self._sent_by_one(part.cut() if isinstance(part, Laid) else part) if values is None else values
+
+    def _sent_by_one(self, part: Sequence[Item]) -> list[Any]:
+        """The same where not all are chat completions messages."""
         values = _maps_of([item[_CHAT_SIZE:] for item in part if type(item) is bytes and item.startswith(_CHAT)])
         own = iter(values or ())
         result: list[Any] = []
@@ -152,12 +154,12 @@ class Messages(Sequence[Message]):
         return result
 
 
-def _are_chats(items: Sequence[Item]) -> TypeGuard[Sequence[bytes]]:
-    """Whether all are payloads of chat completions messages."""
+def _encodings_of_chats(items: Sequence[Any]) -> list[bytes] | None:
+    """The messages, encoded, where all are payloads of chat completions messages; else None."""
     try:
-        return all(map(bytes.startswith, items, repeat(_CHAT)))  # type: ignore[arg-type]  # which a message has it refuse
-    except TypeError:
-        return False
+        return [item[_CHAT_SIZE:] for item in items] if all(map(bytes.startswith, items, repeat(_CHAT))) else None
+    except TypeError:  # one is a message
+        return None
 
 
 def _spoken(payload: bytes) -> dict[str, JSON] | None:

@@ -88,7 +88,7 @@ def _are_plain(values: Sequence[Any]) -> bool:
         return (
             _PLAIN_ROLES.issuperset(map(_role_of, values))
             and sum(map(len, values)) == 2 * len(texts)
-            and "" not in texts
+            and all(texts)
             and not any(map(str.isspace, texts))
         )
     except (KeyError, TypeError):

@@ -10,7 +10,7 @@ Who sends it goes over the pieces once, and has one frame after the other unpack
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from typing import TypeAlias, final, overload
 
 from tract.named_tuple import NamedTuple
@@ -46,6 +46,25 @@ def join_chunks(parts: Iterable[Chunks]) -> Chunks:
     )
 
 
+class Laid(NamedTuple):
+    """Payloads that lie back to back in *data*: each from one of *ends* to the next."""
+
+    data: bytes
+    ends: list[int]
+
+    def cut(self) -> list[bytes]:
+        """The payloads, each for itself."""
+        data = self.data
+        return [data[start:end] for start, end in pairwise(self.ends)]
+
+    def behind(self, head: bytes) -> list[bytes] | None:
+        """What stands behind *head* in each of the payloads; None where one does not begin with it."""
+        data, ends = self
+        if not all(map(data.startswith, repeat(head), ends[:-1])):
+            return None
+        return [data[start + len(head) : end] for start, end in pairwise(ends)]
+
+
 class Run(NamedTuple):
     """Payloads that lie back to back in a frame: *number* of them, from the frame's number *first* on.
 
@@ -56,10 +75,10 @@ class Run(NamedTuple):
     first: int
     number: int
 
-    def cut(self) -> list[bytes]:
-        """The payloads, each for itself."""
+    def laid(self) -> Laid:
+        """The payloads as they lie."""
         data, ends = self.unpack()
-        return [data[start:end] for start, end in pairwise(ends[self.first : self.first + self.number + 1])]
+        return Laid(data, ends[self.first : self.first + self.number + 1])
 
 
 Piece: TypeAlias = Run | list[bytes]
@@ -76,8 +95,8 @@ class Payloads(Sequence[bytes]):
         self._length = sum(piece.number if isinstance(piece, Run) else len(piece) for piece in self._pieces)
         self._passed = False
 
-    def parts(self, most: int) -> Iterator[Sequence[bytes]]:
-        """All payloads, in order: a frame's together, others *most* at a time. A frame is cut when its turn comes, and kept from the second time on, for whoever comes twice comes again."""
+    def parts(self, most: int) -> Iterator[Laid | list[bytes]]:
+        """All payloads, in order: a frame's together, as they lie, others *most* at a time. A frame is unpacked when its turn comes, and kept from the second time on, for whoever comes twice comes again."""
         if self._passed:
             self._cut()
         self._passed = True
@@ -88,7 +107,7 @@ class Payloads(Sequence[bytes]):
                 yield from (whole[start : start + most] for start in range(at, len(whole), most))
                 return
             if isinstance(piece, Run):
-                yield piece.cut()
+                yield piece.laid()
                 at += piece.number
             else:
                 yield from (piece[start : start + most] for start in range(0, len(piece), most))
@@ -110,6 +129,6 @@ class Payloads(Sequence[bytes]):
             return pieces[0]
         whole: list[bytes] = []
         for piece in pieces:
-            whole += piece.cut() if isinstance(piece, Run) else piece
+            whole += piece.laid().cut() if isinstance(piece, Run) else piece
         self._pieces = [whole]  # in one step, for another thread may be reading
         return whole
