@@ -872,3 +872,23 @@ def test_the_context_is_the_list_whatever_its_keys_were_given_before(seed):
 
         assert [f"m{n}" for n in listed] == texts(t)
         assert "unchanged" == record_numbered(t, *listed).kind
+
+
+def test_a_message_that_is_hidden_on_another_branch_comes_back_with_its_key():
+    t = make_tract()
+    t.record([user("a")])
+    t.switch("aside", create=True)
+    t.record([user("a"), answer("b")], keys=[None, "k"])
+    t.annotate("HEAD", Priority.SKIP)
+    t.switch("main")
+
+    (made,) = t.record([user("a"), answer("b")], keys=[None, "k"]).commits
+    again = t.commit(answer("b"), key="k")
+
+    assert [made, made] == [again.commit_hash, t.commit_for_key("k").commit_hash]
+    assert ["a", "b"] == texts(t)
+    assert ("unchanged", 2) == (t.record([user("a"), answer("b")], keys=[None, "k"]).kind, t.status().commit_count)
+    t.switch("aside")
+    assert ["a"] == texts(t)
+    t.merge("main")
+    assert ["a", "b"] == texts(t)

@@ -29,6 +29,7 @@ class Draft(NamedTuple):
 
     *value* is the map a blob keeps; *target* what an edit edits or a message replies to; *time* is in microseconds, None for now.
     *config*, *usage*, *key* and *request* become notes about the commit, so none of them is in its id. *refs* are what a record needs.
+    One that *is_new* is made although another branch has a commit with its key.
     """
 
     value: dict[str, Any]
@@ -42,6 +43,7 @@ class Draft(NamedTuple):
     refs: tuple[ObjectId, ...] = ()
     key: str | None = None
     request: dict[str, Any] | None = None
+    is_new: bool = False
 
 
 class Change(NamedTuple):

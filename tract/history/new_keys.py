@@ -57,7 +57,8 @@ class KeysOfCommits:
         def look(index: KeyIndex) -> tuple[Known | None, ObjectId | None]:
             said = list(said_of(repo, index, key))
             known = find_said(repo, index, said, tip) if said and tip is not None else None
-            return known, _source(repo, said, draft.value) if said and known is None else None
+            is_elsewhere = bool(said) and known is None and not draft.is_new
+            return known, _source(repo, said, draft.value) if is_elsewhere else None
 
         try:
             known, source = look(self._index)  # which nobody's notes can have left behind: the lock is held

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from tract.adapters.recording.given import Given
 from tract.adapters.recording.matching import Script
@@ -168,18 +168,19 @@ def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About
         request=about.request,
         metadata=about.metadata,
     )
-    return one if one.key is None or not _is_taken(space, one.key, one.value) else one._replace(key=None)
+    return one if one.key is None else _with_key(space, one, one.key)
 
 
-def _is_taken(space: Workspace, key: str, value: Any) -> bool:
-    """Whether the branch has *key* for a message that left the context, or is another there by now, or a hidden message has it: what the list has is a new one then, for one key stands for one message.
+def _with_key(space: Workspace, one: Draft, key: str) -> Draft:
+    """*one* as what the list has: without its key where the branch has that for a message that left the context, or is another there by now, for one key stands for one message.
 
-    KeyConflictError where the branch has it for another content than *value*.
+    A message that is hidden on another branch is not taken from there, for it would be hidden here.
+    KeyConflictError where the branch has the key for another content.
     """
     repo, notes = space.repo, space.compiler.advance_notes()
-    if commit_instead(repo, key, value, repo.head()[1]) is not None:
-        return True
-    return any(notes.is_skipped(repo, commit) for commit in commits_said(repo, key))
+    if commit_instead(repo, key, one.value, repo.head()[1]) is not None:
+        return one._replace(key=None)
+    return one._replace(is_new=any(notes.is_skipped(repo, commit) for commit in commits_said(repo, key)))
 
 
 def _put_in_order(space: Workspace, plan: Plan, made: Sequence[ObjectId]) -> list[ObjectId]:
