@@ -336,3 +336,25 @@ def test_an_answer_that_does_not_say_whose_it_is_is_the_models(llm_server):  # n
     ask(client_of(llm_server, t))
 
     assert [ASKED, ("assistant", "Hot.")] == roles_and_texts(t)
+
+
+@pytest.mark.parametrize("way", ["left", "left the helper", "failed"])
+@pytest.mark.parametrize("provider", ["openai", "anthropic"])
+def test_a_stream_that_ends_before_a_word_of_the_answer_leaves_the_question_alone(llm_server, provider, way):  # noqa: F811
+    llm_server.script(named("early-error-in-stream") if way == "failed" else "one two three")
+    t = make_tract()
+    client = client_of(llm_server, t).chat.completions
+    if provider == "anthropic":
+        _CLIENTS.append(anthropic.Anthropic(api_key=KEY, base_url=llm_server.address, max_retries=0))
+        client = wrap(_CLIENTS[-1], t).messages
+    options = {"model": "m", "max_tokens": 9, "messages": QUESTION}
+
+    if way == "failed":
+        with pytest.raises((openai.APIError, anthropic.APIError)):
+            list(client.create(stream=True, **options))
+    else:
+        with client.create(stream=True, **options) if way == "left" else client.stream(**options) as stream:
+            next(iter(stream))
+
+    assert [ASKED] == roles_and_texts(t)
+    assert (way == "failed") == bool(t.records("llm_error"))

@@ -27,6 +27,7 @@ _CONFIG = frozenset({
     "reasoning_effort", "reasoning", "thinking", "stop", "stop_sequences", "frequency_penalty", "presence_penalty",
 })  # fmt: skip
 
+_FRAME = frozenset({"role", "type", "id", "status", "index"})
 _INSIDE = (__file__.removesuffix("adapters/wrapping/exchange.py"), contextlib.__file__)
 
 ERROR = "llm_error"
@@ -136,6 +137,8 @@ class Exchange:
             with suppress(LLMError):  # nothing of an answer came
                 came = so_far()
             answer = came if isinstance(came, Answer) or came is None else given_answer(came)
+            if answer is not None and is_cut() and all(_is_empty(one.message) for one in answer.contents):
+                answer = None
             if answer is None and error is not None:
                 self._fail(error)
                 return
@@ -253,6 +256,13 @@ def _unreadable(item: Any, format: str) -> str:
     except ContentValidationError as exc:
         return str(exc)
     return ""
+
+
+def _is_empty(value: Any) -> bool:
+    """Whether nothing is said in *value*, a message or a part of one."""
+    if isinstance(value, Mapping):
+        return all(_is_empty(item) for name, item in value.items() if name not in _FRAME)
+    return all(map(_is_empty, value)) if isinstance(value, list) else not value
 
 
 def warn(text: str) -> None:

@@ -85,6 +85,9 @@ class _Proxy:
     def __setattr__(self, name: str, value: Any) -> None:
         setattr(self.__dict__["_tract"][0], name, value)
 
+    def __delattr__(self, name: str) -> None:
+        delattr(self.__dict__["_tract"][0], name)
+
     def __copy__(self) -> Any:
         target, path, provider, recorder = self.__dict__["_tract"]
         return _Proxy(copy(target), path, provider, recorder)
