@@ -12,12 +12,14 @@ What is left between the prefix and the suffix is matched by the most messages t
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 from tract.adapters.recording.given import Given, alike, sense_of, word_of
 from tract.adapters.recording.pieces import Piece
 from tract.dataclass import dataclass, field
 from tract.messages.message import Message, item_role
 from tract.named_tuple import NamedTuple
+from tract.objects.message_format import JSON
 
 MOST = 500
 """How many messages, and items, that are neither of the common prefix nor of the suffix are compared with each other."""
@@ -73,8 +75,14 @@ class _Matching:
 
     def _prefix(self, pieces: Sequence[Piece], items: range) -> tuple[list[_Row], int]:
         """Match piece after piece from the beginning; the rows that are left, and the first item that is."""
-        at = items.start
-        for number, piece in enumerate(pieces):
+        at, number = items.start, 0
+        while number < len(pieces):
+            piece = pieces[number]
+            if not piece.items:
+                used = self._silently(pieces[number:], at, items.stop)
+                number, at = number + (used or 1), at + bool(used)
+                continue
+            number += 1
             count = len(piece.items)
             if count < len(piece.rows) and self._is_said(piece.rows, at, items.stop):
                 for row in piece.rows:
@@ -84,6 +92,8 @@ class _Matching:
             if at + count <= items.stop and all(alike(self._given.items[at + n], piece.items[n]) for n in range(count)):
                 self._keep(at, piece.rows, count)
                 at += count
+                if count < len(piece.rows):
+                    at = self._blank_behind(piece.rows, at, items.stop)
                 continue
             done = 0
             while done < len(piece.rows) and at < items.stop and (used := self._committed(piece.rows[done:], at)):
@@ -91,8 +101,24 @@ class _Matching:
                 done, at = done + used, at + 1
             if done < len(piece.rows):
                 whole = piece if not done else None
-                return [*_rows_of(Piece(piece.items, piece.rows[done:]), whole), *_all_rows(pieces[number + 1 :])], at
+                return [*_rows_of(Piece(piece.items, piece.rows[done:]), whole), *_all_rows(pieces[number:])], at
         return [], at
+
+    def _blank_behind(self, rows: Sequence[int], at: int, stop: int) -> int:
+        """Match the items from *at* on with the messages at the end of *rows* that say nothing: they are in no item of the piece. The first item that is none of them."""
+        blank = [*takewhile(lambda row: _is_blank(self._messages[row].raw), reversed(rows))]
+        while blank and at < stop:
+            if self._committed([blank.pop()], at) == 1:
+                self._script.kept[at] = ()
+                at += 1
+        return at
+
+    def _silently(self, pieces: Sequence[Piece], at: int, stop: int) -> int:
+        """Match the first of *pieces*, of which nobody is shown anything, and how many of those behind it that item *at* says; 0 where it says none, and the first stays."""
+        rows = [row for piece in takewhile(lambda one: not one.items, pieces) for row in piece.rows]
+        used = self._committed(rows, at) if at < stop else 0
+        self._keep(at, rows[: used or 1], int(used > 0))
+        return used
 
     def _is_said(self, rows: Sequence[int], at: int, stop: int) -> bool:
         """Whether the items from *at* on are *rows* as they were committed, one each, those that nobody is shown too."""
@@ -122,13 +148,14 @@ class _Matching:
             if piece is not None and len(rest) - first != len(piece.rows):
                 piece = None  # what is at the end was of a piece that is matched row by row
             count = 0 if piece is None else len(piece.items)
-            if piece is not None and stop - count >= start and all(
+            is_said = not count and stop > start and self._committed([rest[-1].at], stop - 1) == 1
+            if piece is not None and not is_said and stop - count >= start and all(
                 alike(self._given.items[stop - count + n], piece.items[n]) for n in range(count)
             ):  # fmt: skip
                 self._keep(stop - count, piece.rows, count)
                 stop -= count
                 del rest[first:], firsts[-1]
-            elif stop > start and self._committed([rest[-1].at], stop - 1) == 1:
+            elif is_said or (stop > start and self._committed([rest[-1].at], stop - 1) == 1):
                 self._keep(stop - 1, (rest.pop().at,), 1)
                 stop -= 1
                 if piece is not None:
@@ -157,12 +184,14 @@ class _Matching:
         taken = {row + n for row, _, spans in anchors for n in range(spans[0])}
         used = {item + n for _, item, spans in anchors for n in range(spans[1])}
         for row in range(len(rows)):  # what stands elsewhere moved
-            there = [item for item, spans in found[row].items() if spans == (1, 1) and item not in used]
-            if row not in taken and there:
-                taken.add(row)
-                used.add(there[0])
-                self._keep(items[there[0]], (rows[row].at,), 1)
-                self._script.moved.append(rows[row].at)
+            for item, (count, length) in found[row].items():
+                here, there = range(row, row + count), range(item, item + length)
+                if taken.isdisjoint(here) and used.isdisjoint(there):
+                    taken.update(here)
+                    used.update(there)
+                    self._keep(items[item], [rows[at].at for at in here], length)
+                    self._script.moved += [rows[at].at for at in here]
+                    break
         at = before = 0
         for row, item, spans in [*anchors, (len(rows), len(items), (0, 0))]:
             between = [items[n] for n in range(before, item) if n not in used]
@@ -208,6 +237,16 @@ class _Matching:
                     here[item] = len(committed[item]), 1
             found.append(here)
         return found
+
+
+def _is_blank(message: JSON) -> bool:
+    """Whether a message has texts and nothing else, and these are empty."""
+    content = message.get("content")
+    if isinstance(content, list):
+        return bool(content) and all(
+            isinstance(part, dict) and not str(part.get("text", "x")).strip() for part in content
+        )
+    return isinstance(content, str) and not content.strip() and message.keys() <= {"role", "content"}
 
 
 def _all_rows(pieces: Sequence[Piece]) -> list[_Row]:

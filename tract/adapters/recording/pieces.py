@@ -2,7 +2,7 @@
 
 messages    0   1   2   3   4   5   6
 pieces      [0] [1] [2   3   4] [5] [6]      a step, or neighbours that became one message
-items       a   b   c       d       e        5 is left out in this format: a piece without items
+items       a   b   c       d       e        5 is left out in this format: a piece without items, of one row
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Pieces(NamedTuple):
 def pieces_of(sending: Sending, target: Target, rendered: JSON, start: int = 0) -> Pieces:
     """The pieces of *rendered*, which *sending* wrote; in OpenAI's two formats from that with item *start* on."""
     if target in ("openai", "responses"):
-        return Pieces([_piece(unit, rendered) for unit in sending.units(start)])
+        return Pieces([piece for unit in sending.units(start) for piece in _pieces_of_unit(unit, rendered)])
     if target == "anthropic":
         messages, prompt = rendered["messages"], rendered.get("system")
         places = _anthropic_places(sending.items)
@@ -50,8 +50,8 @@ def pieces_of(sending: Sending, target: Target, rendered: JSON, start: int = 0) 
     moved = [row for unit in units for row in unit.rows if all(places[at] is None for at in unit.items) and unit.items]
     system = None if prompt is None else Piece(({"role": "system", key: prompt},), tuple(moved))
     if not any(place is not None for place in places):  # instructions alone are what the user says
-        rows = tuple(row for unit in units for row in unit.rows)
-        return Pieces([Piece(tuple(messages), rows)])
+        rows = [row for unit in units for row in unit.rows]
+        return Pieces([*(_pieces(messages, rows, ()) if messages else _pieces((), (), rows))])
     last = max(place for place in places if place is not None)
     added = len(messages) - last - 1  # a beginning that the provider wants, and nobody said
     pieces = [Piece((one,), ()) for one in messages[:added]]
@@ -59,25 +59,38 @@ def pieces_of(sending: Sending, target: Target, rendered: JSON, start: int = 0) 
     return Pieces(pieces, system)
 
 
-def _piece(unit: Unit, rendered: Sequence[JSON]) -> Piece:
-    return Piece(tuple(rendered[unit.items.start : unit.items.stop]), tuple(unit.rows))
+def _pieces_of_unit(unit: Unit, rendered: Sequence[JSON]) -> Iterator[Piece]:
+    items = rendered[unit.items.start : unit.items.stop]
+    return _pieces(items, unit.rows, ()) if items else _pieces((), (), unit.rows)
 
 
 def _joined(units: Sequence[Unit], places: Sequence[int | None], messages: Sequence[JSON], moved: set[int]) -> Iterator[Piece]:  # fmt: skip
-    """The units as pieces; those that have a part in one message are one."""
+    """The units as pieces; those that have a part in one message are one, with what nobody is shown between them."""
     rows: list[int] = []
+    silent: list[int] = []
     first, last = 0, -1
     for unit in units:
         if not moved.isdisjoint(unit.rows):
             continue
         into = [place for at in unit.items if (place := places[at]) is not None]
-        if rows and (not into or min(into) > last):
-            yield Piece(tuple(messages[first : last + 1]), tuple(rows))
-            rows, first = [], last + 1
-        rows += unit.rows
+        if not into:
+            silent += unit.rows
+            continue
+        if min(into) > last:
+            yield from _pieces(messages[first : last + 1], rows, silent)
+            rows, silent, first = [], [], last + 1
+        rows += [*silent, *unit.rows]
+        silent = []
         last = max([last, *into])
+    yield from _pieces(messages[first : last + 1], rows, silent)
+
+
+def _pieces(messages: Sequence[JSON], rows: Sequence[int], silent: Sequence[int]) -> Iterator[Piece]:
+    """What *rows* became, and each of the *silent* rows by itself."""
     if rows:
-        yield Piece(tuple(messages[first : last + 1]), tuple(rows))
+        yield Piece(tuple(messages), tuple(rows))
+    for row in silent:
+        yield Piece((), (row,))
 
 
 def _anthropic_places(said: Sequence[Said]) -> list[int | None]:
