@@ -347,7 +347,7 @@ def test_a_microcompaction_clears_results(tmp_path):
 
 
 def test_records_of_an_unknown_type_are_left_out_with_a_note_for_each_type(tmp_path):
-    known = [record(kind, f"k-{kind}", "u1") for kind in ("progress", "attachment", "custom-title", "summary")]
+    known = [record(kind, f"k-{kind}", "u1") for kind in ("progress", "attachment", "mode", "summary")]
     others = [record("hologram", f"h{n}", "u1", message={"text": "x"} if n else "x") for n in range(3)]
 
     reading = read(tmp_path, user("u1", None), *known, *others, {"type": "seance", "sessionId": "s"}, user("u2", "h2"))

@@ -338,3 +338,85 @@ def test_siblings_of_openhands_are_branches_and_an_event_of_a_new_kind_is_told(r
     assert ["Nothing.", "Only x."] == [line.turns[-1].message["content"] for line in (main, other)]
     assert (5, 0) == (other.shared, other.parent)
     assert ["an event of kind 'DreamEvent', which tract does not know, is left out"] == notes(reading)
+
+
+# OpenTelemetry
+
+
+def spoken(role: str, *parts: JSON) -> JSON:
+    return [{"role": role, "parts": [{"type": "text", "content": part} if isinstance(part, str) else part for part in parts]}]  # fmt: skip
+
+
+SAID = {
+    "gen_ai.input.messages": spoken("user", "How hot?", {"type": "blob", "modality": "image", "mime_type": "image/png", "content": "aGk="}, {"type": "uri", "modality": "image", "uri": "https://p"}),
+    "gen_ai.output.messages": json.dumps(spoken("assistant", "Hot.")),
+}  # fmt: skip
+
+
+def otlp(value: JSON) -> JSON:
+    """A value as OTLP writes it."""
+    if isinstance(value, list):
+        return {"arrayValue": {"values": [otlp(one) for one in value]}}
+    if isinstance(value, dict):
+        return {"kvlistValue": {"values": [{"key": key, "value": otlp(one)} for key, one in value.items()]}}
+    return {"stringValue": value}
+
+
+LOG_RECORD = {"eventName": "gen_ai.client.inference.operation.details", "attributes": [{"key": key, "value": otlp(one)} for key, one in SAID.items()]}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"resourceLogs": [{"scopeLogs": [{"logRecords": [{"attributes": []}, LOG_RECORD]}]}]},
+        {"name": "chat", "attributes": {"gen_ai.request.model": "m"}, "events": [{"name": "x"}, {"attributes": SAID}]},
+    ],
+)
+def test_messages_that_are_logged_as_an_event_are_read_and_pictures_are_pictures(read, value):
+    urls = ("data:image/png;base64,aGk=", "https://p")
+    pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+
+    assert messages(read(value)) == [
+        {"role": "user", "content": [*words("How hot?"), *pictures]},
+        {"role": "assistant", "content": "Hot."},
+    ]
+
+
+# Open-Assistant
+
+
+def test_messages_of_trees_that_stand_by_themselves_are_a_conversation_for_each_tree(read):
+    def one(id: str, parent: str | None, tree: str, text: str, role: str) -> JSON:
+        return {"message_id": id, "parent_id": parent, "message_tree_id": tree, "text": text, "role": role, "lang": "en"}  # fmt: skip
+
+    reading = read(
+        [
+            one("a", None, "a", "How hot?", "prompter"), one("x", None, "x", "Which tree?", "prompter"),
+            one("b", "a", "a", "Hot.", "assistant"), one("c", "a", "a", "90.", "assistant"), {"message_id": "d"},
+        ]
+    )  # fmt: skip
+
+    found = [[turn.message["content"] for turn in line.turns] for each in reading.conversations for line in each.branches]  # fmt: skip
+    assert found == [["How hot?", "Hot."], ["How hot?", "90."], ["Which tree?"]]
+    assert ["[4]: no message of a tree: an object with the keys 'message_id'"] == [
+        one.detail for one in reading.problems
+    ]
+
+
+# Sources
+
+
+def test_that_answers_name_sources_is_told_once_for_all_conversations(read):
+    said = {"author": {"role": "assistant"}, "content": {"content_type": "text", "parts": ["Hot."]}, "metadata": {"content_references": [{"url": "https://t"}]}}  # fmt: skip
+    chat = {"mapping": {"a": {"id": "a", "parent": None, "message": said}}}
+    told = "the sources that answers name (content_references) are left out"
+
+    assert [told] == notes(read([chat, {**chat, "title": "again"}]))
+
+
+def test_that_answers_of_claude_ai_name_sources_is_told(read):
+    block = {"type": "text", "text": "Hot.", "citations": [{"uuid": "c"}]}
+
+    reading = read([{"uuid": "u", "chat_messages": [{"uuid": "m", "sender": "assistant", "text": "Hot.", "content": [block]}]}])  # fmt: skip
+
+    assert ["the sources that answers name (citations) are left out"] == notes(reading)

@@ -15,7 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from tract.adapters.transcripts.conversations import Conversation, Format, Found, Reading, Report
+from tract.adapters.transcripts.conversations import Conversation, Format, Found, Problem, Reading, Report
 from tract.adapters.transcripts.parquet import MAGIC, read_rows
 from tract.adapters.transcripts.places import Places
 from tract.adapters.transcripts.shapes import NotFound, Place, Shapes, likely_key
@@ -73,6 +73,7 @@ class _Reader:
         self._records = [format for format in self._formats if format.scope == "records"]
         self._shapes = Shapes(self._formats, key)
         self._conversations: list[Conversation] = []
+        self._noted: set[Problem] = set()
         self._found_format = format
 
     def reading(self) -> Reading:
@@ -234,7 +235,8 @@ class _Reader:
                 return []
             return self._conversations_in(name, whole, format)
         self.report.problems += told.problems
-        self.report.notes += told.notes
+        self.report.notes += [one for one in told.notes if one not in self._noted]
+        self._noted.update(told.notes)  # what is true of a thousand conversations is told once
         return made
 
     def _without_broken(self, name: str, found: Found, format: Format) -> Found | None:

@@ -17,7 +17,7 @@ from tract.adapters.transcripts.readers.gemini_cli import is_gemini_session, rea
 from tract.adapters.transcripts.readers.inspect_ai import is_inspect_message, read_inspect
 from tract.adapters.transcripts.readers.langchain import is_langchain_message, read_langchain
 from tract.adapters.transcripts.readers.llm_database import is_sqlite, read_llm_database
-from tract.adapters.transcripts.readers.message_tree import is_message_tree, read_message_tree
+from tract.adapters.transcripts.readers.message_tree import is_of_message_trees, read_message_trees
 from tract.adapters.transcripts.readers.messages import read_messages
 from tract.adapters.transcripts.readers.openhands import is_openhands_event, read_openhands
 from tract.adapters.transcripts.readers.otel import is_otel_span, read_otel
@@ -41,9 +41,9 @@ TABLE: tuple[Format, ...] = (
     Format("codex", "rollouts of Codex", "records", is_codex_record, read_codex),
     Format("gemini-cli", "sessions of the Gemini command line", "records", is_gemini_session, read_gemini_cli),
     Format("openhands", "events of OpenHands", "records", is_openhands_event, read_openhands),
+    Format("message-tree", "trees of messages, as Open-Assistant's", "records", is_of_message_trees, read_message_trees),
     Format("chatgpt", "the export of ChatGPT", "conversation", is_chatgpt_conversation, read_chatgpt),
     Format("claude-ai", "the export of Claude.ai", "conversation", is_claude_ai_conversation, read_claude_ai),
-    Format("message-tree", "trees of messages, as Open-Assistant's", "conversation", is_message_tree, read_message_tree),
     Format("otel", "spans of OpenTelemetry's GenAI conventions", "conversation", is_otel_span, read_otel),
     Format("preferences", "questions with a chosen and a rejected answer, or only one, for training: TRL, LLaMA-Factory, Alpaca, MT-Bench", "conversation", is_preference, read_preference),
     Format("requests", "logged requests with their answers, and files of batch APIs", "conversation", is_logged_request, read_logged_request),

@@ -20,6 +20,12 @@ from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.readers.building import Node, answer, lines_of, model_config, result, tool_call
 from tract.objects.message_format import JSON
 
+_BESIDE = {
+    "content_references": "the sources that answers name (content_references) are left out",
+    "citations": "the sources that answers name (citations) are left out",
+    "targeted_reply": "what of an answer a question is about (targeted_reply) is left out",
+}
+
 
 def is_chatgpt_conversation(value: JSON) -> bool:
     """Whether *value* is a conversation of such an export."""
@@ -78,6 +84,9 @@ def _turns(
     else:
         report(line, f"a message of role {str(role)[:40]!a} is left out")
         return ()
+    for key, words in _BESIDE.items():
+        if about.get(key):
+            report.note_once(line, words)
     id = f"{conversation}:{said['id']}" if _text(said.get("id")) else None
     metadata: dict[str, JSON] = {} if content.get("content_type") == "text" else {"chatgpt": content}
     time = read_time(said.get("create_time"))

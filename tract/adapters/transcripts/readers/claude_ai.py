@@ -72,6 +72,8 @@ def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str
     blocks = [_block(block) for block in content if isinstance(block, dict)] if isinstance(content, list) else []
     if not blocks and isinstance(one.get("text"), str) and one["text"]:
         blocks = [{"type": "text", "text": one["text"]}]
+    if any(block.get("citations") for block in objects_in(content)):
+        report.note_once(line, "the sources that answers name (citations) are left out")
     for block in blocks:
         kind = block.get("type")
         if kind in ("text", "thinking") and not isinstance(block.get(str(kind)), str):

@@ -44,7 +44,13 @@ _OTHER_TYPES = frozenset({"summary", "file-history-snapshot", "queue-operation",
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
 """The records that say what a session is called, each with the key; the first kind that there is counts."""
 
-_KNOWN = _OTHER_TYPES.union(_TITLES, ("user", "assistant"))
+_BOOKKEEPING = (
+    "last-prompt", "permission-mode", "mode", "agent-name", "agent-color", "agent-setting", "tag", "pr-link", "worktree-state",
+    "file-history-delta", "attribution-snapshot", "cost-state", "memory-mode", "repl-mode",
+)  # fmt: skip
+"""What 2.1.332 writes for itself; nobody says anything in it."""
+
+_KNOWN = _OTHER_TYPES.union(_TITLES, _BOOKKEEPING, ("user", "assistant", "content-replacement"))
 
 _OTHER_KEYS = ("uuid", "leafUuid", "messageId", "sessionId", "session_id")
 

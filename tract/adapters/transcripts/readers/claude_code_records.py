@@ -78,8 +78,8 @@ class _Entries:
         elif record.get("type") == "attachment":
             attachment = record.get("attachment")
             kind = attachment.get("type") if isinstance(attachment, dict) else None
-            if kind != "queued_command":
-                self._report.note_once(line, f"what the program told the model in an attachment of type {str(kind)[:40]!a} is left out")  # fmt: skip
+            if isinstance(kind, str) and kind != "queued_command":
+                self._report.note_once(line, f"what the program told the model in an attachment of type {kind[:40]!a} is left out")  # fmt: skip
 
     def _take(self, line: int | None, record: dict[str, JSON]) -> None:
         uuid = record.get("uuid")

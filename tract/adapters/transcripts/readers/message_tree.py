@@ -2,9 +2,10 @@
 
     {"message_tree_id", "prompt": {"message_id", "text", "role": "prompter" | "assistant", "replies": [message, …]}}
     a message by itself, with its ``replies``
+    {"message_id", "parent_id", "message_tree_id", "text", "role"}     messages by themselves, those of a tree anywhere in the file
 
 Each reply that ends a line is a branch; the first one is the main line.
-Source: the sample of Open-Assistant's export format in its documentation (oasst-data).
+Source: the sample of Open-Assistant's export format in its documentation (oasst-data), and what its published sets have of it.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, read_time
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.readers.building import Node, lines_of
+from tract.adapters.transcripts.readers.building import Node, lines_of, numbered
 from tract.adapters.transcripts.readers.messages import keep_beside
+from tract.adapters.transcripts.strictjson import describe
 from tract.objects.message_format import JSON
 
 _ROLES = {"prompter": "user", "user": "user", "assistant": "assistant", "system": "system"}
@@ -27,7 +29,59 @@ def is_message_tree(value: JSON) -> bool:
     return isinstance(root, dict) and isinstance(root.get("replies"), list) and isinstance(root.get("text"), str) and among(root.get("role"), _ROLES)  # fmt: skip
 
 
-def read_message_tree(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+def is_flat_message(value: JSON) -> bool:
+    """Whether *value* is a message that names the one it answers."""
+    if not isinstance(value, dict) or "parent_id" not in value or not isinstance(value.get("message_id"), str):
+        return False
+    return isinstance(value.get("text"), str) and among(value.get("role"), _ROLES) and "replies" not in value
+
+
+def is_of_message_trees(value: JSON) -> bool:
+    """Whether *value* is a tree, or a message of one."""
+    return is_message_tree(value) or is_flat_message(value)
+
+
+def read_message_trees(name: str, found: Found, report: Report) -> Iterator[Conversation]:
+    """A conversation for each tree."""
+    flat: dict[str, list[int]] = {}
+    number = 0
+    for index, value in enumerate(found.values):
+        if is_flat_message(value):
+            flat.setdefault(str(value.get("message_tree_id")), []).append(index)
+        elif is_message_tree(value):
+            here = Found(found.place or f"[{index}]", [value], lines=[found.line(index)])
+            for conversation in _read_tree(numbered(name, number), here, report):
+                yield conversation
+                number += 1
+        else:
+            report(found.line(index), f"{found.place}[{index}]: no message of a tree: {describe(value)}")
+    for indices in flat.values():
+        nodes = []
+        for index in indices:
+            value = found.values[index]
+            parent = value["parent_id"] if isinstance(value["parent_id"], str) else None
+            nodes.append(Node(value["message_id"], parent, (_turn(value, found.line(index)),)))
+        yield Conversation(numbered(name, number), lines_of(nodes, _first_end(nodes)))
+        number += 1
+
+
+def _first_end(nodes: list[Node]) -> str | None:
+    inner = {node.parent for node in nodes}
+    return next((node.id for node in nodes if node.id not in inner), None)
+
+
+def _turn(message: dict[str, JSON], line: int | None) -> Turn:
+    kept = {key: one for key, one in message.items() if key not in _OWN and one is not None}
+    return Turn(
+        {"role": _ROLES[message["role"]], "content": message["text"]},
+        "openai",
+        time=read_time(message.get("created_date")),
+        metadata={"message_tree": kept} if kept else {},
+        line=line,
+    )
+
+
+def _read_tree(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """The tree as a conversation."""
     (value,) = found.values
     root = value["prompt"] if isinstance(value.get("prompt"), dict) else value
@@ -40,23 +94,13 @@ def read_message_tree(name: str, found: Found, report: Report) -> Iterator[Conve
         if not isinstance(text, str) or not among(role, _ROLES):
             report(found.line(0), f"{found.place or name}: message {id[:40]!a} has no text, or no role that is known")
             continue
-        kept = {key: one for key, one in message.items() if key not in _OWN and one is not None}
-        turn = Turn(
-            {"role": _ROLES[role], "content": text},
-            "openai",
-            time=read_time(message.get("created_date")),
-            metadata={"message_tree": kept} if kept else {},
-            line=found.line(0),
-        )
-        nodes.append(Node(id, parent, (turn,)))
+        nodes.append(Node(id, parent, (_turn(message, found.line(0)),)))
         replies = message.get("replies") or []
         if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
             report(found.line(0), f"{found.place or name}: message {id[:40]!a} has replies that are no messages")
         if isinstance(replies, list):
             stack += [(reply, id) for reply in reversed(replies) if isinstance(reply, dict)]
-    inner = {node.parent for node in nodes}
-    first = next((node.id for node in nodes if node.id not in inner), None)
     beside = {} if root is value else {key: one for key, one in value.items() if key != "prompt"}
     about = keep_beside(beside, found.place, found.line(0), report)
     if nodes:
-        yield Conversation(name, lines_of(nodes, first), about)
+        yield Conversation(name, lines_of(nodes, _first_end(nodes)), about)

@@ -1,11 +1,11 @@
 """Spans of OpenTelemetry with the GenAI conventions' attributes, as JSON.
 
     "gen_ai.input.messages", "gen_ai.output.messages"    [{"role", "parts": [part, …]}], or that as a text
-        {"type": "text" | "reasoning", "content"}   {"type": "tool_call", "id", "name", "arguments"}   {"type": "tool_call_response", "id", "response"}
+        {"type": "text" | "reasoning", "content"}   {"type": "blob", "modality", "mime_type", "content"}   {"type": "uri", "modality", "uri"}   {"type": "tool_call", "id", "name", "arguments"}   {"type": "tool_call_response", "id", "response"}
     "gen_ai.system_instructions"                         [part, …]
     "gen_ai.request.model", "gen_ai.usage.input_tokens", …
 
-Attributes are an object, or OTLP's list of {"key", "value": {"stringValue": …}}; a span, or a file of OTLP's ``resourceSpans``.
+Attributes are an object, or OTLP's list of {"key", "value": {"stringValue": …}}; a span, an event of one, a log record, or a file of OTLP's ``resourceSpans`` or ``resourceLogs``.
 Each span with messages is a conversation; the messages of one that continues another are there again.
 Source: the semantic conventions' package (0.66b2, incubating) and its JSON schemas.
 """
@@ -35,12 +35,13 @@ def is_otel_span(value: JSON) -> bool:
 
 def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
     """The attributes of the spans with messages in *value*."""
-    if isinstance(value.get("resourceSpans"), list):
-        for resource in _objects(value, "resourceSpans"):
-            for scope in _objects(resource, "scopeSpans"):
-                for span in _objects(scope, "spans"):
-                    yield from _spans(span)
-        return
+    for names in (("resourceSpans", "scopeSpans", "spans"), ("resourceLogs", "scopeLogs", "logRecords")):
+        if isinstance(value.get(names[0]), list):
+            for resource in _objects(value, names[0]):
+                for scope in _objects(resource, names[1]):
+                    for span in _objects(scope, names[2]):
+                        yield from _spans(span)
+            return
     given = value.get("attributes", value)
     attributes: dict[str, JSON] = {}
     if isinstance(given, dict):
@@ -49,6 +50,10 @@ def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
         attributes = {one["key"]: _value(one.get("value")) for one in given if isinstance(one, dict) and isinstance(one.get("key"), str)}  # fmt: skip
     if _INPUT in attributes or _OUTPUT in attributes:
         yield attributes
+        return
+    for event in _objects(value, "events"):
+        for said in _spans({"attributes": event.get("attributes")}):
+            yield {**attributes, **said}
 
 
 def _objects(value: dict[str, JSON], key: str) -> list[dict[str, JSON]]:
@@ -140,6 +145,20 @@ def _messages(message: dict[str, JSON], at: int, line: int | None, report: Repor
                 line, f"message {at + 1}: a part of type {str(others[0].get('type'))[:40]!a} is kept as its JSON"
             )
         return [answer("\n".join([*texts, *map(compact_json, others)]), calls, "\n".join(thoughts)), *results]
-    others = [part for part in parts if part.get("type") not in ("text", "tool_call_response")]
-    texts += [compact_json(part) for part in others]
-    return [*results, *([{"role": role if role in ("system", "user") else "user", "content": "\n".join(texts)}] if texts else [])]  # fmt: skip
+    pictures = [picture for part in parts if (picture := _picture(part)) is not None]
+    others = [
+        part for part in parts if part.get("type") not in ("text", "tool_call_response") and _picture(part) is None
+    ]
+    text = "\n".join([*texts, *map(compact_json, others)])
+    said: JSON = [*([{"type": "text", "text": text}] if text else []), *pictures] if pictures else text
+    return [*results, *([{"role": role if role in ("system", "user") else "user", "content": said}] if said else [])]
+
+
+def _picture(part: dict[str, JSON]) -> dict[str, JSON] | None:
+    """The part of a message that a picture is, where it is there or has an address."""
+    if part.get("modality") != "image":
+        return None
+    url, data = part.get("uri"), part.get("content")
+    if part.get("type") == "blob" and isinstance(data, str):
+        url = f"data:{part.get('mime_type') or 'image/png'};base64,{data}"
+    return {"type": "image_url", "image_url": {"url": url}} if isinstance(url, str) else None
