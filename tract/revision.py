@@ -188,7 +188,7 @@ def _resolve_base(repo: Repository, name: str, revision: str) -> ObjectId:
         return value if isinstance(value, bytes) else _resolve_base(repo, str(value), revision)
     if len(name) >= LEAST_PREFIX and is_hex(name):
         return _unique_prefix(repo, name, revision)
-    detail = "it is no branch, tag or commit id"
+    detail = "it is not a branch, tag or commit id"
     if is_hex(name):
         detail = f"a prefix of an id needs {LEAST_PREFIX} digits"
     raise CommitNotFoundError(revision, detail)

@@ -80,7 +80,7 @@ def test_a_new_summary_or_a_switch_makes_all_of_the_context_new() -> None:
     ("options", "error"),
     [
         ({"types": ("loud",)}, "unknown kind of message 'loud'; known are instruction"),
-        ({"patterns": [{"text": "("}]}, r"a pattern's text '\(' is no regular expression"),
+        ({"patterns": [{"text": "("}]}, r"a pattern's text '\(' is not a regular expression"),
         ({"patterns": [{"words": "x"}]}, "a pattern has no 'words'"),
         ({"patterns": [{"metadata": "x"}]}, "a pattern's metadata cannot be 'x'"),
         ({"patterns": ["x"]}, "a pattern is a map of some of role, tool, text, metadata, not 'x'"),

@@ -206,7 +206,7 @@ def test_a_stranger_gets_it_only_by_force_and_is_told(session: Session) -> None:
     other = session.create_tract("other")
     other.user("hello")
 
-    with pytest.raises(SessionError, match="tract 'x' is no child of tract 'other' but of 'lead'"):
+    with pytest.raises(SessionError, match="tract 'x' is not a child of tract 'other' but of 'lead'"):
         session.collapse(child, other, content="it")
     first = session.collapse(child, other, content="it", force=True)
     again = session.collapse(child, other, content="it, again", force=True)
@@ -217,7 +217,7 @@ def test_a_stranger_gets_it_only_by_force_and_is_told(session: Session) -> None:
     parent = child.parent()
     assert parent is not None
     assert "lead" == parent.parent_tract_id
-    with pytest.raises(SessionError, match="no child"):
+    with pytest.raises(SessionError, match="is not a child"):
         other.collapse("x", content="it")
     assert "x" == session.get_child_tract(again.parent_commit_hash or "").tract_id
 
@@ -253,7 +253,7 @@ def test_neither_itself_nor_a_copy_of_its_parent_takes_a_child_s_work_as_its_own
     child.assistant("second")
     copy = session.copy_tract("lead", "copy")
 
-    with pytest.raises(SessionError, match="tract 'x' is no child of tract 'copy' but of 'lead'"):
+    with pytest.raises(SessionError, match="tract 'x' is not a child of tract 'copy' but of 'lead'"):
         session.collapse(child, copy, content="more")
     done = session.collapse(child, copy, content="more", force=True)
     assert ("tract 'copy' is not the parent of tract 'x': that is 'lead'",) == done.warnings

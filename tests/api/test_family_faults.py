@@ -74,7 +74,9 @@ def test_a_tract_that_takes_its_parent_s_name_is_not_its_own_parent(tmp_path: Pa
         assert [] == child.children()
         with pytest.raises(SessionError, match="the parent of tract 'lead' was deleted"):
             session.collapse(child, content="it")
-        with pytest.raises(SessionError, match="tract 'lead' is no child of tract 'lead', and its parent was deleted"):
+        with pytest.raises(
+            SessionError, match="tract 'lead' is not a child of tract 'lead', and its parent was deleted"
+        ):
             child.collapse("lead", content="it")
         other = session.create_tract("other")
         done = session.collapse(child, other, content="it", force=True)
@@ -256,7 +258,7 @@ def test_a_message_that_stands_for_no_child_is_not_expanded(tmp_path: Path) -> N
     with open_session(tmp_path) as session:
         lead, child = family(session, "first")
         session.collapse(child, content="it")
-        with pytest.raises(CompressionError, match="is no summary"):
+        with pytest.raises(CompressionError, match="is not a summary"):
             lead.expand("HEAD~1")
         lead.edit("HEAD", "by hand")
         lead.expand("HEAD:4")

@@ -66,7 +66,7 @@ def test_review_show_edit_approve_and_reject(talk: Run) -> None:
     assert "Σ 1" == texts(talk)[0]
     gone = talk("compress", "--approve", one["id"])
     assert 128 == gone.status
-    assert "is no compression that waits" in gone.err
+    assert "is not a compression that waits" in gone.err
 
 
 def test_what_a_summary_invented_is_told_by_the_dry_run_the_review_and_show(talk: Run) -> None:
@@ -215,7 +215,7 @@ def test_show_and_blame_see_through_a_summary(talk: Run) -> None:
 def test_patterns_must_match(talk: Run) -> None:
     refused = talk("compress", "--content", "in short", "--must-match", r"\d days")
     assert (128, True) == (refused.status, r"it does not contain /\d days/" in refused.err)
-    assert "is no regular expression" in talk("compress", "--content", "x", "--must-match", "(").err
+    assert "is not a regular expression" in talk("compress", "--content", "x", "--must-match", "(").err
     assert 0 == talk("compress", "--content", "in 3 days", "--must-match", r"\d days").status
 
 

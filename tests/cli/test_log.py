@@ -102,7 +102,7 @@ def test_a_condition_that_is_none_is_refused(talk):
     outcome = talk("log", "--config", "model")
 
     assert (128, "") == (outcome.status, outcome.out)
-    assert "'model' is no condition" in outcome.err
+    assert "'model' is not a condition" in outcome.err
 
 
 def test_json_has_what_is_known_of_a_commit(talk):
@@ -142,7 +142,7 @@ def test_what_is_not_there_is_named(talk):
     outcome = talk("log", "nope")
 
     assert 128 == outcome.status
-    assert "tract: no commit named 'nope': it is no branch, tag or commit id" == outcome.err.splitlines()[0]
+    assert "tract: no commit named 'nope': it is not a branch, tag or commit id" == outcome.err.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -222,7 +222,7 @@ def test_a_dry_run_says_what_would_happen(conflicting: Run, tmp_path: Path) -> N
         (("merge",), 2, "give either what to merge, or --continue, or --abort"),
         (("merge", "draft", "--abort"), 2, "give either what to merge, or --continue, or --abort"),
         (("merge", "nowhere"), 128, "no commit named 'nowhere'"),
-        (("merge", "draft~0", "--delete-branch"), 128, "cannot delete 'draft~0': it is no branch"),
+        (("merge", "draft~0", "--delete-branch"), 128, "cannot delete 'draft~0': it is not a branch"),
         (("merge", "draft", "--strategy", "best"), 2, "best"),
     ],
 )

@@ -80,7 +80,7 @@ def test_verify_takes_whole_names(store: Store) -> None:
     assert [f"{store.ids[2]} refs/heads/main", f"{store.ids[2]} HEAD"] == store.lines(
         "show-ref", "--verify", "refs/heads/main", "HEAD"
     )
-    assert "'main' is no ref" in fails(store, "show-ref", "--verify", "main")
+    assert "'main' is not a ref" in fails(store, "show-ref", "--verify", "main")
     assert (1, [], "") == store.run("show-ref", "--verify", "-q", "main")
     assert 2 == store.run("show-ref", "--verify")[0]
 

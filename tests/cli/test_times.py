@@ -62,7 +62,7 @@ def test_a_time_is_read(text, moment):
     ["", "someday", "2026-13-01", "ago", "2 moons ago", "3000 years ago", "999999999 days ago", "@", "@nan", "@1e99", "0001-01-01", "x\x1b[m", "2 hours ago ago"],
 )  # fmt: skip
 def test_what_is_no_time_is_refused(text):
-    with pytest.raises(TimeArgumentError, match="is no time such as"):
+    with pytest.raises(TimeArgumentError, match="is not a time such as"):
         read_time(text, NOW)
 
 

@@ -50,7 +50,7 @@ def test_order_refuses_what_is_not_there_and_what_is_there_twice():
     t = make_tract("a", "b")
     hidden = t.head
     t.annotate(hidden, Priority.SKIP)
-    with pytest.raises(CommitNotFoundError, match="no message of the compiled context"):
+    with pytest.raises(CommitNotFoundError, match="not a message of the compiled context"):
         t.compile(order=[hidden])
     with pytest.raises(CommitNotFoundError):
         t.compile(order=["nope"])

@@ -219,7 +219,7 @@ def test_other_mistakes_have_their_own_errors() -> None:
     compress(t)
     with pytest.raises(CompressionError, match=f"message {a.commit_hash[:16]} is not in the context"):
         t.compress(content="Σ", commits=[a.commit_hash])
-    with pytest.raises(CompressionError, match="'HEAD' is no message"):
+    with pytest.raises(CompressionError, match="'HEAD' is not a message"):
         t.compress(content="Σ", commits=["HEAD"])
     with pytest.raises(CompressionError, match="is a summary already"):
         t.compress(content="Σ")

@@ -96,7 +96,7 @@ def test_a_rejected_one_leaves_no_trace() -> None:
     t.reject_compression(pending.id)
 
     assert (head, [other]) == (t.head, t.pending_compressions())
-    with pytest.raises(CompressionError, match="is no compression that waits"):
+    with pytest.raises(CompressionError, match="is not a compression that waits"):
         t.reject_compression(pending.id)
     with pytest.raises(CompressionError, match="waits no longer"):
         t.save_compression(pending)

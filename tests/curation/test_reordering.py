@@ -114,7 +114,7 @@ def test_mistakes_are_refused(tmp_path: Path) -> None:
         t.reorder([b])
     t.status()
     t.reorder([b])
-    with pytest.raises(ContentValidationError, match="'HEAD' is no message"):
+    with pytest.raises(ContentValidationError, match="'HEAD' is not a message"):
         t.reorder(["HEAD"])
     t.checkout(a)
     with pytest.raises(DetachedHeadError):

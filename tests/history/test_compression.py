@@ -43,7 +43,7 @@ Plan = tuple[tuple[NewSummary, ...], tuple[Entry, ...]]
 
 
 def sources_of(repo: Repository, summary: ObjectId) -> tuple[Entry, ...]:
-    """The messages that *summary* stands for; CompressionError when it is no summary, or they are not kept any more."""
+    """The messages that *summary* stands for; CompressionError when it is not a summary, or they are not kept any more."""
     return summaries_of(repo, known_compression_of(repo, summary))[summary]
 
 
@@ -228,9 +228,9 @@ def test_sources_are_what_the_parent_has_and_the_compression_has_not() -> None:
     assert commit == compression_of(repo, made[1])
     assert {made[0]: tuple(first[:3]), made[1]: (first[4], first[5])} == summaries_of(repo, commit)
     assert (first[4], first[5]) == sources_of(repo, made[1])
-    with pytest.raises(CompressionError, match="is no summary"):
+    with pytest.raises(CompressionError, match="is not a summary"):
         sources_of(repo, ids[3])
-    with pytest.raises(CompressionError, match="is no compression"):
+    with pytest.raises(CompressionError, match="is not a compression"):
         summaries_of(repo, ids[3])
 
 
@@ -364,7 +364,7 @@ def test_what_is_no_summary_or_is_not_there_is_not_expanded() -> None:
         CompressionError, match=f"is not in the context at HEAD: summary {outer.hex()[:16]} stands for it"
     ):
         plan_expansion(repo, inner)
-    with pytest.raises(CompressionError, match="is no summary"):
+    with pytest.raises(CompressionError, match="is not a summary"):
         plan_expansion(repo, ids[3])
     with pytest.raises(RefMovedError):
         write_expansion(repo, plan)

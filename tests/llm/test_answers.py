@@ -136,7 +136,7 @@ def test_an_item_of_a_response_alone_is_an_item(way: str) -> None:
 def test_a_list_takes_no_whole_answer_for_its_usage_would_be_lost() -> None:
     t = asked()
 
-    with pytest.raises(ContentValidationError, match="message 2: a Sdk is no single message; commit takes a whole"):
+    with pytest.raises(ContentValidationError, match="message 2: a Sdk is not a single message; commit takes a whole"):
         t.extend([{"role": "user", "content": "more"}, Sdk(**RESPONSE)])
     assert 1 == len(t.log())
 

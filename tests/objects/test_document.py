@@ -165,8 +165,8 @@ NODE = said(new_node(Node(0, (A, B))))
 BAD: list[tuple[Any, str]] = [
     ([], "must be a map"),
     ({}, "None is no id"),
-    ({**BLOB, "type": "thing"}, "'thing' is no type of object"),
-    ({**BLOB, "type": []}, "is no type of object"),
+    ({**BLOB, "type": "thing"}, "'thing' is not a type of object"),
+    ({**BLOB, "type": []}, "is not a type of object"),
     ({**BLOB, "id": "xyz"}, "'xyz' is no id"),
     ({**BLOB, "value": {"a": 2}}, "what is said of blob .* makes "),
     ({**BLOB, "more": 1}, "expected a map with the keys value"),

@@ -114,7 +114,7 @@ def test_a_word_behind_an_escape_in_a_call_is_found_whatever_its_case(session: S
 
 
 def test_what_makes_no_sense_is_refused(session: Session) -> None:
-    with pytest.raises(ContentValidationError, match="is no regular expression"):
+    with pytest.raises(ContentValidationError, match="is not a regular expression"):
         session.search("(", regex=True)
     with pytest.raises(ContentValidationError, match="limit must be"):
         session.search("x", limit=-1)

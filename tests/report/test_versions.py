@@ -74,7 +74,7 @@ def test_an_undone_restore_and_a_pinned_message_stay_what_they_are():
 
 @pytest.mark.parametrize(
     ("version", "problem"),
-    [(3, "has 3 versions, none of them 3"), (-4, "none of them -4"), ("HEAD~2", "is no version of message")],
+    [(3, "has 3 versions, none of them 3"), (-4, "none of them -4"), ("HEAD~2", "is not a version of message")],
 )
 def test_what_is_no_version_of_the_message_is_refused(version, problem):
     t, versions = make_tract()

@@ -99,7 +99,7 @@ def _text_of(tract: TractLike, one: CommitInfo) -> str:
 
 
 def _show_commit(tract: TractLike, one: CommitInfo, offset: int, length: int) -> ActionResult:
-    """A commit that is no message of the context: a merge, a compression, a message that left."""
+    """A commit that is not a message of the context: a merge, a compression, a message that left."""
     text = _text_of(tract, one)
     data = {"commit": one.commit_hash, "operation": one.operation.value, "text": text[offset : offset + length]}
     return ActionResult(

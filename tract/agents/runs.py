@@ -4,7 +4,7 @@
     texts    {"reason": "…", "assessment": […], "steps": […], "reasoning": […], "decisions": […], "ended": "…"}    a blob that the record needs
     note     {"id": "5f02c1…", "record": <id of the record>}                                                       refs/notes/runs
 
-A record is no message: no context has it. What may quote a message is in the blob of texts alone.
+A record is not a message: no context has it. What may quote a message is in the blob of texts alone.
 The record goes on HEAD's branch. Where a merge or a replay waits there, which must find the branch as it left it, only the note keeps the record.
 """
 

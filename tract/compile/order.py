@@ -19,7 +19,7 @@ def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -
 
     An edit's id stands for the message it edits.
     A call's results go where the call goes, or it goes where the first of them goes; its warnings say so, and which answers now stand before what they reply to.
-    CommitNotFoundError for what is no message of the context; ContentValidationError for one named twice.
+    CommitNotFoundError for what is not a message of the context; ContentValidationError for one named twice.
     """
     if isinstance(order, str) or not isinstance(order, Iterable):
         raise ContentValidationError(f"order must be a list of revisions, not {type(order).__name__}")
@@ -45,7 +45,7 @@ def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -> It
         message = message_named(repo, revision)
         row = snapshot.columns.place(message)
         if row is None or row >= snapshot.length:
-            raise CommitNotFoundError(revision_text(revision), "it is no message of the compiled context")
+            raise CommitNotFoundError(revision_text(revision), "it is not a message of the compiled context")
         if row in seen:
             raise ContentValidationError(f"order names message {message.hex()[:16]} twice")
         seen.add(row)

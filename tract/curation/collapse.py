@@ -127,7 +127,7 @@ def find_link(repo: Repository, child: str, *, force: bool) -> Link:
         raise SessionError(f"tract '{child}' was not spawned, so it has no parent to collapse into")
     if not force:
         whose = ", and its parent was deleted" if found.is_orphan else f" but of '{found.parent}'"
-        raise SessionError(f"tract '{child}' is no child of tract '{repo.tract}'{whose}")
+        raise SessionError(f"tract '{child}' is not a child of tract '{repo.tract}'{whose}")
     if child == repo.tract:
         raise SessionError(f"tract '{child}' cannot be collapsed into itself")
     return replace(found, collapse=None, last=None, is_stranger=True) if link is None else link

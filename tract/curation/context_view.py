@@ -73,7 +73,7 @@ class ContextView:
         try:
             commit = message_named(repo, revision)
         except EditTargetError as exc:
-            raise error(f"'{text}' is no message: {exc}") from exc
+            raise error(f"'{text}' is not a message: {exc}") from exc
         at = self.index.get(commit) if self._is_read() else index_of(repo, self._context, commit)
         if at is None:
             raise error(f"message {commit.hex()[:16]} is not in the context at HEAD")

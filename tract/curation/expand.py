@@ -79,4 +79,4 @@ def summary_named(space: Workspace, revision: str) -> ObjectId:
     try:
         return edit_target(repo, id)
     except EditTargetError as exc:
-        raise CompressionError(f"'{revision}' is no summary: {exc}") from exc
+        raise CompressionError(f"'{revision}' is not a summary: {exc}") from exc

@@ -331,7 +331,7 @@ def _edited(
         raise EditTargetError("an edit needs the message it edits (response_to)")
     after = replace_entry(repo, before, (target, blob), new)
     if after is None:
-        raise EditTargetError(f"commit {target.hex()[:16]} is no message of the current context")
+        raise EditTargetError(f"commit {target.hex()[:16]} is not a message of the current context")
     return after
 
 
@@ -340,7 +340,7 @@ def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
     message = edited_message(repo, message_before(repo, target))
     operation = repo.commit(message).operation
     if operation is not CommitOperation.APPEND:
-        raise EditTargetError(f"commit {message.hex()[:16]} is a {operation}, which is no message")
+        raise EditTargetError(f"commit {message.hex()[:16]} is a {operation}, which is not a message")
     return message
 
 

@@ -248,7 +248,7 @@ def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tupl
             f"what commit {compression.hex()[:16]} compressed is not kept any more: gc cut it on {cut.date}"
         )
     if commit.operation is not CommitOperation.COMPRESS or len(commit.parents) < 2:
-        raise CompressionError(f"commit {compression.hex()[:16]} is no compression")
+        raise CompressionError(f"commit {compression.hex()[:16]} is not a compression")
     try:
         before = entries(repo, context_at(repo, commit.parents[0]))
     except BlobNotFoundError as exc:
@@ -279,10 +279,10 @@ def sources_by_summary(repo: Repository, messages: Iterable[ObjectId]) -> dict[O
 
 
 def known_compression_of(repo: Repository, summary: ObjectId) -> ObjectId:
-    """The compress commit that brought the summary; CompressionError when it is no summary, or what it stands for is not kept any more."""
+    """The compress commit that brought the summary; CompressionError when it is not a summary, or what it stands for is not kept any more."""
     compression = compression_of(repo, summary)
     if compression is not None:
         return compression
     if is_summary(repo, summary):
         raise CompressionError(f"the messages that summary {summary.hex()[:16]} stands for are not kept any more")
-    raise CompressionError(f"commit {summary.hex()[:16]} is no summary that a compression of this tract brought")
+    raise CompressionError(f"commit {summary.hex()[:16]} is not a summary that a compression of this tract brought")

@@ -47,7 +47,7 @@ class Expansion(NamedTuple):
 def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
     """What expanding the summary in the context at HEAD makes; nothing is written.
 
-    CompressionError when it is no summary, is not in the context, or its originals are gone.
+    CompressionError when it is not a summary, is not in the context, or its originals are gone.
     """
     _, head = repo.head()
     if head is None:

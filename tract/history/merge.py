@@ -39,7 +39,7 @@ class MergePlan:
     """What merging *source* into *branch* takes; *merged* is None where the branch only has to move forward.
 
     *ours* and *theirs* are the two tips (*ours* is None on a branch without a commit), *bases* the best commits both reach.
-    *source_ref* is the branch that *source* names, None where it is no branch.
+    *source_ref* is the branch that *source* names, None where it is not a branch.
     *shared* is how many messages both sides and the base begin with, which *merged* leaves out.
     """
 
@@ -237,4 +237,4 @@ def _move_refs(tx: Transaction, plan: MergePlan, new: ObjectId, delete_source: b
     if plan.source_ref is not None:
         tx.move(plan.source_ref, None if delete_source else plan.theirs, plan.theirs)
     elif delete_source:
-        raise MergeError(f"cannot delete '{plan.source}': it is no branch")
+        raise MergeError(f"cannot delete '{plan.source}': it is not a branch")

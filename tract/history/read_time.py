@@ -33,7 +33,7 @@ def read_time(text: str, now: datetime | None = None) -> datetime:
         return _moment(text.strip(), now)
     except (ValueError, OverflowError, OSError):
         raise TimeArgumentError(
-            f"{text!r} is no time such as 2026-01-31, 2026-01-31T12:00+01:00, 'yesterday' or '2 hours ago'"
+            f"{text!r} is not a time such as 2026-01-31, 2026-01-31T12:00+01:00, 'yesterday' or '2 hours ago'"
         ) from None
 
 

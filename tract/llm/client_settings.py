@@ -105,7 +105,7 @@ def read_base_url(given: str | None, variable: str, default: str) -> httpx.URL:
         url = httpx.URL(text)
         url.raw_host.decode().encode("idna")  # as the look-up will, whose own error is no error of httpx
     except (httpx.InvalidURL, TypeError, ValueError) as exc:
-        raise LLMConfigError(f"base_url is no address: {type(exc).__name__}") from None
+        raise LLMConfigError(f"base_url is not an address: {type(exc).__name__}") from None
     if url.scheme not in ("http", "https") or not url.host:
         raise LLMConfigError(f"base_url must begin with http:// or https:// and name a host: '{_shown(url)}' does not")
     if url.port is not None and not 0 < url.port < 1 << 16:

@@ -69,7 +69,7 @@ def object_of(document: JSON) -> NewObject:
     fields = dict(document)
     kind, id = fields.pop("type", None), _id(fields.pop("id", None))
     if kind not in KINDS:
-        raise ContentValidationError(f"{kind!r:.80} is no type of object; there are {', '.join(KINDS)}")
+        raise ContentValidationError(f"{kind!r:.80} is not a type of object; there are {', '.join(KINDS)}")
     if "payload" in fields:
         payload = _base64(*_take(fields, "payload"))
         check_payload(kind, payload)

@@ -68,7 +68,7 @@ def parse_address(url: str | os.PathLike[str]) -> Address:
         return Address("file", os.path.abspath(os.path.expanduser(url)), "")
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
-        raise ConfigError(f"'{parts.scheme}://' is no scheme of a remote; known are {', '.join(SCHEMES)}")
+        raise ConfigError(f"'{parts.scheme}://' is not a scheme of a remote; known are {', '.join(SCHEMES)}")
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigError(f"the address '{parts.scheme}://…' has a user, a query or a fragment, where secrets may be")
     if parts.scheme == "file":

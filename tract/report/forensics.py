@@ -222,7 +222,7 @@ def restoring_draft(space: Workspace, message: Revision, version: int | Revision
     """An edit still to be made that gives the message the content it has in *version*.
 
     A number counts from the original, 0, or with a minus back from the newest; a text names the commit, which may be on another branch.
-    EditTargetError when that is no version of the message; HistoryCutError for a number that counts over a cut, where it may have meant another version before.
+    EditTargetError when that is not a version of the message; HistoryCutError for a number that counts over a cut, where it may have meant another version before.
     """
     check_text("message", note)
     repo = space.repo
@@ -230,7 +230,7 @@ def restoring_draft(space: Workspace, message: Revision, version: int | Revision
     chosen = _numbered(space, message, version) if isinstance(version, int) else resolve_revision(repo, version)
     blob = _blob_given(repo, chosen, repo.commit(chosen), original)
     if blob is None:
-        raise EditTargetError(f"commit {chosen.hex()[:16]} is no version of message {original.hex()[:16]}")
+        raise EditTargetError(f"commit {chosen.hex()[:16]} is not a version of message {original.hex()[:16]}")
     return Draft(dict(repo.blob(blob)), CommitOperation.EDIT, original, message=note)
 
 

@@ -179,7 +179,7 @@ def _pattern(given: str | re.Pattern[str], *, ignore_case: bool) -> re.Pattern[s
     try:
         return re.compile(given, re.MULTILINE | (re.IGNORECASE if ignore_case else 0))
     except (re.error, TypeError) as exc:
-        raise ContentValidationError(f"{given!r} is no regular expression: {exc}") from None
+        raise ContentValidationError(f"{given!r} is not a regular expression: {exc}") from None
 
 
 def _said(space: Workspace, commit: Commit) -> Iterator[str]:

@@ -111,7 +111,7 @@ def _pattern(text: str, *, regex: bool, case: bool) -> re.Pattern[str]:
     try:
         return re.compile(text if regex else re.escape(text), re.MULTILINE | (0 if case else re.IGNORECASE))
     except (re.error, TypeError) as exc:
-        raise ContentValidationError(f"{text!r} is no regular expression: {exc}") from None
+        raise ContentValidationError(f"{text!r} is not a regular expression: {exc}") from None
 
 
 def _hits(

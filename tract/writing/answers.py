@@ -86,7 +86,9 @@ def read_answer(value: Mapping[str, Any]) -> Answer:
     """The answer in a dumped object, or a dict of the same shape; ContentValidationError for one of no known shape."""
     reader = _reader_of(value)
     if reader is None:
-        raise ContentValidationError(f"an object that is no answer of a known provider (keys: {', '.join(value)[:80]})")
+        raise ContentValidationError(
+            f"an object that is not an answer of a known provider (keys: {', '.join(value)[:80]})"
+        )
     return reader(value)
 
 

@@ -92,7 +92,7 @@ def draft(
     refs: tuple[ObjectId, ...] = ()
     if value["content_type"] == "record":
         if operation is not CommitOperation.APPEND or generation_config is not None or usage is not None:
-            raise ContentValidationError("a record is no message: it edits nothing, and has no config and no usage")
+            raise ContentValidationError("a record is not a message: it edits nothing, and has no config and no usage")
         operation, refs = CommitOperation.RECORD, _refs_of(space, content)
     if message is not None:
         check_text("message", message)
@@ -222,7 +222,7 @@ def _as_message(space: Workspace, message: Any, format: str) -> Any:
     own = without_nulls(dumped(message))
     found = detect_format(own)
     if found is None or is_dumped_answer(own):
-        raise ContentValidationError(f"a {type(message).__name__} is no single message; commit takes a whole answer")
+        raise ContentValidationError(f"a {type(message).__name__} is not a single message; commit takes a whole answer")
     return MessageContent(own, format=found)
 
 

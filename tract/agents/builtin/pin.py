@@ -84,7 +84,7 @@ def _check(pattern: object) -> None:
     try:
         re.compile(str(pattern.get("text", "")))
     except re.error as exc:
-        raise PolicyConfigError(f"a pattern's text {pattern['text']!r:.60} is no regular expression: {exc}") from exc
+        raise PolicyConfigError(f"a pattern's text {pattern['text']!r:.60} is not a regular expression: {exc}") from exc
 
 
 def _has_all(tract: _Pinning, one: MessageInfo, pattern: Mapping[str, Any]) -> bool:

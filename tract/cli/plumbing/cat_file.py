@@ -80,7 +80,7 @@ def run(console: Console, args: Args) -> int:
         console.error("expected one of -t, -s, -e or -p and an object, or a type and an object")
         return USAGE
     if not asked and args.names[0] not in KINDS:
-        console.error(f"'{args.names[0]}' is no type of object; there are {', '.join(KINDS)}")
+        console.error(f"'{args.names[0]}' is not a type of object; there are {', '.join(KINDS)}")
         return USAGE
     if args.json and asked[:1] not in (["type"], ["size"], ["pretty"]):
         console.error("--json goes with -t, -s or -p")
@@ -133,7 +133,7 @@ def _print_raw(console: Console, repo: Repository, kind: Kind, name: str) -> int
     id = resolve_object(repo, name, kind)
     obj = repo.objects.read(id)
     if obj.kind != kind:
-        raise TractError(f"'{name}' is no {kind}: object {id.hex()[:16]} is a {obj.kind}")
+        raise TractError(f"'{name}' is not a {kind}: object {id.hex()[:16]} is a {obj.kind}")
     write_raw(console, obj.payload)
     return DONE
 

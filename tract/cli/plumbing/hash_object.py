@@ -78,7 +78,7 @@ def _objects(console: Console, args: Args) -> Iterator[NewObject]:
 
 def _read(console: Console, name: str) -> bytes:
     if "\0" in name:
-        raise ContentValidationError(f"'{name}' is no name of a file")
+        raise ContentValidationError(f"'{name}' is not a file name")
     with open(console.path(name), "rb") as file:
         return file.read(_MAX_INPUT + 1)
 

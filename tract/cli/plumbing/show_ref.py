@@ -40,7 +40,7 @@ def _verify(console: Console, repo: Repository, args: Args) -> int:
         if id is None:
             if args.quiet:
                 return NEGATIVE
-            raise RefNameError(f"'{name}' is no ref of this tract")
+            raise RefNameError(f"'{name}' is not a ref of this tract")
         _print(console, args, name, id)
     return DONE
 

@@ -68,7 +68,7 @@ def _of_message(repo: Repository, revision: str, name: str) -> slice:
     rows = entries(repo, context_at(repo, context_commit(repo, revision)))
     place = next((at for at, (commit, _) in enumerate(rows) if commit == message), None)
     if place is None:
-        raise EditTargetError(f"commit {message.hex()[:16]} is no message of that context")
+        raise EditTargetError(f"commit {message.hex()[:16]} is not a message of that context")
     return slice(place, place + 1)
 
 

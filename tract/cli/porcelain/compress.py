@@ -91,7 +91,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     try:
         return re.compile(text)
     except re.error as exc:
-        raise CompressionError(f"'{text}' is no regular expression: {exc}") from exc
+        raise CompressionError(f"'{text}' is not a regular expression: {exc}") from exc
 
 
 def _list(console: Console, tract: Tract, args: Args) -> int:

@@ -157,7 +157,7 @@ def _with_config(space: Workspace, texts: Sequence[str]) -> Set[str]:
     for text in texts:
         match = re.fullmatch(_CONDITION, text, re.S)
         if match is None:
-            raise ContentValidationError(f"{text!r} is no condition such as 'model=gpt-4o' or 'temperature>0.5'")
+            raise ContentValidationError(f"{text!r} is not a condition such as 'model=gpt-4o' or 'temperature>0.5'")
         field, operator, value = match.groups()
         try:
             conditions.append((field, operator, parse_json(value)))

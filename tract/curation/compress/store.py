@@ -132,7 +132,7 @@ def choose_waiting(waiting: Sequence[_T], named: str | None, what: str, error: t
     if named is None:
         told = f"{len(ids)} {what}s wait: {', '.join(ids)}" if ids else "none waits"
         raise error(f"no {what} was named, and {told}")
-    told = f"names several {what}s that wait" if found else f"is no {what} that waits"
+    told = f"names several {what}s that wait" if found else f"is not a {what} that waits"
     raise error(f"'{named}' {told} for approval")
 
 

@@ -196,7 +196,7 @@ def _checked_answer(answer: Summary) -> Summary:
 
 
 def _is_nonsense(exc: LLMResponseError) -> bool:
-    """Whether an answer came that is no summary, so that asking again may help; otherwise no answer came."""
+    """Whether an answer came that is not a summary, so that asking again may help; otherwise no answer came."""
     return not exc.is_transient and exc.status is None
 
 

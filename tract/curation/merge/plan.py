@@ -86,7 +86,7 @@ def plan_merge_of(space: Workspace, source: str, options: MergeOptions, *, expec
     if options.get("ff_only") and plan.merged is not None:
         raise MergeError(f"cannot fast-forward '{plan.branch_name}' to '{source}': they have parted")
     if delete_branch and plan.source_ref is None:
-        raise MergeError(f"cannot delete '{source}': it is no branch")
+        raise MergeError(f"cannot delete '{source}': it is not a branch")
     result = result_of_plan(space, plan, overlapping=strategy == "semantic")
     if strategy in ("ours", "theirs"):
         taken: Taken = "ours" if strategy == "ours" else "theirs"

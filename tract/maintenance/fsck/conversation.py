@@ -119,7 +119,7 @@ def _problems_at(
                 shown.add(commit, blob, message, None)
         except (TractError, KeyError, TypeError, AttributeError) as exc:
             place = found.found.get(blob)
-            detail = f"its content is no message: {exc} (on '{name}')"
+            detail = f"its content is not a message: {exc} (on '{name}')"
             path = place.path if place is not None else ""
             yield Problem("content-shape", "error", f"message {commit.hex()}", path=path, offset=None, detail=detail)
     # The other half of a pair that was skipped is not sent either, so it is nothing to warn of.
