@@ -358,3 +358,27 @@ def test_a_stream_that_ends_before_a_word_of_the_answer_leaves_the_question_alon
 
     assert [ASKED] == roles_and_texts(t)
     assert (way == "failed") == bool(t.records("llm_error"))
+
+
+@pytest.mark.parametrize("said", ["text", "calls", "calls and no word of a refusal"])
+def test_what_was_sent_is_rebuilt_where_answers_go_back_as_the_sdks_objects(llm_server, said):  # noqa: F811
+    calls = [{"id": "c1", "type": "function", "function": {"name": "look", "arguments": '{"b": 1, "a": 2}'}}]
+    if said == "calls and no word of a refusal":
+        common = {"id": "c", "object": "chat.completion", "created": 1, "model": "m"}
+        messages = ({"content": None, "tool_calls": calls}, {"content": "Very."}, {"content": "Yes."})
+        choices = [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **one}} for one in messages]
+        llm_server.script(*(body({**common, "choices": [choice]}) for choice in choices))
+    else:
+        llm_server.script("Hot." if said == "text" else text(None, tool_calls=calls), "Very.", "Yes.")
+    t = make_tract()
+    client = client_of(llm_server, t)
+
+    answer = ask(client).choices[0].message
+    result = [{"role": "tool", "tool_call_id": "c1", "content": "seen"}] if answer.tool_calls else []
+    more = [*QUESTION, answer, *result, {"role": "user", "content": "Sure?"}]
+    again = ask_with(client, more).choices[0].message
+    ask_with(client, [*more, again, {"role": "user", "content": "Really?"}])
+
+    answers = [info.commit_hash for info in t.log() if info.generation_config]
+    assert [True] * 3 == [t.verify_sent(commit) for commit in answers]
+    assert llm_server.requests()[2].body == t.sent("HEAD").request("openai")

@@ -15,7 +15,7 @@ The settings have the place of the messages as a key without a value (``"message
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from blake3 import blake3
@@ -168,6 +168,9 @@ _WAYS: tuple[RenderOptions, ...] = (
 )
 """The ways in which messages may have been rendered, the likeliest first."""
 
+_NULLS: tuple[tuple[str, ...], ...] = ((), ("content",), ("content", "refusal"))
+"""What OpenAI's SDK says that an answer has not, where a program sends its own objects back: nothing of it is kept."""
+
 
 def rebuilt(context: CompiledContext, request: SentRequest, format: str) -> dict[str, Any]:
     """The body of a request in *format*: its settings with the messages in their place, behind the model where none is known.
@@ -190,8 +193,7 @@ def _bodies(context: CompiledContext, request: SentRequest, format: str) -> Iter
     if format not in MESSAGES:
         raise ContentValidationError(f"format must be one of {', '.join(MESSAGES)}, not {format!r}")
     settings = dict(request.settings)
-    for way in _WAYS:
-        parts = _rendered(context, format, way)
+    for parts in _renderings(context, format):
         if MESSAGES[format] in settings:
             missing = {key: value for key, value in parts.items() if key not in settings}
             filled = {
@@ -204,6 +206,18 @@ def _bodies(context: CompiledContext, request: SentRequest, format: str) -> Iter
         places = sorted(range(len(items) + 1), key=lambda at: (at != 1, at))
         for at in places if items else [0]:
             yield dict([*items[:at], *new, *items[at:]])
+
+
+def _renderings(context: CompiledContext, format: str) -> Iterator[dict[str, Any]]:
+    for way in _WAYS:
+        parts = _rendered(context, format, way)
+        for nulls in _NULLS if format == "openai" else _NULLS[:1]:
+            yield {**parts, "messages": [_with_nulls(one, nulls) for one in parts["messages"]]} if nulls else parts
+
+
+def _with_nulls(message: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
+    """An answer with nulls for those of *names* that it has not, where the SDK writes them."""
+    return {**{name: message.get(name) for name in names}, **message} if message.get("role") == "assistant" else message
 
 
 def _rendered(context: CompiledContext, format: str, way: RenderOptions) -> dict[str, Any]:
