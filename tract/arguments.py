@@ -1,4 +1,4 @@
-"""Arguments of public calls whose kind nothing later would tell clearly, or would take for another.
+"""Checks of arguments of public calls that would otherwise fail unclearly later, or be taken for another value.
 
 Any text is true, and None is false: ``dry_run="no"`` would be a dry run, and ``force=None`` would be none.
 Names, numbers and what belongs to one room are told where they are used.

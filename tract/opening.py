@@ -1,4 +1,4 @@
-"""Stores: found, made and opened.
+"""Finding, making and opening stores.
 
 <folder>/.tract/
   format          "tract 2", repository id, check

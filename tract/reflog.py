@@ -1,4 +1,4 @@
-"""What refs held, read from the operations, and what hard resets took out of it.
+"""The reflog: the former values of refs, read from the operations, without those that hard resets removed.
 
     HEAD@{0}     reset --hard: moving to A     main  C -> A
     (left out)   commit                        main  B -> C

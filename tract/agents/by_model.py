@@ -1,4 +1,4 @@
-"""A run of the orchestrator with a model: it is asked, its calls are done as far as its profile and the autonomy allow, and it is told what came of them.
+"""A run of the orchestrator with a model: the model is asked, its calls are run as far as its profile and the autonomy allow, and their results go back to it.
 
 What it is shown of the conversation is data, and what it may do is what its profile has, whatever it reads there.
 """

@@ -1,4 +1,4 @@
-"""Firing: policies are asked in order, and what they want is run, proposed, or told why not.
+"""Firing: policies are asked in order, and each action they want is run, proposed, or logged with the reason why not.
 
     for each policy, the lowest priority first:
         evaluate ──▸ Action ──▸ act ──▸ executed, and it is asked again

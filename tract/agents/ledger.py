@@ -1,4 +1,4 @@
-"""The ledger: what is written down about actions, as notes that no undo takes back and that outlive the commits they are about.
+"""The ledger: notes about actions. No undo takes them back, and they outlive the commits they are about.
 
     entry    {"id": "5f02c1…", "status": "pending", …, "texts": <id of the blob below, or nothing>}     names, ids, figures
     texts    {"id": "5f02c1…", "texts": {"reason": "…", "arguments": {…}}}                               what may quote a message

@@ -1,4 +1,4 @@
-"""The operations on branches, history and other tracts: where HEAD is, what is brought together, taken back, or let go of."""
+"""The operations on branches, history and other tracts: switch, merge, undo, delete and the like."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The branches beside a context: whether HEAD's has all of them, how many messages it lacks, and which are stale."""
+"""The other branches, seen from HEAD's: whether it has all their commits, how many messages it lacks, and which are stale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an action would do, in a line for the person who decides: messages, tokens, and what it costs a provider's prompt cache."""
+"""Previews: what an action would do, in one line for the person who decides: messages, tokens, and the cost for a provider's prompt cache."""
 
 from __future__ import annotations
 

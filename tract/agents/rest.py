@@ -1,4 +1,4 @@
-"""Rest: policies that said until when they want nothing are not asked before, so that most commits ask nobody.
+"""Rest: a policy that said until when it wants nothing is not asked before that, so most commits ask no policy.
 
 asked, and none wants anything    Calm(messages=5, tokens=80_000, until=…)
 messages 1 to 4                   nobody is asked, as long as they are plain and come one by one

@@ -1,4 +1,4 @@
-"""The pager: what is longer than the terminal is shown in a program that scrolls."""
+"""The pager: output longer than the terminal is shown in a program that scrolls."""
 
 from __future__ import annotations
 

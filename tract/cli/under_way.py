@@ -1,4 +1,4 @@
-"""Commands under way, as ``tract status`` tells of them: what waits for its user, and where."""
+"""Commands under way, as ``tract status`` lists them: what waits for the user, and where."""
 
 from __future__ import annotations
 

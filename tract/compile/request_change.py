@@ -1,4 +1,4 @@
-"""What a request beside its messages has in common with another: tools, model and instructions come before all messages in a prompt cache.
+"""Compares everything in two requests but their messages: tools, model and instructions come before all messages in a prompt cache.
 
     model ─▸ tools ─▸ system ─▸ messages      what changes takes all that stands behind it out of the cache
 

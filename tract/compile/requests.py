@@ -1,4 +1,4 @@
-"""The requests that a snapshot is sent as, and what is to be said of them."""
+"""The requests that a snapshot can be sent as, and their warnings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was sent: the settings of a request beside its messages, kept with the answer, and the request made once more.
+"""Recorded requests: their settings are kept with the answer, and the whole request can be rebuilt.
 
     refs/notes/request, about an answer:
 

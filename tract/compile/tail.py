@@ -1,4 +1,4 @@
-"""What messages at the end of a context change of what is sent: known from the last messages alone, however long the context is.
+"""How new messages at the end of a context change the request: computed from the last messages alone, however long the context is.
 
 … user   call a   result a   call b │ result b   result z   user
          └──────── the tail ────────┘ └──── what is added ─────┘

@@ -1,4 +1,4 @@
-"""Bringing a child's work back as one message: planned, asked for, landed, or kept for its review.
+"""Collapsing a child's work into one message: plan it, ask a model for the text, commit it, or keep it for review.
 
 plan     which tract, what it did, where its message goes         asks nobody
 ask      what a model says of the work                            locks nothing

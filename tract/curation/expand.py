@@ -1,4 +1,4 @@
-"""Expanding summaries, as users ask for it."""
+"""Expanding summaries: the function behind ``Tract.expand``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events: what tract did, when it is done, for those who listen: commits, firings, proposals, pushes, gc, retries, waits for a lock.
+"""Events: tell listeners what tract has done: commits, policy runs, proposals, pushes, gc, retries, waits for a lock.
 
     since = began()  …  emit("gc", where, since, …) ──▸ the listeners of the store at *where*
                                                   └──▸ the log ``tract.events``, at DEBUG

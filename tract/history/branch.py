@@ -1,4 +1,4 @@
-"""Branches: names for commits that move with what is committed on them."""
+"""Branches: names for commits that move when something is committed on them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collapses: one message in a tract for what a child did, what it stands for, and the child's messages in its place again.
+"""Collapses: one message in a tract for the work of a child, the messages it stands for, and putting those in its place again.
 
     parent   a ─ b ─────────────── R        R lists the child's first commit S and its last one, e, in its refs: gc keeps both
               ╲                   ╱

@@ -1,4 +1,4 @@
-"""Expanding a summary: the messages that it stands for come back, and it goes.
+"""Expanding a summary: its original messages come back, and the summary is removed.
 
     now        S  Σ  P  d' e  f        since the compression d was edited and f appended
     expanded   S  a  b  P  c  d' e  f

@@ -1,4 +1,4 @@
-"""Notes: what is said about a commit later, or beside it.
+"""Notes: data about a commit that is not part of it and may be added later.
 
     refs/notes/priority   skip, pin, normal, with a reason
     refs/notes/config     the generation config a message was made with

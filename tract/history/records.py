@@ -1,4 +1,4 @@
-"""Records: what is kept beside a conversation, in its history, and is no message.
+"""Records: data in the history of a conversation that is not a message.
 
 A record's context is its parent's, so it is never compiled and never counted.
 It may name what it needs: blobs, or commits for their contexts; gc keeps them with it.

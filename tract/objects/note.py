@@ -1,4 +1,4 @@
-"""A note as an event: who said what about a commit, when, and which notes about it that replaces.
+"""A note as an event: who said what about a commit, when, and which earlier notes it replaces.
 
     {"namespace", "target", "time", "author", "random", "replaces", "body"}
 

@@ -1,4 +1,4 @@
-"""Many writers on one branch: a writer that loses a swap leaves what it wants committed beside the head, and the next writer that swaps carries all that waits.
+"""Intents, for many writers on one branch: a writer that loses the swap of the head leaves its commit next to the head, and the next writer that swaps takes all waiting ones along.
 
     <tract>/intents/<branch>/<time>-<id>      an intent: messages to append, with their authors, times and notes; never changed
     head: "landed" [[id, commit, number], …]  the intents that became commits of this branch: how many, and the last one

@@ -1,4 +1,4 @@
-"""Collecting in a remote, beside writers that know nothing of it.
+"""Garbage collection in a remote, next to writers that do not know of it.
 
     list packs ─▸ read all heads ─▸ what no head names and is older than the grace is condemned
                                      └─ a later run, a wait later: what is condemned and still unnamed is deleted

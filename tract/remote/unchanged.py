@@ -1,4 +1,4 @@
-"""Tracts of which nothing is to be pushed, told without a look at any of their heads: for a push of ten thousand of which three have something new.
+"""Finds tracts that have nothing to push without reading their heads: for a push of ten thousand tracts of which three have something new.
 
     cache/remote-<name>-pushed     for each tract the hash of what it was when all of it had been pushed: its refs and settings here, the versions of its heads there
 

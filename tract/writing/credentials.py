@@ -1,4 +1,4 @@
-"""What looks like a key or a password in a map that is to be kept beside a commit: what is committed cannot be taken back."""
+"""Finds keys and passwords in a map that is to be stored with a commit, because what is committed cannot be taken back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a summary can lose, or invent: the numbers, names, paths, ids and decisions of what it stands for.
+"""Facts that a summary can lose or invent: the numbers, names, paths, ids and decisions of its messages.
 
 They are found by their looks, with no model; a summary has one where its text has it.
 """

@@ -1,4 +1,4 @@
-"""A merge as a value: what is in conflict, and how each conflict is settled, before anything moves."""
+"""A merge as a value: the conflicts, and how each is resolved, before anything moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Landing a rebase, a cherry-pick or a revert: one operation, or nothing; or where conflicts are left, kept for its user."""
+"""Committing a rebase, a cherry-pick or a revert: in one operation or not at all; if conflicts are left, it is kept until the user resolves them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A rebase, cherry-pick or revert that waits for its user to resolve conflicts.
+"""A rebase, cherry-pick or revert that is kept until its user resolves the conflicts.
 
     state/rebase, state/cherry-pick, state/revert   a ReplayState, field by field
     state/REBASE_CONFLICTS.md and its like          the conflicts, for an editor
