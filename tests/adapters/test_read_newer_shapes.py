@@ -165,6 +165,41 @@ def test_an_invocation_that_bedrock_logged_is_read_with_its_answer(read):
     assert (3, {"model": "m"}) == ((last.usage or {})["input_tokens"], last.config)
 
 
+@pytest.mark.parametrize("answer", [{"role": "assistant", "content": "Hot."}, "Hot."])
+def test_a_row_of_messages_and_one_answer_has_the_answer_with_its_model_and_usage(read, answer):
+    asked = {"role": "user", "content": "How hot?"}
+
+    reading = read([{"id": "g", "model": "m", "input": [asked], "output": answer, "usage": {"prompt_tokens": 5}}])
+
+    assert messages(reading) == [asked, {"role": "assistant", "content": "Hot."}]
+    turn = reading.conversations[0].branches[0].turns[-1]
+    assert (turn.config, turn.usage) == ({"model": "m"}, {"prompt_tokens": 5})
+    assert "output" not in reading.conversations[0].metadata
+
+
+# tau2-bench
+
+
+def test_what_the_simulated_user_of_tau2_bench_calls_is_a_text_and_the_agents_results_name_their_call(read):
+    call = {"name": "thermo", "arguments": {"cup": 1}}
+    result = {"role": "tool", "content": "90", "error": False}
+
+    reading = read({"simulations": [{"id": "s", "messages": [
+        {"role": "user", "content": None, "tool_calls": [{"id": "u", **call, "requestor": "user"}]},
+        {"id": "u", **result, "requestor": "user"},
+        {"role": "assistant", "content": None, "tool_calls": [{"id": "c", **call, "requestor": "assistant"}]},
+        {"role": "tool", "tool_messages": [{"id": "c", **result, "requestor": "assistant"}]},
+    ]}]})  # fmt: skip
+
+    assert messages(reading) == [
+        {"role": "user", "content": '{"name":"thermo","arguments":{"cup":1}}'},
+        {"role": "user", "content": "90"},
+        {"role": "assistant", "content": None, "tool_calls": [("thermo", {"cup": 1})]},
+        {"role": "tool", "tool_call_id": "c", "content": "90"},
+    ]
+    assert notes(reading) == ["simulations[0].messages[0]: calls of the simulated user and their results are texts"]
+
+
 # Bedrock
 
 
@@ -380,6 +415,27 @@ def test_messages_that_are_logged_as_an_event_are_read_and_pictures_are_pictures
         {"role": "user", "content": [*words("How hot?"), *pictures]},
         {"role": "assistant", "content": "Hot."},
     ]
+
+
+def test_results_without_an_id_in_a_flat_span_answer_the_calls_in_order_and_pictures_stay(read):
+    at = "llm.input_messages."
+    contents = {"0.message_content.text": "How hot?", "1.message_content.image.image.url": "https://x/y.png"}
+    calls = {f"{at}1.message.tool_calls.{nth}.tool_call.function.name": name for nth, name in enumerate(("a", "b"))}
+    results = {f"{at}{nth}.message.{key}": value for nth in (2, 10) for key, value in (("role", "tool"), ("content", str(nth)))}  # fmt: skip
+    asked = {f"{at}0.message.contents.{key}": value for key, value in contents.items()}
+    attributes = {**results, **calls, f"{at}1.message.role": "assistant", **asked, "llm.model_name": "m"}
+
+    reading = read({"attributes": {**attributes, "llm.output_messages.0.message.content": "Hot."}})
+
+    picture = {"type": "image_url", "image_url": {"url": "https://x/y.png"}}
+    assert messages(reading) == [
+        {"role": "user", "content": [{"type": "text", "text": "How hot?"}, picture]},
+        {"role": "assistant", "content": None, "tool_calls": [("a", {}), ("b", {})]},
+        {"role": "tool", "tool_call_id": "call_1_0", "content": "2"},
+        {"role": "tool", "tool_call_id": "call_1_1", "content": "10"},
+        {"role": "assistant", "content": "Hot."},
+    ]
+    assert reading.conversations[0].branches[0].turns[-1].config == {"model": "m"}
 
 
 # Open-Assistant

@@ -7,7 +7,7 @@
     {"a": {"b": [message, …]}}            the same, for the key "a.b"
     {"input": […], "output": […]}         a request and its response of the Responses API
 
-The keys are messages, traj, history, conversations, items, contents and samples, then the Responses API's input and output.
+The keys are messages, traj, history, conversations, items, contents, samples and simulations, then the Responses API's input and output.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tract.adapters.transcripts.strictjson import Refused
 from tract.dataclass import dataclass
 from tract.objects.message_format import JSON
 
-_KEYS = ("messages", "traj", "history", "conversations", "items", "contents", "samples")
+_KEYS = ("messages", "traj", "history", "conversations", "items", "contents", "samples", "simulations")
 _HOLDERS = frozenset({*_KEYS, "input", "output", "request", "response", "body", "mapping", "chosen", "prompt"})
 _LOOKED_AT = 50
 """How many items of a list say whether they are messages."""

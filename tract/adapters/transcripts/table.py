@@ -25,6 +25,7 @@ from tract.adapters.transcripts.readers.preferences import is_preference, read_p
 from tract.adapters.transcripts.readers.pydantic_ai import is_pydantic_message, read_pydantic
 from tract.adapters.transcripts.readers.request_logs import is_logged_request, read_logged_request
 from tract.adapters.transcripts.readers.sharegpt import is_sharegpt_item, read_sharegpt
+from tract.adapters.transcripts.readers.tau2_bench import is_tau2_message, read_tau2
 from tract.adapters.transcripts.readers.valued_parts import is_valued_message, read_valued
 from tract.adapters.transcripts.readers.vercel_ai import is_vercel_message, read_vercel
 from tract.objects.message_format import JSON, MESSAGE_FORMATS
@@ -53,6 +54,7 @@ TABLE: tuple[Format, ...] = (
     Format("vercel-ai", "messages of Vercel's AI SDK", "messages", is_vercel_message, read_vercel),
     Format("bedrock", "messages of Amazon Bedrock's Converse API", "messages", is_bedrock_message, read_bedrock),
     Format("gemini", "contents of Gemini's API", "messages", is_gemini_content, read_contents),
+    Format("tau2-bench", "simulations of tau2-bench", "messages", is_tau2_message, read_tau2),
     Format("inspect-ai", "samples of an evaluation with Inspect AI", "messages", is_inspect_message, read_inspect),
     Format("sharegpt", "training sets of from and value: ShareGPT, ToolBench", "messages", is_sharegpt_item, read_sharegpt),
     Format("anthropic", "messages of Anthropic's API", "messages", _nothing, partial(read_messages, format="anthropic")),

@@ -18,6 +18,7 @@ from typing import Any
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.flat_spans import gather_messages
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind, parse
 from tract.objects.json import compact_json
@@ -50,6 +51,9 @@ def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
         attributes = {one["key"]: _value(one.get("value")) for one in given if isinstance(one, dict) and isinstance(one.get("key"), str)}  # fmt: skip
     if _INPUT in attributes or _OUTPUT in attributes:
         yield attributes
+        return
+    if (gathered := gather_messages(attributes)) is not None:
+        yield gathered
         return
     for event in _objects(value, "events"):
         for said in _spans({"attributes": event.get("attributes")}):

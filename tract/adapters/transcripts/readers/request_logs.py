@@ -7,6 +7,7 @@
     {"choices": [{"message"}], …}                                       a response by itself
     {"id", "messages", "response", "call_type", …}                      LiteLLM's standard logging object
     {"key", "request": {"contents"}}   {"key", "response": {"candidates"}}       a batch's input and output (Gemini's)
+    {"input": [message, …], "output": message, …}                       a row of Langfuse's; the input may be a request, the output a text
     {"modelId", "input": {"inputBodyJson": {…}}, "output": {"outputBodyJson": {…}}}     Bedrock's log of invocations
 
 The request's ``input`` or ``prompt`` may be a text.
@@ -52,6 +53,9 @@ def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
             inner = inner[name] if isinstance(inner, dict) and isinstance(inner.get(name), dict) else inner
         if isinstance(inner, dict) and _messages_key(inner) is not None:
             return inner
+    if isinstance(value.get("output"), (dict, str)) and "messages" not in value:
+        row = {"messages": value.get("input"), **({"model": value["model"]} if value.get("model") else {})}
+        return row if _messages_key(row) is not None else None
     return None
 
 
@@ -74,6 +78,8 @@ def _response(value: dict[str, JSON]) -> JSON:
         return value["output"].get("outputBodyJson", value["output"])
     if value.get("completion") is not None:
         return value["completion"]
+    if isinstance(value.get("output"), str) and _request(value) is not None:
+        return value["output"]
     return value if isinstance(value.get("choices"), list) else None
 
 
@@ -92,7 +98,8 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
     if made and request is not None:
         settings = {name: request[name] for name in SETTINGS if request.get(name) is not None}
         config = {**settings, **(made[-1].config or {})} or model_config(value.get("modelId"))
-        made[-1] = made[-1]._replace(config=config)
+        usage = value.get("usage") if isinstance(value.get("usage"), dict) else None
+        made[-1] = made[-1]._replace(config=config, usage=made[-1].usage or usage)
     elif answer is not None and not made:
         report(line, f"{found.place or name}: its response is no answer tract can read")
     if isinstance(value.get("error"), dict):
@@ -100,7 +107,8 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
     if not turns and not made:
         return
     known = {"response", "result", "completion", "choices", "messages"}
-    if answer is not None and isinstance(value.get("output"), dict) and "response" not in value:
+    is_output = answer is value.get("output") or (isinstance(value.get("output"), dict) and "response" not in value)
+    if answer is not None and is_output:
         known.add("output")
     asked = [key for key in _REQUESTS if value.get(key)]
     if request is not None:
