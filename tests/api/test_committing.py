@@ -723,7 +723,7 @@ def test_a_content_goes_to_a_dict_and_back(content):
         {"role": "user", "content": b"a"},
         {"role": "user", "content": float("nan")},
         {"role": "user", "content": "\ud800"},
-        {"role": "user", "content": "a", "more": object()},
+        {"role": "user", "content": "a", "more": {1}},
         {"content_type": "message", "message": {"role": "user"}},
         {"content_type": "record", "kind": "k", "payload": {1: 2}},
     ],
