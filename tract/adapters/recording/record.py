@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypedDict
 
+from tract.adapters.recording.call_ids import match_with_ids
 from tract.adapters.recording.given import Given, RecordFormat, alike, copied, given_items
 from tract.adapters.recording.known import Known, known_by
 from tract.adapters.recording.landing import OnDivergence, RecordResult, land
@@ -139,7 +140,7 @@ def _planned_anew(space: Workspace, given: Given, snapshot: Snapshot) -> Plan:
     rows = pieces[0].rows[0]
     items = min(_start(pieces, rendered), len(given.items))
     script = Script()
-    match(given, messages, _as_committed(pieces, given, snapshot), range(items, len(given.items)), script)
+    match_with_ids(given, messages, _as_committed(pieces, given, snapshot), range(items, len(given.items)), script)
     return Plan(given, snapshot, script, rows, items)
 
 
@@ -163,7 +164,7 @@ def _planned_apart(given: Given, snapshot: Snapshot, pieces: Sequence[Piece], sy
     said = [item for piece in pieces for item in piece.items]
     if len(body) < len(said) or not all(map(alike, said, body)):
         pieces = _as_committed(pieces, given, snapshot)
-    match(given, messages, pieces, range(given.instructions, len(given.items)), script)
+    match_with_ids(given, messages, pieces, range(given.instructions, len(given.items)), script)
     return Plan(given, snapshot, script, 0, 0, apart.difference(script.dropped))
 
 
