@@ -1,16 +1,19 @@
-"""The ids of calls in a rendering that are not those they were committed with: a format that wants each once writes the second ``x`` as ``x_2``.
+"""What a rendering says of calls and nobody committed, which depends on what stands beside it: a list that changes that is compared with what was committed.
 
-Such an id stands as long as what had it first stands before it, so a list that changes that has to be compared with what was committed.
+x_2             the id of the second call with id x, in a format that wants each once; x where the first is gone
+interrupted     the result of a call without one, behind all that the model said on from it
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from tract.adapters.recording.given import Given
 from tract.adapters.recording.matching import Script, match
 from tract.adapters.recording.pieces import Piece
 from tract.messages.message import Message
+from tract.messages.tool_edits import INTERRUPTED
 from tract.objects.message_format import JSON
 
 _KEYS = frozenset({"id", "call_id", "tool_call_id", "tool_use_id"})
@@ -23,8 +26,9 @@ def match_with_ids(given: Given, messages: Sequence[Message], pieces: Sequence[P
     found = Script()
     match(given, messages, pieces, items, found)
     changed = _changed(given, messages, items, found)
-    if changed:
-        own = [_as_committed(piece, messages, changed) for piece in pieces]
+    parted = _parted(pieces, items, found)
+    if changed or parted:
+        own = [_as_committed(piece, messages, changed, parted) for piece in pieces]
         if any(len(one) != 1 or one[0] is not piece for one, piece in zip(own, pieces, strict=True)):
             found = Script()
             match(given, messages, [piece for one in own for piece in one], items, found)
@@ -42,8 +46,26 @@ def _changed(given: Given, messages: Sequence[Message], items: range, script: Sc
     return {id for value in values for id in _ids(value)}
 
 
-def _as_committed(piece: Piece, messages: Sequence[Message], changed: set[str]) -> list[Piece]:
-    """Each message of *piece* by itself where an id of it was made of one of the *changed*; else the piece."""
+def _parted(pieces: Sequence[Piece], items: range, script: Script) -> set[int]:
+    """The rows of what is kept, and has something else behind it in the list than in the context."""
+    rows = [row for piece in pieces if piece.items for row in piece.rows]
+    behind = dict(pairwise(rows))
+    found: set[int] = set()
+    for item, kept in script.kept.items():
+        after = item + 1
+        while script.kept.get(after) == ():
+            after += 1
+        if kept and after < items.stop and script.kept.get(after, (-1,))[0] != behind.get(kept[-1]):
+            found.update(kept)
+    return found
+
+
+def _as_committed(piece: Piece, messages: Sequence[Message], changed: set[str], parted: set[int]) -> list[Piece]:
+    """Each message of *piece* by itself where an id of it was made of one of the *changed*, or a result was made up for the call at its end; else the piece."""
+    alone = [Piece((messages[row].raw,), (row,)) for row in piece.rows]
+    is_parted = not parted.isdisjoint(piece.rows) and INTERRUPTED in repr(piece.items)
+    if is_parted and INTERRUPTED not in repr([one.items for one in alone]):
+        return alone
     shown = {id for item in piece.items for id in _ids(item)}
     if not shown:
         return [piece]
@@ -51,7 +73,7 @@ def _as_committed(piece: Piece, messages: Sequence[Message], changed: set[str]) 
     made = {id.rpartition("_")[0] for id in shown - own if id.rpartition("_")[2].isdecimal()}
     if not any(id == one or (len(one) > _SURE and id.startswith(one)) for one in made for id in own & changed):
         return [piece]
-    return [Piece((messages[row].raw,), (row,)) for row in piece.rows]
+    return alone
 
 
 def _ids(value: JSON) -> Iterator[str]:
