@@ -26,7 +26,7 @@ def match_with_ids(given: Given, messages: Sequence[Message], pieces: Sequence[P
     found = Script()
     match(given, messages, pieces, items, found)
     changed = _changed(given, messages, items, found)
-    parted = _parted(pieces, items, found)
+    parted = _parted(pieces, found)
     if changed or parted:
         own = [_as_committed(piece, messages, changed, parted) for piece in pieces]
         if any(len(one) != 1 or one[0] is not piece for one, piece in zip(own, pieces, strict=True)):
@@ -46,8 +46,8 @@ def _changed(given: Given, messages: Sequence[Message], items: range, script: Sc
     return {id for value in values for id in _ids(value)}
 
 
-def _parted(pieces: Sequence[Piece], items: range, script: Script) -> set[int]:
-    """The rows of what is kept, and has something else behind it in the list than in the context."""
+def _parted(pieces: Sequence[Piece], script: Script) -> set[int]:
+    """The rows of what is kept, and has something else behind it in the list than in the context; what comes behind all of it is no such thing."""
     rows = [row for piece in pieces if piece.items for row in piece.rows]
     behind = dict(pairwise(rows))
     found: set[int] = set()
@@ -55,7 +55,7 @@ def _parted(pieces: Sequence[Piece], items: range, script: Script) -> set[int]:
         after = item + 1
         while script.kept.get(after) == ():
             after += 1
-        if kept and after < items.stop and script.kept.get(after, (-1,))[0] != behind.get(kept[-1]):
+        if kept and kept[-1] in behind and script.kept.get(after, (-1,))[0] != behind[kept[-1]]:
             found.update(kept)
     return found
 

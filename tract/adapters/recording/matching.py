@@ -203,7 +203,7 @@ class _Matching:
         left = list(rows)
         for item in items:
             messages = self._given.messages(item)
-            if len(messages) != 1:
+            if len(messages) != 1 or self._is_thought_or_behind(item):
                 continue
             role = item_role(messages[0])
             at = next((at for at, row in enumerate(left) if self._messages[row.at].role == role), None)
@@ -212,6 +212,14 @@ class _Matching:
                 self._script.edits[item] = left[at].at
                 del left[: at + 1]
         self._let_go(left)
+
+    def _is_thought_or_behind(self, item: int) -> bool:
+        """Whether *item* is a thought of Responses, or directly behind a new one: shown are those that were recorded one behind the other."""
+        items, script = self._given.items, self._script
+        if items[item].get("type") == "reasoning":
+            return True
+        before = item - 1
+        return before >= 0 and before not in script.kept and items[before].get("type") == "reasoning"
 
     def _matches(self, rows: Sequence[_Row], items: range) -> list[dict[int, tuple[int, int]]]:
         """For each row the items at which something begins that it and the rows behind it are: how many rows, and items."""
