@@ -24,7 +24,7 @@ POSITIONAL = 4
 """So many of a wide value's fields may go by their place."""
 
 # A named tuple cannot refuse arguments by their place, and these rows have the order that the format gives them.
-ROWS = frozenset({"FrameRow", "NoteEvent", "_Run"})
+ROWS = frozenset({"FrameRow", "NoteEvent", "KeyRun"})
 DECODERS = frozenset({"objects/strict_reader.py"})
 
 # Loops over the commits of a batch, where names cost more than they tell.
