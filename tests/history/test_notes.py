@@ -17,6 +17,7 @@ from tract.history.notes import (
     CONFIG,
     PRIORITY,
     REQUEST,
+    USAGE,
     NewNote,
     NoteTable,
     note_history,
@@ -25,6 +26,7 @@ from tract.history.notes import (
     notes_between,
     write_note,
 )
+from tract.history.origins import notes_when_noted
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Refs, new_blob, new_commit
 from tract.objects.note import left_standing, new_event, read_event
@@ -273,3 +275,15 @@ def test_what_the_note_of_a_request_keeps_is_kept_where_more_notes_come_in_the_s
     while repo.commit(at).parents:
         (at,) = repo.commit(at).parents
     assert Refs(None, (needed, "commit")) == repo.commit(at).refs
+
+
+@pytest.mark.parametrize("number", [2, 64, 65, 300])
+def test_what_a_note_was_written_with_is_known_of_however_many_that_came_at_once(number: int) -> None:
+    repo, _ = make_repo("a")
+    value = {"content_type": "dialogue", "role": "assistant", "text": "said"}
+    for said in "xy":
+        drafts = [Draft({**value, "name": f"{said}{at}"}, usage={"input_tokens": at}) for at in range(number)]
+        ids = write_commits(repo, drafts)
+        tip = note_tip(repo, USAGE)
+
+        assert [{USAGE: tip}] * 2 == [notes_when_noted(repo, USAGE, id) for id in (ids[0], ids[-1])]

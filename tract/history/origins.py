@@ -8,6 +8,7 @@ Every change of a ref is an operation, so what the notes' refs held right after 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 
 from tract.history.notes import notes_between
@@ -29,7 +30,7 @@ def notes_when_noted(repo: Repository, namespace: str, target: ObjectId) -> Tips
             if change.name != start + namespace or not isinstance(change.new, bytes):
                 continue
             old = change.old if isinstance(change.old, bytes) else None
-            if target in dict(notes_between(repo, old, change.new) or ()):
+            if target in dict(notes_between(repo, old, change.new, most=sys.maxsize) or ()):
                 return {name.removeprefix(start): value for name, value in refs.items()}
         for change in operation.changes:
             refs.pop(change.name, None)
