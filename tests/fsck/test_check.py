@@ -21,6 +21,7 @@ from tract.objects.model import Commit, CommitOperation, Node, new_blob, new_com
 from tract.opening import open_repository
 from tract.refs.store import RefEdit
 from tract.repo import Repository
+from tract.transaction import transaction
 from tract.tree import EMPTY, build_context
 
 
@@ -319,6 +320,23 @@ def test_a_commit_that_is_not_what_its_operation_makes_is_an_error(
         return commit._replace(**{"parents": (tip,), "generation": commit.generation + 1, **wrong})
 
     assert ("error", kind) in with_commit(tmp_path, make)
+
+
+@pytest.mark.parametrize("wrong", ["nothing", "another last"])
+def test_a_list_of_notes_that_does_not_begin_with_its_own_note_is_an_error(wrong: str, tmp_path: Path) -> None:
+    with open_tract(tmp_path) as t:
+        first, last = (bytes.fromhex(id) for id in say(t, "a", "b"))
+        with transaction(t.repository, "note", moves="refs") as tx:
+            tx.note_new("config", [(first, {"model": "m"}, 1), (last, {"model": "n"}, 2)])
+    assert [] == problems(tmp_path)
+    with closing(open_repository(str(tmp_path / ".tract"))) as repo:
+        tip = repo.refs.read("refs/notes/config")
+        assert isinstance(tip, bytes)
+        note = repo.commit(tip)
+        new = new_commit(note._replace(open=() if wrong == "nothing" else note.open[:2]))
+        repo.refs.update([RefEdit("refs/notes/config", new.id)], reason="test", objects=[new])
+
+    assert [("error", "context-entries")] == problems(tmp_path)
 
 
 def test_an_edit_that_its_context_does_not_have_is_said_to_be_that(tmp_path: Path) -> None:

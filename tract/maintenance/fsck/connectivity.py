@@ -175,6 +175,8 @@ class Graph:
         if cut is None:
             self._check_generation(subject, commit)
         total = self._check_context(subject, commit)
+        if self._in_notes and (total == 0 or (commit.open and commit.open[-2:] != (commit.target, commit.content))):
+            self._problem("context-entries", subject, "its last entry is not the note itself")
         if len(commit.parents) == 1 and len(parents) == 1 and total is not None:
             self._check_step(subject, commit, total)
         return [*parents, *lenders]
@@ -310,12 +312,6 @@ class Graph:
             and commit.open != before.open
         ):
             self._problem("context-entries", subject, "its open entries are not those of the commit before it")
-        if (
-            commit.operation is CommitOperation.NOTE
-            and commit.open
-            and commit.open[-2:] != (commit.target, commit.content)
-        ):
-            self._problem("context-entries", subject, "its last entry is not the note itself")
         if commit.operation is CommitOperation.EDIT and not self._has_entry(commit, before.tree):
             is_there = any(entry == commit.target for entry, _ in self._entries(Context(commit.tree, commit.open)))
             detail = "has another content in its context" if is_there else "is not in its context"
