@@ -294,7 +294,7 @@ class RemoteError(TractError):
 
 
 class RemoteAuthError(RemoteError):
-    """A remote refuses the credentials, or lacks the permission."""
+    """A remote refuses the credentials, or they do not have the permission that is needed."""
 
 
 class RemoteMovedError(RemoteError):

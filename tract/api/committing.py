@@ -161,7 +161,7 @@ class Committing(Handle):
             return None if known is None else describe(space, known.best)
 
     def system(self, text: str, **options: Unpack[CommitOptions]) -> CommitInfo:
-        """Commit an instruction, which is always pinned; *options* are those of :meth:`commit`."""
+        """Commit an instruction, which counts as pinned unless it is hidden; *options* are those of :meth:`commit`."""
         from tract.objects.content import InstructionContent  # most programs commit messages as they send them
 
         return self.commit(InstructionContent(text), **options)

@@ -30,7 +30,7 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class InstructionContent(Kind):
-    """A system prompt: what the model is told to be. It is always pinned."""
+    """A system prompt: what the model is told to be. It counts as pinned, unless it is hidden."""
 
     content_type: ClassVar[str] = "instruction"
     text: str
