@@ -146,6 +146,18 @@ def test_the_model_may_be_in_the_metadata_or_in_the_providers_message(content, o
     assert ["m"] == [row.model for row in t.usage(by=("model",)).rows]
 
 
+def test_an_answer_that_an_import_makes_again_after_a_reset_is_one_call():
+    t = Tract.open(":memory:")
+    t.user("hi", timestamp=MONDAY)
+    first = answer(t, "big", usage(100, 10))
+    t.reset("HEAD~1", "hard")
+    assert first == answer(t, "big", usage(100, 10))
+    assert 1 == t.usage().total.calls
+
+    t.record_usage(usage(100, 10))
+    assert 2 == t.usage().total.calls
+
+
 def test_usage_survives_and_is_this_tracts_alone(tmp_path):
     with Tract.open(tmp_path) as t, Tract.open(tmp_path, tract_id="other") as other:
         answer(t, "m", usage(5, 1))

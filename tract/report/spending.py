@@ -82,7 +82,7 @@ def usage_report(
 ) -> UsageReport:
     """What the recorded usage adds up to.
 
-    Every recorded usage is a call; usage recorded twice for one commit is two. What a tract that was spawned began with was its parent's.
+    Every recorded usage is a call; usage recorded twice for one commit is two, but what an import says of an answer again, at the same time, is one. What a tract that was spawned began with was its parent's.
     A call belongs to the branch its commit is on: the store's default branch where several share it, else the first of them by name.
     *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
     """
@@ -110,12 +110,12 @@ def usage_of_tracts(
     return adding.report()
 
 
-_Key: TypeAlias = tuple[ObjectId, int, int]
-"""What tells a note from any other, whichever tract has it."""
+_Key: TypeAlias = tuple[ObjectId, int, str]
+"""What tells a call from any other, whichever tract has it, and however often the same file was imported."""
 
 
 def _key(note: NoteEvent) -> _Key:
-    return note.target, note.time, note.random
+    return note.target, note.time, repr(note.body)
 
 
 class _Adding:
@@ -132,11 +132,12 @@ class _Adding:
         """Add the calls of a tract, but for the notes *left_out*; the notes that are its own."""
         groupings = self._groupings
         history = _History(space, branch)
-        found = set()
+        found: set[_Key] = set()
         for note in note_history(space.repo, USAGE):
-            if _key(note) in left_out:
+            call = _key(note)
+            if call in left_out or call in found:
                 continue
-            found.add(_key(note))
+            found.add(call)
             if branch is not None and note.target not in history.branches:
                 continue
             if self._earliest is not None and note.time < self._earliest:
