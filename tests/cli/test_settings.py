@@ -158,7 +158,7 @@ def test_tracts_and_settings_are_completed_and_names_are_those_of_the_tract_that
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        ("tract switch fe", ["feature"]),
+        ("tract switch to", ["topic"]),
         ("tract show v", ["v1"]),
         ("tract merge --strat", ["--strategy"]),
         ("tract merge -X the", ["theirs"]),
@@ -167,7 +167,7 @@ def test_tracts_and_settings_are_completed_and_names_are_those_of_the_tract_that
 )
 def test_branches_tags_options_and_choices_are_completed(run, monkeypatch, words, found):
     run("commit", "one")
-    run("branch", "feature")
+    run("branch", "topic")
     run("tag", "v1")
 
     assert found == completed(run, monkeypatch, words)
