@@ -34,6 +34,7 @@ MOST_HANDLES = 3
 # What a killed process leaves behind until the next writer or gc comes by.
 LEFT_BEHIND = {
     "torn-end",
+    "journal-length",  # the zeros at its end were written in part
     "mark-damaged",
     "ref-file-behind",
     "ref-file-missing",
