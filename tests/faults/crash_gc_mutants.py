@@ -20,8 +20,8 @@ def _gc_drops_first() -> Callable[[], AbstractContextManager[None]]:
     real_rotate, real_drop = Database.rotate, Database.drop_packs
     waiting: list[Callable[[], None]] = []
 
-    def rotate(self: Database, objects: Any, keyframe: NewObject, *, without: Any) -> None:
-        waiting.append(lambda: real_rotate(self, objects, keyframe, without=without))
+    def rotate(self: Database, objects: Any, keyframe: NewObject) -> None:
+        waiting.append(lambda: real_rotate(self, objects, keyframe))
 
     def drop(self: Database, names: Any) -> None:
         real_drop(self, names)
