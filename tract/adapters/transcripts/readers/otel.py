@@ -17,7 +17,7 @@ from typing import Any
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.building import answer, model_config, numbered, result, tool_call
 from tract.adapters.transcripts.readers.flat_spans import gather_messages
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind, parse
@@ -89,7 +89,7 @@ def read_otel(name: str, found: Found, report: Report) -> Iterator[Conversation]
         if turns:
             about = {key: one for key, one in attributes.items() if key not in (_INPUT, _OUTPUT, _SYSTEM)}
             kept = keep_beside(about, found.place, line, report)
-            yield linear(name if number == 1 else f"{name}-{number}", turns, kept)
+            yield linear(numbered(name, number - 1), turns, kept)
         else:
             report(found.line(0), f"{found.place or name}: no message in span {number}")
 
