@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -70,19 +71,19 @@ def test_the_program_is_let_go_before_the_interpreter_has_begun(tmp_path, shell)
     assert text == (tmp_path / "got").read_text()
 
 
-def test_what_is_handed_over_is_recorded_though_the_programs_processes_are_ended(tmp_path):
+@pytest.mark.parametrize("ending", [(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT), (signal.SIGTERM,)])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_is_handed_over_is_recorded_though_the_programs_processes_are_ended(tmp_path, shell, ending):
     Tract.open(tmp_path).close()
     path = tmp_path / "session.jsonl"
     path.write_text("".join(SAMPLE))
     command = hook_command(sys.executable, str(tmp_path), "claude-code")
-    program = subprocess.Popen(["/bin/sh", "-c", command], stdin=subprocess.PIPE, start_new_session=True)
+    program = subprocess.Popen([*shell, command], stdin=subprocess.PIPE, start_new_session=True)
 
     program.communicate(event(path).encode(), timeout=60)
-    for each in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
-        try:
+    for each in ending:
+        with suppress(ProcessLookupError):
             os.killpg(program.pid, each)
-        except ProcessLookupError:
-            break
 
     wait_for(lambda: count(tmp_path) > 8)
 

@@ -21,8 +21,11 @@ from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, parse_json
 from tract.objects.message_format import JSON
 
-_HAND_OVER = """trap "" HUP; exec >/dev/null 2>&1; event=$(cat); printf %s "$event" | "$@" &"""
-"""What a shell does: it reads the event, lets the program go, and only then begins the command. Python's own start takes longer than a program may have to wait."""
+_HAND_OVER = """exec >/dev/null 2>&1; event=$(cat); trap "" HUP INT QUIT TERM; printf %s "$event" | "$@" &"""
+"""What a shell does: it reads the event, lets the program go, and only then begins the command. Python's own start takes longer than a program may have to wait.
+
+What ends the program's processes must not end the command, from its first moment on: what the shell ignores, the command ignores too.
+"""
 
 _BOM = "\ufeff"
 """At the beginning of a file it says how that is written, and stays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -22,6 +23,7 @@ def run_hook(arguments: list[str], text: str, environment: Mapping[str, str]) ->
 
     Where TRACT_READ_ONLY is set that is nothing: a later turn brings it.
     """
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the shell began this process deaf to what ends the program's
     if environment.get("TRACT_READ_ONLY", "") not in ("", "0"):
         return
     folder = os.getcwd()
