@@ -175,6 +175,51 @@ def test_notes_of_both_sides_are_joined(url: str, tmp_path: Path) -> None:
         assert not other.push().objects
 
 
+def test_a_push_tells_the_notes_and_tags_that_it_sent(url: str) -> None:
+    t = pushed(url, "a", "b")
+    t.annotate("HEAD", Priority.PINNED)
+    t.annotate("HEAD~1", Priority.SKIP)
+    t.annotate("HEAD~1", Priority.NORMAL)
+    t.user("c")
+    t.annotate("HEAD", Priority.SKIP)
+    first = t.push()
+    t.annotate("HEAD", Priority.NORMAL)
+    second = t.push()
+    nothing = t.push()
+    t.tag("v1")
+    tags = t.push("origin", "v1")
+    gone = t.push("origin", ":refs/tags/v1")
+
+    assert ({"refs/notes/priority": 4}, "updated") == (first.notes, first.refs[0].status)
+    assert ({"refs/notes/priority": 1}, "up to date") == (second.notes, second.refs[0].status)
+    assert 1 == second.objects
+    assert "PushResult('origin': 0 refs moved, 1 note, 1 object)" == repr(second)
+    assert ({}, 0, 0) == (nothing.notes, nothing.objects, nothing.size)
+    assert [("refs/tags/v1", None, t.head, "new")] == [(r.ref, r.old, r.new, r.status) for r in tags.refs]
+    assert [("refs/tags/v1", t.head, None, "deleted")] == [(r.ref, r.old, r.new, r.status) for r in gone.refs]
+    assert not t.push("origin", ":refs/tags/v1").refs
+
+
+def test_the_command_says_up_to_date_only_where_nothing_was_sent(url: str, tmp_path: Path) -> None:
+    pushed(url, "a", path=tmp_path / "one").close()
+
+    def run(*words: str) -> tuple[str, str]:
+        out, err = io.StringIO(), io.StringIO()
+        console = Console(stdout=out, stderr=err, environ={}, folder=str(tmp_path / "one"))
+        assert 0 == main(words, console=console)
+        return out.getvalue(), err.getvalue()
+
+    run("annotate", "HEAD", "skip")
+    run("annotate", "HEAD", "pinned")
+    assert ("   2 notes                 refs/notes/priority\n", f"To {url}\n") == run("push")
+    assert ("", "Everything up to date\n") == run("push")
+    run("tag", "v1")
+    assert (" * [new]                   refs/tags/v1\n", f"To {url}\n") == run("push", "origin", "v1")
+    run("config", "token_budget", "5000")
+    assert ("", f"To {url}\nOnly settings or links of the tract were new\n") == run("push")
+    assert ("", "Everything up to date\n") == run("push")
+
+
 def test_branches_tags_and_deletions_travel(url: str, tmp_path: Path) -> None:
     t = pushed(url, "a")
     t.branch("draft", switch=True)

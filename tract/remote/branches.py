@@ -79,6 +79,7 @@ class Sending:
 
     pushed: list[PushedRef] = field(default_factory=list)
     edits: list[RefEdit] = field(default_factory=list)
+    notes: list[HeadNote] = field(default_factory=list)
     objects: int = 0
 
 
@@ -336,7 +337,8 @@ class TractPush:
             status = "new"
         elif not (self._repo.objects.contains(first) and is_ancestor(self._repo, first, one.tip)):
             status = "forced"
-        self._sent_notes += notes
+        self.took(notes)
+        self.done.notes += notes
         self._done(one, first, status)
 
     def _done(self, one: Wanted, first: ObjectId | None, status: PushStatus) -> None:

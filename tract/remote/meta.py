@@ -16,7 +16,7 @@ from tract.objects.id import Kind, ObjectId
 from tract.objects.model import shown
 from tract.refs.names import HEAD, HEADS, REMOTES, TAGS, tract_name
 from tract.remote.address import LINKS
-from tract.remote.branches import Force, TractPush
+from tract.remote.branches import Force, PushedRef, PushStatus, TractPush
 from tract.remote.closure import needed
 from tract.remote.head import Head, HeadNote, PackName
 from tract.remote.link import KnownHead, Link
@@ -63,6 +63,9 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
         if landed and known is not None:
             keep_sent(link, repo, known, sent)
             push.took(wanted.notes)
+            push.done.notes += _new_notes(wanted, base)
+            push.done.pushed += _moved_tags(repo.tract, wanted, base)
+            push.done.objects += len(sent.ids)
             settings_pushed(link, repo, head.settings)
             return
         link.pause(min(number, 4))
@@ -80,8 +83,7 @@ def _after(link: Link, push: TractPush, base: Head, wanted: MetaWanted, force: F
         *((note.blob, "blob") for note in wanted.notes),
     ]
     need = needed(repo, roots, link.has(borrowed))
-    before = {note.blob for note in base.notes}
-    said: Sequence[HeadNote] = [note for note in wanted.notes if note.blob not in before]
+    said: Sequence[HeadNote] = _new_notes(wanted, base)
     base, said, need = push.fold(base, said, need, borrowed)
     if link.scans:
         refuse_secrets(repo, need, f"notes of {repo.tract}")
@@ -163,13 +165,31 @@ def _tests(link: Link, heads: Iterable[KnownHead | None]) -> list[Callable[[Obje
 def _is_new(link: Link, repo: Repository, wanted: MetaWanted, base: Head | None) -> bool:
     if base is None:
         return bool(wanted.refs or wanted.notes or wanted.default or settings_here(repo))
-    before = {note.blob for note in base.notes}
     return (
         any(base.refs.get(name, b"") != id for name, id in wanted.refs.items() if id is not None or name in base.refs)
-        or any(note.blob not in before for note in wanted.notes)
+        or bool(_new_notes(wanted, base))
         or (base.default is None and wanted.default is not None)
         or settings_to_push(link, repo, base.settings) != base.settings
     )
+
+
+def _new_notes(wanted: MetaWanted, base: Head) -> list[HeadNote]:
+    """The notes that are not in the head *base* yet."""
+    before = {note.blob for note in base.notes}
+    return [note for note in wanted.notes if note.blob not in before]
+
+
+def _moved_tags(tract: str, wanted: MetaWanted, base: Head) -> list[PushedRef]:
+    """What became of the tags that are elsewhere than in the head *base*, which was there before."""
+    found: list[PushedRef] = []
+    for name, id in wanted.refs.items():
+        there = base.refs.get(name)
+        if name.startswith(TAGS) and there != id:
+            status: PushStatus = "deleted" if id is None else "new" if there is None else "forced"
+            found.append(
+                PushedRef(tract, name, None if there is None else there.hex(), None if id is None else id.hex(), status)
+            )
+    return found
 
 
 def _joined(wanted: MetaWanted, base: Head, force: Force) -> dict[str, ObjectId | None]:

@@ -5,15 +5,16 @@ What there is to refuse is refused before anything is sent.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeAlias
 
 from tract.dataclass import dataclass, replace
 from tract.errors import BranchNotFoundError, RemoteError, RemoteRefusedError
 from tract.objects.id import ObjectId
-from tract.refs.names import HEAD, HEADS, TAGS, branch_ref, tag_ref, tract_name
+from tract.refs.names import HEAD, HEADS, NOTES, TAGS, branch_ref, tag_ref, tract_name
 from tract.remote.address import TRACTS
-from tract.remote.branches import Force, PushedRef, TractPush, Wanted
+from tract.remote.branches import Force, PushedRef, Sending, TractPush, Wanted
 from tract.remote.dropping import drop_tract_there, tract_to_drop
 from tract.remote.finding import list_heads
 from tract.remote.link import Link
@@ -46,18 +47,20 @@ class PushRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PushResult(Shown):
-    """What a push did: each ref, and the *objects*, bytes (*size*) and *requests* that it took."""
+    """What a push did: each ref that was named, how many *notes* went along in each namespace (as ``{"refs/notes/priority": 2}``), and the *objects*, bytes (*size*) and *requests* that it took."""
 
     remote: str
     url: str
     refs: tuple[PushedRef, ...]
+    notes: dict[str, int]
     objects: int
     size: int
     requests: int
 
     def __repr__(self) -> str:
         moved = [ref for ref in self.refs if ref.status != "up to date"]
-        return f"PushResult({self.remote!r}: {count_of(len(moved), 'ref')} moved, {count_of(self.objects, 'object')})"
+        notes = f"{count_of(sum(self.notes.values()), 'note')}, " if self.notes else ""
+        return f"PushResult({self.remote!r}: {count_of(len(moved), 'ref')} moved, {notes}{count_of(self.objects, 'object')})"
 
 
 def push(
@@ -73,16 +76,16 @@ def push(
     RemoteMovedError where a branch there does not lead to ours; RemoteRefusedError where its store does not keep writers apart.
     """
     link = link or ready_link(repo, name)
-    dropped: list[PushedRef] = []
+    done = Sending()
     for ref in request.refs:
         tract = tract_to_drop(ref)
         if tract is not None:
             force: Force = "yes" if ref.startswith("+") else request.force
-            dropped += drop_tract_there(link, repo, tract, force)
+            done.pushed += drop_tract_there(link, repo, tract, force)
     rest = tuple(ref for ref in request.refs if tract_to_drop(ref) is None)
-    if dropped and not rest:
-        return _result(link, name, dropped, 0)
-    return _push(link, repo, name, replace(request, refs=rest), dropped, told)
+    if rest or not done.pushed:
+        _push(link, repo, name, replace(request, refs=rest), done, told)
+    return _result(link, name, done)
 
 
 def _push(
@@ -90,9 +93,9 @@ def _push(
     repo: Repository,
     name: str,
     request: PushRequest,
-    pushed: list[PushedRef],
+    done: Sending,
     told: Callable[[int, int], None] | None,
-) -> PushResult:
+) -> None:
     if told is not None:
         link.told = told
     if request.scan is not None:
@@ -102,13 +105,12 @@ def _push(
     if len(tracts) > 1 and repo.path is not None:
         link.listed = list_heads(link, [TRACTS])
         unchanged = PushedBefore(link, repo, link.listed)
-        tracts = [own for own in tracts if not _is_unchanged(unchanged, own, pushed)]
-    objects = _push_all(link, [_planned(link, own, name, request) for own in tracts], pushed)
+        tracts = [own for own in tracts if not _is_unchanged(unchanged, own, done.pushed)]
+    _push_all(link, [_planned(link, own, name, request) for own in tracts], done)
     if unchanged is not None and tracts:
         for own in tracts:
             unchanged.add(own)
         unchanged.save()
-    return _result(link, name, pushed, objects)
 
 
 def _planned(link: Link, own: Repository, name: str, request: PushRequest) -> _Planned:
@@ -121,9 +123,8 @@ def _planned(link: Link, own: Repository, name: str, request: PushRequest) -> _P
     return one, tags, force
 
 
-def _push_all(link: Link, pushes: list[_Planned], pushed: list[PushedRef]) -> int:
-    """Push what was planned: all branches first; how many objects were sent. *pushed* gets the refs, also where it fails half way."""
-    objects = 0
+def _push_all(link: Link, pushes: list[_Planned], done: Sending) -> None:
+    """Push what was planned: all branches first. *done* gets what was sent."""
     try:
         for one, _, _ in pushes:
             one.run()
@@ -136,9 +137,9 @@ def _push_all(link: Link, pushes: list[_Planned], pushed: list[PushedRef]) -> in
         for one, _, _ in pushes:
             one.finish()
             _remember(one)
-            pushed += one.done.pushed
-            objects += one.done.objects
-    return objects
+            done.pushed += one.done.pushed
+            done.notes += one.done.notes
+            done.objects += one.done.objects
 
 
 def _is_unchanged(unchanged: PushedBefore, own: Repository, pushed: list[PushedRef]) -> bool:
@@ -151,12 +152,14 @@ def _is_unchanged(unchanged: PushedBefore, own: Repository, pushed: list[PushedR
     return True
 
 
-def _result(link: Link, name: str, pushed: list[PushedRef], objects: int) -> PushResult:
+def _result(link: Link, name: str, done: Sending) -> PushResult:
+    notes = {note.blob: NOTES + note.namespace for note in done.notes}
     return PushResult(
         remote=name,
         url=link.remote.url,
-        refs=tuple(pushed),
-        objects=objects,
+        refs=tuple(done.pushed),
+        notes=dict(sorted(Counter(notes.values()).items())),
+        objects=done.objects,
         size=link.traffic.sent,
         requests=link.traffic.requests,
     )

@@ -9,6 +9,7 @@ from tract.cli.rendering import SHORT
 from tract.refs.names import HEADS
 from tract.remote.branches import PushedRef
 from tract.remote.push import PushRequest, push
+from tract.report.text import count_of
 
 _MARKS = {"new": "*", "updated": " ", "forced": "+", "deleted": "-", "up to date": "="}
 
@@ -35,12 +36,16 @@ def run(console: Console, args: Args) -> int:
         console.print_json(result)
         return DONE
     moved = [ref for ref in result.refs if ref.status != "up to date"]
-    if moved:
-        console.note(f"To {result.url}")
+    if not result.size:
+        console.note("Everything up to date")
+        return DONE
+    console.note(f"To {result.url}")
     for ref in moved:
         console.line(*_line(console, ref))
-    if not moved and not result.objects:
-        console.note("Everything up to date")
+    for name, number in result.notes.items():
+        console.line(f" {_MARKS['updated']} ", count_of(number, "note").ljust(2 * SHORT + 2), f"  {name}")
+    if not moved and not result.notes:
+        console.note("Only settings or links of the tract were new")
     return DONE
 
 
