@@ -61,10 +61,10 @@ class CompiledContext:
     _request_total: Callable[[Mapping[str, Any]], TokenCount]
     _prefix: Callable[..., PrefixChange]
     _numbers: Callable[[], Sequence[int]]
-    _sent: Callable[[Form, CacheMode], Rendered]  # what is needed for it is loaded when something is first sent
+    _sent: Callable[[Form, CacheMode], Rendered]  # its modules are loaded when something is first sent
     _strict: bool = False
     sent_request: SentRequest | None = field(default=None, repr=False)
-    """What was recorded of the request, where this is what was sent."""
+    """The recorded request, if this is the result of ``sent``."""
 
     @property
     def messages(self) -> Sequence[Message]:
@@ -73,12 +73,12 @@ class CompiledContext:
 
     @property
     def _shared(self) -> list[Message]:
-        """The messages as all compilations share them, for what only reads them."""
+        """The messages that all compilations share, for callers that only read them."""
         return self.snapshot.columns.messages[: self.snapshot.length]
 
     @property
     def commit_hash(self) -> str | None:
-        """The commit whose context this is; None where there was none yet."""
+        """The commit whose context this is; None if there was no commit yet."""
         commit = self.snapshot.key.commit
         return None if commit is None else commit.hex()
 
@@ -147,7 +147,7 @@ class CompiledContext:
         return (*filter(is_refused, self.warnings_for("text")),)
 
     def _complete(self, found: Sequence[CompileWarning]) -> tuple[CompileWarning, ...]:
-        """The warnings with the commits of their messages, and before them what skips and orders do."""
+        """The warnings with the commits of their messages, after those about skips and orders."""
         every = (*self.snapshot.warnings, *found)
         placed = any(warning.index is not None for warning in every)
         hashes, numbers = self.commit_hashes, self.numbers if placed else ()
@@ -179,7 +179,7 @@ class CompiledContext:
 
     @property
     def _rules(self) -> int:
-        """The number of the rules of mending: those of today, or for what was sent those of then."""
+        """The version of the rules of mending: today's, or for the result of ``sent`` the recorded one."""
         from tract.messages.form import RULES
 
         return RULES if self.sent_request is None else self.sent_request.rules
@@ -252,7 +252,7 @@ class CompiledContext:
     def __getitem__(self, at: int | slice) -> Message | Sequence[Message]:
         return self.messages[at]
 
-    # It cannot change, and gives away nothing but copies.
+    # A context cannot change, and returns only copies.
 
     def __copy__(self) -> CompiledContext:
         return self
@@ -289,7 +289,7 @@ def _copy_of(message: Message) -> Message:
 def compiled(
     space: Workspace, snapshot: Snapshot, *, strict: bool = False, request: SentRequest | None = None
 ) -> CompiledContext:
-    """The snapshot as users see it; where *strict*, no format is rendered that needs mending."""
+    """The snapshot as users see it; if *strict*, rendering a format raises an error when it would need mending."""
     return CompiledContext(
         snapshot,
         _counts=lambda: ask_store(space, lambda open_: _counts(open_, snapshot)),
@@ -348,7 +348,7 @@ class CompileOptions(TypedDict, total=False):
 
 
 def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledContext:
-    """The context at a revision or a moment, HEAD and now where neither is given, with the notes as they are now or were then."""
+    """The context at a revision or a moment, by default at HEAD now; *options* say which notes are used."""
     check_keywords("compile", options, CompileOptions)
     at_commit, at_time, notes = options.get("at_commit"), options.get("at_time"), options.get("notes", "now")
     order = options.get("order")

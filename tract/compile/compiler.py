@@ -1,6 +1,6 @@
-"""Compiling: the context at a commit, with its notes, becomes the messages a model is sent.
+"""Compiling: the context at a commit, with its notes, becomes the messages that a model is sent.
 
-What compiles is loaded with the first context that is: a log needs the notes, and no more.
+The modules that compile are loaded with the first compiled context: a log needs only the notes.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class Compiler:
-    """Compiles the contexts of one repository with its notes as they are now, or with others."""
+    """Compiles the contexts of one repository with today's notes, or with others."""
 
     def __init__(
         self,
@@ -42,7 +42,7 @@ class Compiler:
         self._note_moves = -1
 
     def on(self, repo: Repository) -> Compiler:
-        """A compiler of *repo*, which has the same objects and perhaps more: what one of the two compiled, the other need not."""
+        """A compiler of *repo*, which has the same objects and perhaps more; the two share what they compiled."""
         other = copy(self)
         other._repo = repo
         other._incremental = self._loaded().on(repo)
@@ -51,7 +51,7 @@ class Compiler:
         return other
 
     def beside(self, repo: Repository) -> Compiler:
-        """A compiler of another tract of the store, *repo*, as this one is: what is read for one of the two, the other need not read."""
+        """A compiler of another tract of the store, *repo*, with the same settings; the two share the chunks they read."""
         other = Compiler(repo, maxsize=repo.config.compile_cache_maxsize, custom=self._custom, verify=self._verify)
         other._incremental = self._loaded().beside(repo)
         return other
@@ -67,12 +67,12 @@ class Compiler:
 
     @property
     def is_custom(self) -> bool:
-        """Whether messages are what a compiler of the user's makes of them, so that nothing is known without it."""
+        """Whether a user's own compiler makes the messages, so that nothing is known about them without it."""
         return self._custom is not None
 
     @property
     def verifies(self) -> bool:
-        """Whether every answer is checked against a fresh one."""
+        """Whether every result is checked against a fresh compile."""
         return self._verify
 
     @property
@@ -99,14 +99,14 @@ class Compiler:
         return self._now
 
     def compile(self, commit: ObjectId | None, notes: NoteTables | None = None) -> Snapshot:
-        """The snapshot at *commit*, with *notes*, or where None with the notes as they are now.
+        """The snapshot at *commit*, with *notes*; None stands for today's notes.
 
-        HistoryCutError where its context was cut, though it may be remembered: what gc took is gone for all at once.
+        HistoryCutError if gc cut its context. A remembered snapshot does not help: all callers lose the context at once.
         """
         if commit is not None:
             self._repo.check_whole(commit)
         return self._loaded().compile(commit, self.advance_notes() if notes is None else notes)
 
     def has_made(self, snapshot: Snapshot) -> bool:
-        """Whether *snapshot* is as compiled, in no other order, with the priorities as they are now."""
+        """Whether *snapshot* was compiled here, in the context's own order and with today's priorities."""
         return snapshot.key.priority == self.priorities.tip and self._loaded().has_made(snapshot)

@@ -1,4 +1,4 @@
-"""Custom compilers: what they are given, and what they return."""
+"""Custom compilers: their input and their output."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tract.messages.message import Message
 class ContextEntry:
     """One message of a context on its way to the model, as a custom compiler sees it.
 
-    *commit* is its hexadecimal id; *content* is what was committed, with edits applied. Skipped messages are left out before.
+    *commit* is its hexadecimal id; *content* is the committed content, with edits applied. Skipped messages have been left out.
     """
 
     commit: str

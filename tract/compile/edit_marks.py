@@ -1,4 +1,4 @@
-"""A context in which the texts that were edited are marked."""
+"""A context whose edited texts are marked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EDITED = " [edited]"
 
 
 def with_marks(repo: Repository, snapshot: Snapshot) -> Snapshot:
-    """*snapshot* with a mark behind the texts of those messages that are not as they were committed."""
+    """*snapshot* with a mark behind the text of each message that was edited."""
     columns = snapshot.columns.copy(snapshot.length)
     for at in range(snapshot.length):
         if repo.commit(columns.commits[at]).content != columns.blobs[at]:
@@ -25,7 +25,7 @@ def with_marks(repo: Repository, snapshot: Snapshot) -> Snapshot:
 
 
 def _marked(message: Message) -> Message | None:
-    """*message* with the mark behind its text; None where it has none."""
+    """*message* with the mark behind its text; None if it has no text."""
     key = "output" if "output" in message.raw and "content" not in message.raw else "content"
     content = message.raw.get(key)
     if isinstance(content, str):

@@ -1,4 +1,4 @@
-"""Compiling by steps: what was compiled at one commit is taken on to those after it."""
+"""Incremental compiling: a snapshot of one commit is carried forward to later commits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _CHUNKS_KEPT = 16384
 
 
 class _Kept(NamedTuple):
-    """What is remembered of one key: the entries that nobody hid, and what is sent of them, the same where no tool pair is torn."""
+    """The cached results for one key: *base* has the entries that are not hidden, *shown* has what is sent of them. The two are the same if no tool pair is torn."""
 
     base: Snapshot
     shown: Snapshot
@@ -50,7 +50,7 @@ class _Source(NamedTuple):
 
 
 class _Chunk(NamedTuple):
-    """Where the entries of a chunk are: *number* of them, from number *at* of *source* on."""
+    """The place of a chunk's entries: *number* of them, from number *at* of *source* on."""
 
     source: _Source
     at: int
@@ -58,10 +58,10 @@ class _Chunk(NamedTuple):
 
 
 class IncrementalCompiler:
-    """Compiles the contexts of one repository, and remembers what it compiled.
+    """Compiles the contexts of one repository, and remembers the results.
 
-    From any commit that was compiled before, appended messages, edits and notes are taken in one by one: appending costs the new messages only, the rest a copy of the lists.
-    Anything else is read from the commit's tree, where chunks decoded before are found by their id.
+    From any commit that was compiled before, appended messages, edits and notes are taken in one by one: appending costs only the new messages, anything else a copy of the lists.
+    Any other commit is read from its tree, where chunks decoded before are found by their id.
     """
 
     def __init__(self, repo: Repository, *, maxsize: int, custom: ContextCompiler | None, verify: bool) -> None:
@@ -71,18 +71,18 @@ class IncrementalCompiler:
         self._verify = verify
         self._kept: OrderedDict[Key, _Kept] = OrderedDict()
         self._by_commit: dict[ObjectId | None, Key] = {}
-        # Every context that a chunk is part of shares what was read of it.
+        # All contexts that contain a chunk share its decoded entries.
         self._chunks: dict[ObjectId, _Chunk] = {}
         self._decode = remembering()
 
     def on(self, repo: Repository) -> IncrementalCompiler:
-        """A compiler of *repo*, which has the same objects and perhaps more: what one of the two compiled, the other need not."""
+        """A compiler of *repo*, which has the same objects and perhaps more; the two share what they compiled."""
         other = copy(self)
         other._repo = repo
         return other
 
     def beside(self, repo: Repository) -> IncrementalCompiler:
-        """A compiler of another tract of the store, *repo*, as this one is: what is read for one of the two, the other need not read."""
+        """A compiler of another tract of the store, *repo*, with the same settings; the two share the chunks they read."""
         other = IncrementalCompiler(
             repo, maxsize=repo.config.compile_cache_maxsize, custom=self._custom, verify=self._verify
         )
@@ -103,7 +103,7 @@ class IncrementalCompiler:
         return kept.shown
 
     def has_made(self, snapshot: Snapshot) -> bool:
-        """Whether *snapshot* is as compiled, in no other order."""
+        """Whether *snapshot* was compiled here, in the context's own order."""
         kept = self._kept.get(snapshot.key)
         return kept is not None and kept.shown is snapshot
 
@@ -119,7 +119,7 @@ class IncrementalCompiler:
     # From what was compiled before
 
     def _grown(self, key: Key, notes: NoteTables) -> _Kept | None:
-        """What was compiled at a commit on the way, with what happened since; None where that is not to be had."""
+        """The snapshot of an earlier commit on the way, carried forward; None if there is none, or if a commit between is not a simple step."""
         if self._custom is not None or not self._by_commit:
             return None
         steps: list[tuple[ObjectId, Commit]] = []
@@ -182,7 +182,7 @@ class IncrementalCompiler:
         return self._with_whole_pairs(Snapshot(key, columns, len(columns), Hidden(hidden, tools)))
 
     def _read(self, commit: ObjectId | None) -> _Source:
-        """The entries of the commit's context, and their payloads; what no other context has is read together."""
+        """The entries of the commit's context, and their payloads; chunks that are not cached are read together."""
         context = context_at(self._repo, commit)
         ids = chunk_ids(self._repo, context)
         known = [None if self._verify else self._chunks.get(id) for id in ids]
@@ -214,14 +214,14 @@ class IncrementalCompiler:
         return map(self._decode, self._repo.objects.payloads(blobs, "blob"))
 
     def _with_whole_pairs(self, base: Snapshot) -> _Kept:
-        """*base* without the calls whose results are hidden, and the results whose calls are."""
+        """*base* without the calls whose results are hidden, and without the results whose calls are hidden."""
         if not base.hidden.tools:
             return _Kept(base, base, None)
         made = repair(base, self._hidden_in_order(base))
         return _Kept(base, _repaired(base, made), made)
 
     def _hidden_in_order(self, base: Snapshot) -> Iterator[Message | None]:
-        """For every entry of the context, the message if it is hidden."""
+        """For each entry of the context: the message if it is hidden, else None."""
         hidden = base.hidden.blobs
         blobs = tuple(hidden.values())
         payloads = dict(zip(blobs, self._repo.objects.payloads(blobs, "blob"), strict=True))
@@ -258,7 +258,7 @@ class IncrementalCompiler:
         return Snapshot(key, columns, len(columns), Hidden(hidden, tools=False))
 
     def _check(self, kept: _Kept, notes: NoteTables) -> None:
-        """Compare with a fresh compile; a difference is a defect of tract's own."""
+        """Compare with a fresh compile; a difference is a bug in tract."""
         fresh = self._fresh(kept.base.key, notes)
         for mine, other in ((kept.base, fresh.base), (kept.shown, fresh.shown)):
             if not _is_same(mine, other):
@@ -266,13 +266,13 @@ class IncrementalCompiler:
 
 
 def _is_step(commit: Commit) -> bool:
-    """Whether the commit adds or edits one message of its parent's context, or none, and does nothing else."""
+    """Whether the commit only adds or edits one message of its parent's context, or leaves the context as it is."""
     known = commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
     return known and commit.content is not None and len(commit.parents) < 2
 
 
 def _changed_notes(repo: Repository, old: Key, new: Key) -> list[ObjectId] | None:
-    """The commits whose notes are others at *new*, or None where all may be."""
+    """The commits whose notes differ between *old* and *new*; None if any of them may differ."""
     changed: list[ObjectId] = []
     for before, after in ((old.priority, new.priority), (old.config, new.config)):
         if before != after:

@@ -1,7 +1,7 @@
-"""Messages: a column of them, each decoded when it is looked at.
+"""Messages: a column of them, each decoded when it is first read.
 
-A context is read as its blobs' payloads, which is a fifth of the work of making messages of them; most are never looked at but only sent.
-A payload says all there is to know of a blob's message, so it stands for it here, and what was decoded is found again by it.
+A context is read as its blobs' payloads, which is a fifth of the work of decoding them; most messages are only sent and never looked at.
+A payload determines its message, so it stands for the message here, and is the key under which a decoded message is remembered.
 """
 
 from __future__ import annotations
@@ -31,23 +31,23 @@ Decode: TypeAlias = Callable[[bytes], Message]
 _MESSAGES_KEPT = 131072
 _AT_ONCE = 256
 
-# What every blob begins with that is a chat completions message: the rest of it is the encoding of the message itself.
+# Every blob of a chat completions message begins with this; the rest of it is the encoding of the message itself.
 _CHAT = encode({"content_type": "message", "format": "openai", "message": {}})[:-1]
 _CHAT_SIZE = len(_CHAT)
 
 
 def message_in_payload(payload: bytes) -> Message:
-    """The message in a blob; ObjectCorruptError when there is none."""
+    """The message in a blob's payload; ObjectCorruptError if there is none."""
     return message_in(_value_in(payload))
 
 
 def remembering() -> Decode:
-    """``message_in_payload``, which gives the same message for the same payload as long as it remembers it."""
+    """A ``message_in_payload`` with a memory: it returns the same message for the same payload as long as it remembers it."""
     return lru_cache(_MESSAGES_KEPT)(message_in_payload)
 
 
 class Messages(Sequence[Message]):
-    """A list of messages, of which those that nobody looked at are not yet decoded, and before anybody looks not even cut out."""
+    """A list of messages that are decoded when they are first read; until the list is first changed, the payloads are not even cut apart."""
 
     __slots__ = ("_decode", "_items")
 
@@ -56,7 +56,7 @@ class Messages(Sequence[Message]):
         self._items: list[Item] | Payloads = list(items)
 
     def _own(self) -> list[Item]:
-        """The items as a list, to change."""
+        """The items as a list that may be changed."""
         items = self._items
         if type(items) is Payloads:
             items = self._items = list(items)
@@ -82,11 +82,11 @@ class Messages(Sequence[Message]):
         return self._decode(item) if type(item) is bytes else item  # type: ignore[return-value]  # an Item is one or the other
 
     def copy(self, length: int) -> Messages:
-        """The first *length* in a list of their own."""
+        """A copy of the first *length* messages."""
         return Messages(self._decode, self._items[:length])
 
     def select(self, rows: Iterable[int]) -> Messages:
-        """Those in some of the rows, in the order of *rows*."""
+        """The messages in *rows*, in the order of *rows*."""
         items = self._items
         return Messages(self._decode, [items[at] for at in rows])
 
@@ -114,14 +114,14 @@ class Messages(Sequence[Message]):
         return mine is others or mine == others or self[at] == other[at]
 
     def is_chat(self, at: int) -> bool:
-        """Whether row *at* has a blob that says itself that it is a chat completions message; nothing is decoded."""
+        """Whether the blob in row *at* says that it is a chat completions message; nothing is decoded."""
         item = self._items[at]
         return type(item) is bytes and item.startswith(_CHAT)
 
     def sent(self, start: int, stop: int) -> Iterator[list[Message | dict[str, JSON]]]:
-        """Messages *start* to *stop*, some hundred at a time, for a caller that sends them: a dict is a chat completions message as it is, and the caller's own.
+        """Messages *start* to *stop*, some hundred at a time, for a caller that sends them: a dict is a chat completions message, and the caller's own.
 
-        Those come out of their payloads afresh, which costs less than to decode each, and while these are in the processor's cache.
+        The dicts are unpacked anew in batches. That costs less than decoding each message, and happens while the payloads are in the processor's cache.
         """
         items = self._items
         if type(items) is Payloads and not start and stop == len(items):
@@ -135,13 +135,13 @@ class Messages(Sequence[Message]):
         return Messages(message_in_payload, self._items)
 
     def _sent(self, part: Laid | Sequence[Item]) -> list[Any]:
-        """What is sent of some items, whatever they are."""
+        """The values to send for a batch of items of any kind."""
         encodings = part.behind(_CHAT) if isinstance(part, Laid) else _encodings_of_chats(part)
         values = None if encodings is None else _maps_of(encodings)
         return self._sent_by_one(part.cut() if isinstance(part, Laid) else part) if values is None else values
 
     def _sent_by_one(self, part: Sequence[Item]) -> list[Any]:
-        """The same where not all are chat completions messages."""
+        """The values to send for a batch in which not all are chat completions messages."""
         values = _maps_of([item[_CHAT_SIZE:] for item in part if type(item) is bytes and item.startswith(_CHAT)])
         own = iter(values or ())
         result: list[Any] = []
@@ -155,15 +155,15 @@ class Messages(Sequence[Message]):
 
 
 def _encodings_of_chats(items: Sequence[Any]) -> list[bytes] | None:
-    """The messages, encoded, where all are payloads of chat completions messages; else None."""
+    """The encoded messages if all items are payloads of chat completions messages, else None."""
     try:
         return [item[_CHAT_SIZE:] for item in items] if all(map(bytes.startswith, items, repeat(_CHAT))) else None
-    except TypeError:  # one is a message
+    except TypeError:  # one is a decoded message
         return None
 
 
 def _spoken(payload: bytes) -> dict[str, JSON] | None:
-    """The chat completions message of a plain turn of a dialogue; None where the blob is anything else."""
+    """The chat completions message for a plain turn of a dialogue; None if the blob is anything else."""
     value = _value_in(payload)
     role, text = value.get("role"), value.get("text")
     if value.get("content_type") != "dialogue" or "name" in value or type(role) is not str or type(text) is not str:
@@ -172,14 +172,14 @@ def _spoken(payload: bytes) -> dict[str, JSON] | None:
 
 
 def _maps_of(encodings: Sequence[bytes]) -> list[Any] | None:
-    """The maps, or None when there is something wrong with one of them: whoever reads that alone will hear what it is."""
+    """The maps, or None if one of them is damaged: a caller that then decodes it alone gets the error."""
     try:
         values = unpack_all(encodings)
     except ValueError:
         return None
     if not {dict}.issuperset(map(type, values)):
         return None
-    # Else each would have the word to itself: 54 bytes, where the whole message takes some 600.
+    # Otherwise each message would have its own copy of the role: 54 bytes, beside some 600 for the whole message.
     with suppress(KeyError, TypeError):
         for value in values:
             value["role"] = intern(value["role"])
@@ -191,12 +191,12 @@ def _value_in(payload: bytes) -> Any:
         value = unpack(payload)
     except ValueError:
         value = None
-    # The error names the blob; its id is not worked out before there is one.
+    # The error names the blob; its id is computed only if there is an error.
     return value if type(value) is dict else read_blob(object_id("blob", payload), Object("blob", payload))
 
 
 class View(Sequence[_T], Generic[_T]):
-    """The first *length* items of a list that may go on growing; read-only, and O(1) to make."""
+    """The first *length* items of a list that may grow; read-only, and O(1) to make."""
 
     __slots__ = ("_convert", "_items", "_length")
 

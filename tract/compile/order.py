@@ -1,4 +1,4 @@
-"""Another order of a context's messages, for one compilation, and what that does to their meaning."""
+"""Another order of a context's messages, for one compilation, and the warnings about what it does to their meaning."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from tract.revision import Revision, revision_text
 
 
 def reordered(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -> Snapshot:
-    """*snapshot* with the messages that *order* names first, in that order, and the rest behind them as they were.
+    """*snapshot* with the messages that *order* names first, in that order, and the rest behind them as before.
 
     An edit's id stands for the message it edits.
-    A call's results go where the call goes, or it goes where the first of them goes; its warnings say so, and which answers now stand before what they reply to.
-    CommitNotFoundError for what is not a message of the context; ContentValidationError for one named twice.
+    A call and its results stay together: if one of them is moved, the others follow. Warnings say so, and name answers that now stand before the message they reply to.
+    CommitNotFoundError for an id that is not a message of the context; ContentValidationError for a message named twice.
     """
     if isinstance(order, str) or not isinstance(order, Iterable):
         raise ContentValidationError(f"order must be a list of revisions, not {type(order).__name__}")
@@ -53,7 +53,7 @@ def _rows(repo: Repository, snapshot: Snapshot, order: Sequence[Revision]) -> It
 
 
 def _kept_together(snapshot: Snapshot, asked: Sequence[int], placed: Sequence[int]) -> Iterator[CompileWarning]:
-    """What stands elsewhere than it was asked to, so that calls and results stay together."""
+    """Warnings for messages that were placed elsewhere than asked, because calls and results stay together."""
     among_asked = iter(asked)
     for at, row in enumerate(placed):
         if row not in asked or next(among_asked) != row:
@@ -62,7 +62,7 @@ def _kept_together(snapshot: Snapshot, asked: Sequence[int], placed: Sequence[in
 
 
 def _early_replies(repo: Repository, snapshot: Snapshot, rows: Sequence[int], moved: int) -> Iterator[CompileWarning]:
-    """The replies among the first *moved* rows that now come before what they reply to."""
+    """Warnings for replies among the first *moved* rows that now stand before the message they reply to."""
     commits = snapshot.columns.commits
     position = {row: at for at, row in enumerate(rows)}
     for at, row in enumerate(rows[:moved]):
@@ -73,7 +73,7 @@ def _early_replies(repo: Repository, snapshot: Snapshot, rows: Sequence[int], mo
 
 
 def _replies_to(repo: Repository, snapshot: Snapshot, message: ObjectId) -> int | None:
-    """The row of what the message is a reply to, None where it is none or that is not shown."""
+    """The row of the message that *message* replies to; None if it replies to none, or if that one is not shown."""
     target = repo.commit(message).target
     row = None if target is None else snapshot.columns.place(edited_message(repo, target))
     return row if row is not None and row < snapshot.length else None

@@ -1,6 +1,6 @@
-"""Patches: what happened since a snapshot was made, taken into it one by one.
+"""Patches: changes since a snapshot was made, applied to it one by one.
 
-Appended rows go into the lists that the snapshot shares; anything else goes into lists of the patch's own, made when first needed.
+Appended rows go into the lists that the snapshot shares; any other change goes into copies of the lists, made when first needed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tract.repo import Repository
 class Patch:
     """A snapshot on its way to a later commit or to other notes.
 
-    Take in the commits first, oldest first, and then the notes: both are looked up in *notes*, which is how it shall be in the end.
+    Apply the commits first, oldest first, and then the changed notes: both are looked up in *notes*, the final state.
     """
 
     def __init__(self, repo: Repository, before: Snapshot, notes: NoteTables, decode: Decode) -> None:
@@ -35,16 +35,16 @@ class Patch:
         notes.configs.sort_out(repo, lambda commit: self._place(commit) is not None or commit in before.hidden.blobs)
 
     def snapshot(self, key: Key) -> Snapshot:
-        """The snapshot as it became."""
+        """The patched snapshot, under *key*."""
         return Snapshot(key, self._columns, self._length, self._hidden)
 
     @property
     def only_appended(self) -> bool:
-        """Whether the rows before are as they were, and nothing was hidden or shown."""
+        """Whether the earlier rows are unchanged, and no message was hidden or shown."""
         return not self._is_own and self._hidden is self._shared_hidden
 
     def take_step(self, id: ObjectId, commit: Commit) -> None:
-        """Take in an append, an edit or a record, which changes nothing."""
+        """Apply an append, an edit or a record; a record changes nothing."""
         if commit.operation is CommitOperation.RECORD:
             return
         assert commit.content is not None
@@ -57,7 +57,7 @@ class Patch:
             self._append(id, commit.content)
 
     def take_note(self, target: ObjectId, tip: ObjectId | None) -> None:
-        """Take in that the notes about *target* changed; *tip* is the commit whose context it is."""
+        """Apply a change of the notes about *target*; *tip* is the commit whose context is compiled."""
         at = self._place(target)
         skipped = self._notes.is_skipped(self._repo, target)
         if at is not None and skipped:
@@ -85,7 +85,7 @@ class Patch:
         return at if at is not None and at < self._length else None
 
     def _own(self) -> Columns:
-        """The columns, for changing what is in them."""
+        """The columns, as lists that may be changed."""
         if not self._is_own:
             self._columns = self._columns.copy(self._length)
             self._is_own = True
@@ -93,7 +93,7 @@ class Patch:
 
     def _append(self, id: ObjectId, blob: ObjectId) -> None:
         if len(self._columns) != self._length:
-            self._own()  # another history went on from here
+            self._own()  # another history appended rows to the shared lists
         config = self._notes.configs.of_words(self._repo, id, blob)
         self._columns.add(id, blob, self._payload(blob), config)
         self._length += 1

@@ -37,7 +37,7 @@ class PrefixChange:
 
     The first *common_messages* messages are the same; *invalidated_tokens* of the *previous_tokens* come after them, and would have to be read again.
     *reason* is Anthropic's word for the cause, or None if one context is the beginning of the other.
-    *first_changed_message* is the commit that introduced the first differing message; *first_changed_commit* is what changed it: an edit, a note, a compression, or that message itself where the histories part.
+    *first_changed_message* is the commit that introduced the first differing message; *first_changed_commit* is the change itself: an edit, a note, a compression, or that message if the histories diverge there.
     If the requests are known, the tokens include their tools and instructions, and *detail* says what changed in a request; then no commit is the cause.
     """
 
@@ -58,9 +58,9 @@ def prefix_change(
     request_before: Mapping[str, Any] | None = None,
     request_now: Mapping[str, Any] | None = None,
 ) -> PrefixChange:
-    """What sending *snapshot* costs a cache that holds *previous*: a revision means its context as it was when the commit was made.
+    """The cost of sending *snapshot* with a cache that holds *previous*; a revision stands for its context when the commit was made.
 
-    Settings beside the messages are compared where *request_now* has them; where the earlier are not given, they are those that were recorded for that context.
+    Settings beside the messages are compared if *request_now* has them; without *request_before*, the settings recorded for the earlier context are used.
     """
     with space.lock:
         if not isinstance(previous, Snapshot):
@@ -80,11 +80,11 @@ def _with_requests(
     now: Mapping[str, Any],
     change: PrefixChange,
 ) -> PrefixChange:
-    """*change*, with what the requests beside the messages cost."""
+    """*change*, plus the cost of differences in the requests beside the messages."""
     if before is None:
         found = request_of_context(space, previous.key.commit, snapshot.key.commit)
         if found is None:
-            return change  # nobody said what was sent
+            return change  # no request was recorded
         before = found.settings
     counter = space.blobs.counter
     old, new = settings_of(before), settings_of(now)
@@ -108,7 +108,7 @@ def _with_requests(
 
 
 def _with_system(settings: Mapping[str, Any], other: Mapping[str, Any], snapshot: Snapshot) -> Mapping[str, Any]:
-    """*settings* with the instructions that the messages have, where the other request names them and this one leaves them to its messages."""
+    """*settings* with the instructions from the messages, if *other* names its instructions and this request leaves them to its messages."""
     writers: Mapping[str, Callable[[Sequence[Message]], Rendered]] = {
         "system": render_anthropic,
         "system_instruction": render_gemini,
@@ -147,7 +147,7 @@ def _messages_change(space: Workspace, snapshot: Snapshot, previous: Snapshot) -
 
 
 def common_length(one: Snapshot, other: Snapshot) -> int:
-    """How many messages the two begin with alike."""
+    """The number of messages with which both begin."""
     least = min(one.length, other.length)
     if one.columns is other.columns:
         return least
@@ -159,7 +159,7 @@ def common_length(one: Snapshot, other: Snapshot) -> int:
 
 
 def _changed_message(snapshot: Snapshot, previous: Snapshot, at: int) -> ObjectId:
-    """The message that is other in *snapshot*: it went, it came, or its words changed."""
+    """The message that differs in *snapshot*: removed, added, or edited."""
     old, new = previous.columns.commits[at], snapshot.columns.commits[at]
     return new if snapshot.shows(old) else old
 
@@ -176,7 +176,7 @@ def _reason(snapshot: Snapshot, previous: Snapshot, at: int) -> Reason:
 
 
 def _culprit(repo: Repository, snapshot: Snapshot, previous: Snapshot, at: int) -> ObjectId | None:
-    """The commit that made message *at* another; None where histories part."""
+    """The commit that changed message *at*; None if the histories diverge there."""
     old, new = previous.columns.commits[at], snapshot.columns.commits[at]
     if old == new and previous.columns.blobs[at] != snapshot.columns.blobs[at]:
         return _edit(repo, snapshot, at) or _edit(repo, previous, at)
@@ -190,7 +190,7 @@ def _culprit(repo: Repository, snapshot: Snapshot, previous: Snapshot, at: int) 
 
 
 def _edit(repo: Repository, snapshot: Snapshot, at: int) -> ObjectId | None:
-    """The edit that gave message *at* its words."""
+    """The edit that gave message *at* its present content."""
     target, blob = snapshot.columns.commits[at], snapshot.columns.blobs[at]
     for id, commit in first_parents(repo, snapshot.key.commit):
         if id == target:
@@ -201,7 +201,7 @@ def _edit(repo: Repository, snapshot: Snapshot, at: int) -> ObjectId | None:
 
 
 def _note(repo: Repository, snapshot: Snapshot, previous: Snapshot, target: ObjectId | None) -> ObjectId | None:
-    """The newest priority between the two contexts that was given to *target*; or to any message: its tool pair's other half."""
+    """The newest priority set on *target* between the two contexts; failing that, on any message, which may be the other half of its tool pair."""
     for wanted in (target, None):
         for start, end in ((snapshot, previous), (previous, snapshot)):
             for id, commit in first_parents(repo, start.key.priority):
@@ -213,7 +213,7 @@ def _note(repo: Repository, snapshot: Snapshot, previous: Snapshot, target: Obje
 
 
 def _since(repo: Repository, snapshot: Snapshot, previous: Snapshot) -> Iterator[tuple[ObjectId, Commit]]:
-    """The commits of *snapshot*'s history, newest first, as far as the other's tip or its age."""
+    """The commits of *snapshot*'s history, newest first, back to *previous*'s tip or its generation."""
     if previous.key.commit is None:
         return
     least = repo.commit(previous.key.commit).generation

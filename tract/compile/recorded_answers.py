@@ -1,4 +1,4 @@
-"""The answers that messages were part of when they were recorded, as their commits say it."""
+"""The answers that messages were part of when they were recorded, found by their commits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from tract.objects.model import CommitOperation
 from tract.repo import Repository
 
 _ADD_NOTHING = (CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.REVERT)
-"""What may stand between two messages of one answer."""
+"""The operations of commits that may stand between two messages of one answer."""
 
 _FURTHEST = 64
-"""So many items of one answer are looked at."""
+"""At most this many items of one answer are looked at."""
 
 
 def recorded_before(repo: Repository, commit: ObjectId) -> ObjectId | None:
-    """The message that was committed directly before; None where that is not known."""
+    """The message that was committed directly before; None if that is not known."""
     try:
         for _ in range(_FURTHEST):
             parents = repo.commit(commit).parents
@@ -33,19 +33,19 @@ def recorded_before(repo: Repository, commit: ObjectId) -> ObjectId | None:
             if operation not in _ADD_NOTHING:
                 return None
     except TractError:
-        pass  # it is not here any more
+        pass  # gc dropped it
     return None
 
 
 class RecordedAnswers:
-    """What the commits of a snapshot's messages say of the answers these were part of: a commit's parent is what came before it.
+    """The answers that a snapshot's messages were part of: a commit's parent came directly before it.
 
-    Where a commit is not here any more, nothing is known of its message.
+    If gc dropped a commit, nothing is known about its message.
     """
 
     def __init__(self, repo: Repository, columns: Columns) -> None:
         self._repo = repo
-        # They have this in what is sent of them, and a cycle would keep all messages of a closed tract until Python looks for such.
+        # The columns refer to this object through their sendings, and a cycle would keep all messages of a closed tract until Python collects cycles.
         self._columns = proxy(columns)
 
     def follows(self, row: int, reasoning: int) -> bool:
@@ -55,7 +55,7 @@ class RecordedAnswers:
         return before is None or before == commits[reasoning]
 
     def reasoning_of(self, row: int) -> int | None:
-        """The reasoning item before item *row* in the answer that it was recorded in: its row, -1 where it is not in the context; None for none."""
+        """The row of the reasoning item before item *row* in its recorded answer: -1 if that item is not in the context, None if there was none."""
         at = recorded_before(self._repo, self._columns.commits[row])
         for _ in range(_FURTHEST):
             message = None if at is None else self._message(at)

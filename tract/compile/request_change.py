@@ -1,8 +1,8 @@
 """Compares everything in two requests but their messages: tools, model and instructions come before all messages in a prompt cache.
 
-    model ─▸ tools ─▸ system ─▸ messages      what changes takes all that stands behind it out of the cache
+    model ─▸ tools ─▸ system ─▸ messages      a change takes everything behind it out of the cache
 
-As the providers document it: a cache belongs to a model; Anthropic caches tools, system and messages in that order, OpenAI and Gemini the prompt's beginning, in which a schema for the answer stands like instructions.
+The providers document it so: a cache belongs to a model; Anthropic caches tools, system and messages in that order, OpenAI and Gemini the prompt's beginning, in which a schema for the answer stands like instructions.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INNER = ("config", "generation_config", "generationConfig")
 
 
 def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
-    """The settings of a request by their names; those of Gemini's ``config`` as if they stood beside it."""
+    """The settings of a request by name; those in Gemini's ``config`` are lifted out of it."""
     found = {key: value for key, value in request.items() if value is not None}
     for name in _INNER:
         inner = found.get(name)
@@ -35,7 +35,7 @@ def settings_of(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def settings_tokens(counter: TokenCounter, settings: Mapping[str, Any], *, has_system: bool) -> int:
-    """The tokens of what stands before the messages; instructions only where the context has none of its own, which *has_system* says."""
+    """The tokens before the messages; instructions count only if the context has none of its own, as *has_system* says."""
     total = count_tools(counter, _tools(settings))
     for name in () if has_system else _SYSTEM:
         value = settings.get(name)
@@ -47,7 +47,10 @@ def settings_tokens(counter: TokenCounter, settings: Mapping[str, Any], *, has_s
 def request_change(
     counter: TokenCounter, before: Mapping[str, Any], now: Mapping[str, Any]
 ) -> tuple[RequestReason, str, int] | None:
-    """Why a cache that holds *before* does not serve *now*, apart from messages, in words for people, and the tokens of what stands before that and is still the same; None where it serves."""
+    """Why a cache that holds *before* does not serve *now*, apart from messages; None if it does.
+
+    The reason comes with a detail for people, and with the tokens of the settings that precede the change and still match.
+    """
     if before.get("model") != now.get("model"):
         return "model_changed", f"model {before.get('model')!r} to {now.get('model')!r}", 0
     for name in _CACHE:
@@ -63,7 +66,7 @@ def request_change(
 
 
 def _schema(name: str, value: Any) -> str:
-    """The part of a setting that is in the prompt: of ``text`` and ``output_config`` the format."""
+    """The part of a setting that is in the prompt: for ``text`` and ``output_config``, the format."""
     inner = value.get("format") if name in ("text", "output_config") and isinstance(value, Mapping) else value
     return _text(None if isinstance(inner, Mapping) and inner.get("type") == "text" else inner)
 
@@ -77,7 +80,7 @@ def _text(value: Any) -> str:
 
 
 def _tools_detail(old: Sequence[Any], new: Sequence[Any]) -> str:
-    """Which tools came, went or changed; or that they are in another order."""
+    """Which tools were removed, added or changed; or that their order changed."""
     earlier, later = ({_name(at, tool): _text(tool) for at, tool in enumerate(tools)} for tools in (old, new))
     words = [
         ("added", [name for name in later if name not in earlier]),

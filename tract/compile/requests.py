@@ -1,4 +1,4 @@
-"""The requests that a snapshot can be sent as, and their warnings."""
+"""The requests in which a snapshot can be sent, and their warnings."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ __all__ = [
 ]
 
 Sent: TypeAlias = Callable[[Form, CacheMode], Rendered]
-"""Gives the request in a form."""
+"""Returns the request in a given form."""
 
 
 def request_for(space: Workspace, snapshot: Snapshot, form: Form, cache: CacheMode) -> Rendered:
-    """What a provider is sent; TractError where ``verify_cache`` finds what was kept of it changed."""
+    """The request for a provider; TractError if ``verify_cache`` finds that its cached part was changed."""
     with space.lock:
         columns, length = snapshot.columns, snapshot.length
         answers = RecordedAnswers(space.repo, columns)
@@ -45,7 +45,7 @@ def request_for(space: Workspace, snapshot: Snapshot, form: Form, cache: CacheMo
 
 
 def check_request(rendered: Rendered, target: Target, warnings: Sequence[CompileWarning], length: int) -> None:
-    """ContentValidationError where ``strict`` refuses one of *warnings*, and where nothing of *length* messages is sent."""
+    """Raise ContentValidationError if ``strict`` refuses one of *warnings*, or if none of *length* messages is sent."""
     refused = next(filter(is_refused, warnings), None)
     if refused is not None:
         raise ContentValidationError(f"the context is not whole: {refused}")
@@ -53,7 +53,7 @@ def check_request(rendered: Rendered, target: Target, warnings: Sequence[Compile
 
 
 def all_warnings(sent: Sent, rules: int) -> tuple[CompileWarning, ...]:
-    """What is to be said of the requests for all providers, each with those that it concerns."""
+    """The warnings for the requests to all providers, each with the providers it concerns."""
     return united(warning for target in TARGETS for warning in sent(checked_form(target, rules=rules), None).warnings)
 
 

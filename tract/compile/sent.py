@@ -3,13 +3,13 @@
     refs/notes/request, about an answer:
 
     {"request": {"model": …, "tools": […], …}, "hidden": [ids],      the settings, and which messages were hidden then
-     "provider", "body_hash", "context", "rules"}                     what was sent, where from, by which rules
+     "provider", "body_hash", "context", "rules"}                     receiver, hash, compiled commit, rules of mending
 
-    {"as": <the note that says request>, …}                           where the settings are as in a note before it
-    {…, "since": <a note before it>, "hide": [ids], "show": [ids]}    what came to the messages hidden there, and what left them
+    {"as": <the note that has "request">, …}                          if the settings are as in an earlier note
+    {…, "since": <an earlier note>, "hide": [ids], "show": [ids]}     messages hidden since that note, and shown again
 
-So which messages a model saw, and the bytes it was sent, can be told from objects alone: for ever, and on every copy of the store.
-The settings have the place of the messages as a key without a value (``"messages": null``) where they were given with them.
+So objects alone tell which messages a model saw, and the bytes it was sent: for ever, and in every copy of the store.
+If the settings came with the messages, a key without a value (``"messages": null``) keeps the place of the messages.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ _OURS = ("provider", "body_hash")
 
 
 class HiddenThen(NoteTable):
-    """The priorities of a moment of which only is known which messages were hidden."""
+    """The priorities of an earlier moment, of which only the hidden messages are known."""
 
     is_list = False
 
     def __init__(self, hidden: tuple[ObjectId, ...]) -> None:
         super().__init__()
         self._hidden = frozenset(hidden)
-        # It stands for these priorities where snapshots are remembered.
+        # In the keys of remembered snapshots this stands for these priorities.
         self.tip = blake3(b"hidden\0" + b"".join(sorted(self._hidden))).digest()
 
     def get(self, repo: Repository, commit: ObjectId) -> Any:
@@ -65,7 +65,7 @@ class HiddenThen(NoteTable):
 
 
 def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What the note of an answer says of *request*, in which its messages are None: that it was made from the context that was compiled last, or else from that at HEAD."""
+    """The note about *request*, in which the messages are None. It says that the request was made from the context compiled last, or failing that from the context at HEAD."""
     repo = space.repo
     settings = {key: value for key, value in request.items() if key not in _OURS}
     shown = space.shown
@@ -90,12 +90,12 @@ def request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _leads_to(repo: Repository, commit: ObjectId | None, tip: ObjectId | None) -> bool:
-    """Whether HEAD's branch went on from *commit*, and did not go elsewhere since that was compiled."""
+    """Whether *tip* descends from *commit*, so that HEAD's branch has not moved elsewhere since that was compiled."""
     return commit is None or (tip is not None and is_ancestor(repo, commit, tip))
 
 
 def _last_note(repo: Repository) -> tuple[ObjectId, Mapping[str, Any]] | None:
-    """The note about the request that was recorded last, with its id; None where none was."""
+    """The note about the last recorded request, with its id; None if there is none."""
     tip = note_tip(repo, REQUEST)
     blob = None if tip is None else repo.commit(tip).content
     return None if blob is None else (blob, read_body(blob, repo.blob(blob)))
@@ -104,7 +104,7 @@ def _last_note(repo: Repository) -> tuple[ObjectId, Mapping[str, Any]] | None:
 def _settings_part(
     repo: Repository, last: tuple[ObjectId, Mapping[str, Any]] | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What a note says of the settings: which note said the same, in the same order, or all of them."""
+    """The note's part about the settings: a reference to a note with the same settings in the same order, or all of them."""
     if last is not None:
         id, body = last
         if "as" in body:
@@ -118,13 +118,13 @@ def _settings_part(
 def _hidden_part(
     repo: Repository, last: tuple[ObjectId, Mapping[str, Any]] | None, hidden: frozenset[ObjectId]
 ) -> dict[str, Any]:
-    """What a note says of the messages that were *hidden*: what changed since a note before it, or all of them where that is no longer.
+    """The note's part about the *hidden* messages: the changes since an earlier note, or the full list if that is no longer than the changes.
 
-    So all that is said together is in proportion to what changed, and so is what is read for one of them.
+    So the size of all notes is in proportion to the changes, and so is the reading for one of them.
     """
     if last is not None:
         id, body = last
-        if "hide" not in body and "since" in body:  # that one says nothing but where it is said
+        if "hide" not in body and "since" in body:  # that note only refers to another
             id = bytes.fromhex(body["since"])
             body = read_body(id, repo.blob(id))
         before, said = hidden_by(repo, body)
@@ -141,9 +141,9 @@ def _hex(commits: Iterable[ObjectId]) -> list[str]:
 
 
 def sent(space: Workspace, revision: Revision) -> CompiledContext:
-    """What the model was shown to produce the commit: its parent's context, with the notes as they were when it was made.
+    """The context that the model saw when it produced the commit: that of the parent, with the notes of the time when the commit was made.
 
-    Where its request was recorded, exactly that: the context it was compiled from, and its settings.
+    If its request was recorded, exactly that request: the context it was compiled from, and its settings.
     """
     commit = context_commit(space.repo, revision)
     request = sent_request(space, commit)
@@ -166,16 +166,16 @@ _WAYS: tuple[RenderOptions, ...] = (
     {"extras": "drop"},
     {"cache": "auto", "extras": "drop"},
 )
-"""The ways in which messages may have been rendered, the likeliest first."""
+"""The options with which messages may have been rendered, the likeliest first."""
 
 _NULLS: tuple[tuple[str, ...], ...] = ((), ("content",), ("content", "refusal"))
-"""What OpenAI's SDK says that an answer has not, where a program sends its own objects back: nothing of it is kept."""
+"""Keys that OpenAI's SDK sends as null if a program sends its answer objects back; tract does not keep them."""
 
 
 def rebuilt(context: CompiledContext, request: SentRequest, format: str) -> dict[str, Any]:
-    """The body of a request in *format*: its settings with the messages in their place, behind the model where none is known.
+    """The body of a request in *format*: its settings with the messages in their place, which is behind the model if it is not known.
 
-    Of the ways in which the messages may have been rendered it is the one that has the hash that was recorded; the plainest where none has.
+    Messages may have been rendered in several ways; the result is the body with the recorded hash, or the plainest if none has it.
     """
     bodies = _bodies(context, request, format)
     first = next(bodies)
@@ -189,7 +189,7 @@ def _has_hash(body: Mapping[str, Any], request: SentRequest) -> bool:
 
 
 def _bodies(context: CompiledContext, request: SentRequest, format: str) -> Iterator[dict[str, Any]]:
-    """The body with the messages rendered in every way, at every place where they may have stood, the likeliest first."""
+    """The body with the messages rendered in every way, and at every place where they may have stood, the likeliest first."""
     if format not in MESSAGES:
         raise ContentValidationError(f"format must be one of {', '.join(MESSAGES)}, not {format!r}")
     settings = dict(request.settings)
@@ -216,12 +216,12 @@ def _renderings(context: CompiledContext, format: str) -> Iterator[dict[str, Any
 
 
 def _with_nulls(message: Mapping[str, Any], names: Sequence[str]) -> Mapping[str, Any]:
-    """An answer with nulls for those of *names* that it has not, where the SDK writes them."""
+    """An answer with nulls for those of *names* that it lacks, as the SDK writes them."""
     return {**{name: message.get(name) for name in names}, **message} if message.get("role") == "assistant" else message
 
 
 def _rendered(context: CompiledContext, format: str, way: RenderOptions) -> dict[str, Any]:
-    """The messages, and the instructions where a format has them apart, by their keys in a request."""
+    """The messages by their keys in a request, and the instructions if the format keeps them apart."""
     match format:
         case "openai":
             return {"messages": context.to_openai(**way)}
@@ -236,8 +236,8 @@ def _rendered(context: CompiledContext, format: str, way: RenderOptions) -> dict
 def verify_sent(space: Workspace, revision: Revision) -> bool:
     """Whether the request rebuilt for the answer *revision* has the BLAKE3 that was recorded when it was sent.
 
-    Tried are the places where the messages may have stood, the options with which they may have been rendered, and the ways in which clients write JSON.
-    ContentValidationError where no request, or no hash, was recorded.
+    Every place where the messages may have stood, every rendering option and every way in which clients write JSON is tried.
+    ContentValidationError if no request, or no hash, was recorded.
     """
     context = sent(space, revision)
     request = context.sent_request
@@ -250,14 +250,14 @@ def verify_sent(space: Workspace, revision: Revision) -> bool:
 
 
 def _formats_of(request: SentRequest) -> list[str]:
-    """The formats that the request may be in, the provider's own first."""
+    """The formats that the request may have had, the provider's own first."""
     named = (request.provider or "").lower()
     first = [name for name in ("anthropic", "gemini") if name in named or (name == "gemini" and "google" in named)]
     return sorted(MESSAGES, key=lambda format: (format not in first, list(MESSAGES).index(format)))
 
 
 def _written(body: Mapping[str, Any]) -> Iterator[bytes]:
-    """The bytes of a body as httpx and the SDKs, and as Python's ``json``, write it."""
+    """The bytes of a body as httpx and the SDKs write it, and as Python's ``json`` does."""
     for ascii_only in (False, True):
         for separators in ((",", ":"), None):
             yield json.dumps(body, ensure_ascii=ascii_only, separators=separators, allow_nan=False).encode(

@@ -1,4 +1,4 @@
-"""What is known of the request that a commit answered, as a note about it says (compile/sent.py)."""
+"""The recorded request that a commit answered, read from the note about it (compile/sent.py)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tract.repo import Repository
 
 
 class SentRequest(NamedTuple):
-    """What is known of a request: its *settings* in their order, whom it was sent to, the BLAKE3 of its bytes, the commit whose context it had and the number of the rules of mending."""
+    """A recorded request: its *settings* in their order, the provider it was sent to, the BLAKE3 of its bytes, the commit whose context it had, the messages hidden then, and the version of the rules of mending."""
 
     settings: Mapping[str, Any]
     provider: str | None
@@ -27,7 +27,7 @@ class SentRequest(NamedTuple):
 
 
 def hidden_by(repo: Repository, body: Mapping[str, Any]) -> tuple[frozenset[ObjectId], int]:
-    """The messages that were hidden as the note says, and how many ids the notes say that it goes back to, but for the first."""
+    """The messages hidden according to the note, and the number of ids in the changes that lead to it from the first, full list."""
     changes = []
     while "hidden" not in body:
         if "hide" in body:
@@ -42,7 +42,7 @@ def hidden_by(repo: Repository, body: Mapping[str, Any]) -> tuple[frozenset[Obje
 
 
 def sent_request(space: Workspace, commit: ObjectId) -> SentRequest | None:
-    """What is known of the request that *commit* answered; None where nothing was recorded."""
+    """The recorded request that *commit* answered, or None."""
     repo = space.repo
     space.requests.advance(repo, note_tip(repo, REQUEST))
     body = space.requests.get(repo, commit)
@@ -63,7 +63,7 @@ def sent_request(space: Workspace, commit: ObjectId) -> SentRequest | None:
 
 
 def request_of_context(space: Workspace, context: ObjectId | None, tip: ObjectId | None) -> SentRequest | None:
-    """The request that was made with the context at the commit *context*, as an answer on the way to *tip* says; else the newest on the way to it."""
+    """The request made with the context at the commit *context*, recorded with an answer on the way to *tip*; failing that, the newest on the way."""
     space.requests.advance(space.repo, note_tip(space.repo, REQUEST))
     if not len(space.requests):
         return None
@@ -80,13 +80,13 @@ def request_of_context(space: Workspace, context: ObjectId | None, tip: ObjectId
 
 
 def newest_request(space: Workspace, tip: ObjectId | None) -> SentRequest | None:
-    """The request that was recorded last on the way to *tip*."""
+    """The newest request recorded on the way to *tip*."""
     answer = newest_answer(space, tip)
     return None if answer is None else sent_request(space, answer)
 
 
 def newest_answer(space: Workspace, tip: ObjectId | None) -> ObjectId | None:
-    """The commit with which a request was recorded last on the way to *tip*."""
+    """The newest commit on the way to *tip* that has a recorded request."""
     space.requests.advance(space.repo, note_tip(space.repo, REQUEST))
     if not len(space.requests):
         return None

@@ -1,11 +1,11 @@
-"""Snapshots: a compiled context that the next one grows from.
+"""Snapshots: a compiled context from which the next one grows.
 
     columns   m0 m1 m2 m3 m4 m5 …        one list each for messages, commits, blobs, configs, counts
-    snapshot  └─── length 4 ───┘         a view of the first so many rows
+    snapshot  └─── length 4 ───┘         a view of the first rows
     snapshot  └──── length 6 ──────┘     the next turn's: it shares the rows, nothing is copied
     columns   m0 m1 M2 m3                after an edit: lists of their own, the messages in them shared
 
-A snapshot is keyed by what it was made from, and all of that names content, so it can never be stale.
+A snapshot's key has ids of everything it was made from; an id names content, so a snapshot can never be stale.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 _UNKNOWN = -1
 _NONE = Ids(b"")
 
-# Looking along so many rows costs less than a new map of them all.
+# Searching this many rows costs less than a new map of them all.
 _MOST_DRIFT = 512
 
 
 class Key(NamedTuple):
-    """What a snapshot depends on: the commit, and the states of the notes it shows."""
+    """The key of a snapshot: the commit, and the tips of the notes it shows."""
 
     commit: ObjectId | None
     priority: ObjectId | None
@@ -45,7 +45,7 @@ class Key(NamedTuple):
 
 
 class Counts(Protocol):
-    """Counts tokens: of a blob's content by blob, of any other message by message."""
+    """Counts tokens: by blob if a message is a blob's content, else by message."""
 
     def message_tokens(self, blob: ObjectId) -> int: ...
 
@@ -59,11 +59,11 @@ class Counts(Protocol):
 class Columns:
     """The rows of one or more snapshots, one list a column.
 
-    Rows that a snapshot shows are never changed, only more are added; a caller that changes one does so in a copy of its own.
-    ``made`` are the rows whose message is not what its blob says; ``counts`` go as far as anybody asked for tokens, and are those of each message by itself.
+    Rows that a snapshot shows are never changed, only more are added; a change is made in a copy.
+    ``made`` are the rows whose message differs from their blob's content. ``counts`` are the tokens of each message by itself, as far as a caller asked for them.
 
-    Where a commit's row is, a map says that is shared with the columns these were copied from.
-    Rows that were taken out or put in since (the *drift*) have moved others by no more than that.
+    A map gives each commit's row; it is shared with the columns these were copied from.
+    Each row taken out or put in since then moves other rows by one; the *drift* is the number of such changes.
     """
 
     __slots__ = (
@@ -80,7 +80,7 @@ class Columns:
         self.made: set[int] = set()
         self._totals: list[int] = []
         self._media: list[int] = []
-        self._odd: list[int] = []  # the rows of which others decide what is sent
+        self._odd: list[int] = []  # rows whose sent form depends on other rows
         self._unsent: Unsent | None = None
         self._places: dict[ObjectId, int] | None = {}
         self._places_shared = False
@@ -92,13 +92,13 @@ class Columns:
 
     @property
     def commits(self) -> list[ObjectId]:
-        """The commits that introduced the messages; made of packed ids at the first look."""
-        # In one step, for of two threads that ask at once one may go on and add a row.
+        """The commits that introduced the messages; made from packed ids at the first access."""
+        # In one step: if two threads ask at once, one of them may already add a row.
         return self._ids.get("commits") or self._ids.setdefault("commits", list(self._packed[0]))
 
     @property
     def blobs(self) -> list[ObjectId]:
-        """The blobs the messages are in; made of packed ids at the first look."""
+        """The blobs of the messages; made from packed ids at the first access."""
         return self._ids.get("blobs") or self._ids.setdefault("blobs", list(self._packed[1]))
 
     def place(self, commit: ObjectId) -> int | None:
@@ -112,7 +112,7 @@ class Columns:
         try:
             return self.commits.index(commit, max(0, at - self._drift), at + self._drift + 1)
         except ValueError:
-            return None  # it was taken out
+            return None  # it was removed
 
     def _set_place(self, commit: ObjectId, at: int) -> None:
         if self._places is not None:
@@ -121,7 +121,7 @@ class Columns:
             self._places[commit] = at
 
     def add(self, commit: ObjectId, blob: ObjectId, message: Item, config: Any, *, made: bool = False) -> None:
-        """One more row at the end."""
+        """Append a row."""
         self._set_place(commit, len(self.commits))
         if made:
             self.made.add(len(self.commits))
@@ -131,7 +131,7 @@ class Columns:
         self.configs.append(config)
 
     def add_all(self, commits: Sequence[ObjectId], blobs: Sequence[ObjectId], messages: Sequence[Item]) -> None:
-        """Many rows, without configs."""
+        """Append many rows without configs."""
         self._places = None
         self.messages.extend(messages)
         if not self.configs and type(commits) is Ids and type(blobs) is Ids:
@@ -143,7 +143,7 @@ class Columns:
         self.configs += [None] * len(commits)
 
     def copy(self, length: int) -> Columns:
-        """The first *length* rows in lists of their own."""
+        """A copy of the first *length* rows."""
         copy = Columns()
         copy.messages = self.messages.copy(length)
         copy._ids = {"commits": self.commits[:length], "blobs": self.blobs[:length]}
@@ -160,7 +160,7 @@ class Columns:
         return copy
 
     def select(self, rows: Sequence[int]) -> Columns:
-        """Some of the rows, in another order where *rows* has one."""
+        """A copy of the rows *rows*, in their order."""
         picked = Columns()
         picked.messages = self.messages.select(rows)
         commits, blobs = self.commits, self.blobs
@@ -172,10 +172,10 @@ class Columns:
         picked._places = None
         return picked
 
-    # Only for who holds the only snapshot of these columns
+    # Only for a caller that holds the only snapshot of these columns
 
     def replace(self, at: int, blob: ObjectId, message: Item, *, made: bool = False) -> None:
-        """Another message in row *at*."""
+        """Replace the message in row *at*."""
         self.blobs[at] = blob
         self.messages.replace(at, message)
         (self.made.add if made else self.made.discard)(at)
@@ -184,7 +184,7 @@ class Columns:
             self.counts[at] = _UNKNOWN
 
     def insert(self, at: int, commit: ObjectId, blob: ObjectId, message: Item, config: Any) -> None:
-        """A row before row *at*."""
+        """Insert a row before row *at*."""
         self.messages.insert(at, message)
         self.commits.insert(at, commit)
         self.blobs.insert(at, blob)
@@ -197,7 +197,7 @@ class Columns:
         self._forget_from(at)
 
     def remove(self, at: int) -> None:
-        """Take row *at* out."""
+        """Remove row *at*."""
         self.messages.remove(at)
         for column in (self.commits, self.blobs, self.configs, self.counts):
             del column[at : at + 1]
@@ -213,10 +213,10 @@ class Columns:
             self._unsent = None
         self._sendings = None
 
-    # What is worked out when asked for
+    # Computed on demand
 
     def total(self, length: int, counter: Counts) -> int:
-        """The tokens of what is sent of the first *length* messages."""
+        """The tokens sent for the first *length* messages."""
         if not length:
             return 0
         totals = self._totals
@@ -230,7 +230,7 @@ class Columns:
         return totals[length - 1] + (0 if unsent is None else unsent.change(length))
 
     def counts_sent(self, length: int, counter: Counts) -> Sequence[int]:
-        """The tokens of what is sent of each of the first *length* messages; not to be changed."""
+        """The tokens sent for each of the first *length* messages; the caller must not change the list."""
         self.total(length, counter)
         unsent = self._unsent_of(length, counter)
         changes = {} if unsent is None else unsent.changes(length)
@@ -242,12 +242,12 @@ class Columns:
         return counts
 
     def media(self, length: int, counter: Counts) -> int:
-        """How many pictures, files and sounds the first *length* messages have."""
+        """The number of pictures, files and sounds in the first *length* messages."""
         self._look_at(length, counter)
         return self._media[length - 1] if length else 0
 
     def _look_at(self, length: int, counter: Counts) -> None:
-        """Take in what else than tokens is known of messages by themselves."""
+        """Read the facts about single messages beside their tokens: their media, and whether they depend on others."""
         found, odd = self._media, self._odd
         start = len(found)
         if start < length:
@@ -258,7 +258,7 @@ class Columns:
             odd += [row for row, one in enumerate(new, start) if one.depends or row in self.made]
 
     def _unsent_of(self, length: int, counter: Counts) -> Unsent | None:
-        """What others decide of the first *length* messages; None where that is nothing."""
+        """The changes in the first *length* messages that depend on other messages; None if there are none."""
         self._look_at(length, counter)
         if not self._odd:
             return None
@@ -278,12 +278,12 @@ class Columns:
         return self._unsent
 
     def is_waiting(self, length: int, counter: Counts) -> bool:
-        """Whether a message behind the first *length* may change what is sent of these."""
+        """Whether a message behind the first *length* may change what is sent for these."""
         unsent = self._unsent_of(length, counter)
         return unsent is not None and (unsent.rows > length or unsent.is_waiting)
 
     def has_far(self, length: int, counter: Counts) -> bool:
-        """Whether what is sent of one of the first *length* messages depends on an answer before its own."""
+        """Whether one of the first *length* messages depends on an answer before its own."""
         unsent = self._unsent_of(length, counter)
         return unsent is not None and unsent.has_far
 
@@ -305,7 +305,7 @@ class Columns:
         return counter.message_tokens(self.blobs[at])
 
     def sending(self, form: Form, length: int, answers: Answers) -> Sending:
-        """What is sent in *form* of the first *length* messages; costs the messages added since it was last asked."""
+        """The items sent in *form* for the first *length* messages; only messages added since the last call cost time."""
         from tract.messages.sent_history import Sendings  # it loads all formats, and most commands send nothing
 
         if self._sendings is None or self._sendings.rows > length:
@@ -322,7 +322,7 @@ def _first_unknown(counts: list[int], start: int, stop: int) -> int | None:
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """The entries of a context that nobody is shown, with their blobs; *tools* when a call or a result is among them."""
+    """The hidden entries of a context, with their blobs; *tools* if a call or a result is among them."""
 
     blobs: Mapping[ObjectId, ObjectId]
     tools: bool
@@ -332,7 +332,7 @@ class Hidden:
 
 
 class Snapshot(NamedTuple):
-    """The context of one key: the first *length* rows of *columns*; *hidden* is what is left out, *warnings* what should be said of that."""
+    """The context of one key: the first *length* rows of *columns*; *hidden* are the entries left out, *warnings* the warnings about that."""
 
     key: Key
     columns: Columns
@@ -341,6 +341,6 @@ class Snapshot(NamedTuple):
     warnings: tuple[CompileWarning, ...] = ()
 
     def shows(self, commit: ObjectId) -> bool:
-        """Whether the message that *commit* introduced is one of those shown."""
+        """Whether the message that *commit* introduced is shown."""
         at = self.columns.place(commit)
         return at is not None and at < self.length

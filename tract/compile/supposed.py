@@ -1,9 +1,9 @@
-"""What would be sent of messages that no history has yet: a context after a step that is only planned.
+"""The tokens of messages that no history has yet: a context after a step that is only planned.
 
     now         user   thought   call a   result a   thought   call b   result b
     supposed    user   thought                       thought   call b   result b
 
-What is sent of a message depends on those beside it (see tokens.unsent), so what a step saves is no sum of what it hides.
+The sent form of a message depends on its neighbours (see tokens.unsent), so a step's saving is not the sum of what it hides.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tract.named_tuple import NamedTuple
 
 
 class Supposed(NamedTuple):
-    """A message that would be there, its tokens by itself, and the row of *columns* it is in now; None for a new one."""
+    """A supposed message, its tokens by itself, and its present row in *columns*; None for a new message."""
 
     row: int | None
     message: Message
@@ -25,13 +25,13 @@ class Supposed(NamedTuple):
 
 
 def supposed_tokens(space: Workspace, columns: Columns, messages: Sequence[Supposed]) -> list[int]:
-    """The tokens of what is sent of each of *messages*, which stand one behind the other and begin where nothing waits."""
+    """The tokens sent for each of *messages*, which stand one behind the other; no earlier message waits for them."""
     from tract.tokens.unsent import Rows, Unsent  # a context without tools needs none
 
     def follows(row: int, before: int) -> bool:
         later, earlier = messages[row].row, messages[before].row
         if later is None or earlier is None:
-            return False  # nothing was recorded behind a message that is not recorded
+            return False  # a message that is not recorded has no recorded neighbours
         return space.is_behind(columns.commits[later], columns.commits[earlier])
 
     unsent = Unsent(space.made_tokens)

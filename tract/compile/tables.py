@@ -1,4 +1,4 @@
-"""The notes that a compilation shows: which messages are skipped, and which configs belong to which words."""
+"""The notes that a compilation shows: the skipped messages, and the generation configs of messages and edits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from tract.repo import Repository
 
 
 class ConfigTable(NoteTable):
-    """The generation configs, also of edits: an edit that was given one gives it to the message, as long as its words are shown.
+    """The generation configs, those on edits too: an edit's config belongs to the message as long as the edit's content is shown.
 
-    A note on an edit names the edit; which message that is about is looked up once for each.
-    Where several edits, on branches of their own perhaps, gave a message the same words, the newest of them counts.
+    A note on an edit names the edit; the edited message is looked up once for each edit.
+    If several edits gave a message the same content, perhaps on different branches, the newest edit counts.
     """
 
     __slots__ = ("_of_edits", "_unsorted")
@@ -42,7 +42,7 @@ class ConfigTable(NoteTable):
         return changed
 
     def sort_out(self, repo: Repository, is_message: Callable[[ObjectId], bool]) -> None:
-        """Find the edits among the notes' targets; what *is_message* is none, and need not be read, and what gc took shows no words."""
+        """Find the edits among the notes' targets. A target that *is_message* knows is not read; one that gc dropped is skipped."""
         for target in self._unsorted:
             if is_message(target) or not repo.objects.contains(target):
                 continue
@@ -55,19 +55,19 @@ class ConfigTable(NoteTable):
         self._unsorted = []
 
     def of_words(self, repo: Repository, commit: ObjectId, blob: ObjectId) -> Any:
-        """The config that the message *commit* was made with when it is what *blob* says; None where there is none."""
+        """The config that the message *commit* was made with while its content is *blob*; None if there is none."""
         edit = self._of_edits.get((commit, blob)) if self._of_edits else None
         return self.get(repo, commit if edit is None else edit)
 
 
 def _age(repo: Repository, edit: ObjectId) -> tuple[int, int, ObjectId]:
-    """What newer edits have more of; no two are the same age, for the answer must not depend on the order of looking."""
+    """A sort key by which newer edits are greater; no two are equal, so the result does not depend on the order of search."""
     commit = repo.commit(edit)
     return commit.generation, commit.time, edit
 
 
 class NoteTables(NamedTuple):
-    """The notes, at one moment."""
+    """The notes at one moment."""
 
     priorities: NoteTable
     configs: ConfigTable
@@ -78,13 +78,13 @@ class NoteTables(NamedTuple):
         return note is not None and note.get("priority") == Priority.SKIP
 
     def is_pinned(self, repo: Repository, commit: ObjectId) -> bool:
-        """Whether somebody pinned the message."""
+        """Whether the message is pinned."""
         note = self.priorities.get(repo, commit)
         return note is not None and note.get("priority") == Priority.PINNED
 
 
 def tables_at(repo: Repository, priority: ObjectId | None, config: ObjectId | None) -> NoteTables:
-    """The notes as they were when their refs were at these tips."""
+    """The notes at the moment when their refs had these tips."""
     tables = NoteTables(NoteTable(), ConfigTable())
     tables.priorities.advance(repo, priority)
     tables.configs.advance(repo, config)
@@ -92,6 +92,6 @@ def tables_at(repo: Repository, priority: ObjectId | None, config: ObjectId | No
 
 
 def advance_to_now(repo: Repository, tables: NoteTables) -> None:
-    """Bring *tables* to the notes as they are now."""
+    """Bring *tables* up to date with today's notes."""
     tables.priorities.advance(repo, note_tip(repo, PRIORITY))
     tables.configs.advance(repo, note_tip(repo, CONFIG))

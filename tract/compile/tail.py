@@ -1,7 +1,7 @@
 """How new messages at the end of a context change the request: computed from the last messages alone, however long the context is.
 
 … user   call a   result a   call b │ result b   result z   user
-         └──────── the tail ────────┘ └──── what is added ─────┘
+         └──────── the tail ────────┘ └── added messages ──┘
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import CommitOperation, Entry
 
 _MOST_STEPS = 256
-"""Further back, reading the context is no slower."""
+"""Beyond this many steps, reading the context is no slower."""
 
 
 class Row(NamedTuple):
@@ -29,9 +29,9 @@ class Row(NamedTuple):
 
 
 def change_of_appending(space: Workspace, before: Snapshot, added: Sequence[Row]) -> int:
-    """By how many tokens more than their own the messages *added* change what is sent of the context *before* and of them.
+    """By how many tokens, beyond their own, the messages *added* change the request for the context *before*.
 
-    A result among them that answers nothing in the tail counts in full: it may answer an earlier call.
+    A result among them that answers no call in the tail counts in full: it may answer an earlier call.
     """
     columns, length = before.columns, before.length
     columns.total(length, space)
@@ -44,13 +44,13 @@ def change_of_appending(space: Workspace, before: Snapshot, added: Sequence[Row]
 
 
 def change_of_commits(space: Workspace, at: ObjectId | None, added: Sequence[Row]) -> int | None:
-    """The same of messages that were appended to the context at *at*; None where only the whole context can say."""
+    """The same for messages that were appended to the context at *at*; None if only the whole context can tell."""
     tail = _tail(_appended_before(space, at))
     return None if tail is None else _change(space, tail, added)
 
 
 def change_of_all(space: Workspace, entries: Sequence[Entry], tokens: Sequence[int], odd: Sequence[int]) -> int:
-    """The same of a whole context: its *entries* that are shown, their *tokens*, and the places of those that depend on others."""
+    """The same for a whole context: its shown *entries*, their *tokens*, and in *odd* the places of those that depend on others."""
     if not odd:
         return 0
     from tract.tokens.unsent import Rows, Unsent
@@ -66,12 +66,12 @@ def change_of_all(space: Workspace, entries: Sequence[Entry], tokens: Sequence[i
 
 
 def row_of(space: Workspace, commit: ObjectId, blob: ObjectId) -> Row:
-    """The message that *commit* brought, in *blob*."""
+    """The row of the message that *commit* introduced, with content *blob*."""
     return Row(space.blobs.message(blob), space.message_tokens(blob), commit)
 
 
 def _appended_before(space: Workspace, at: ObjectId | None) -> Iterable[Row | None]:
-    """The messages of a context that are shown, from its end on, as far as each was appended; then None, unless these are all."""
+    """The shown messages of a context, from its end back, while each was appended; then None, unless these are all."""
     notes = space.compiler.advance_notes()
     for id, commit in first_parents(space.repo, at):
         if commit.operation is CommitOperation.RECORD:
@@ -84,7 +84,7 @@ def _appended_before(space: Workspace, at: ObjectId | None) -> Iterable[Row | No
 
 
 def _tail(rows: Iterable[Row | None]) -> list[Row] | None:
-    """The last messages, from the first on before which nothing waits for them; None where that is too far."""
+    """The last messages, back to the first one before which no message waits; None if that is too far back."""
     from tract.messages.pairing import is_answer, tools_in  # a context without tools needs none of it
 
     tail: list[Row] = []
@@ -101,7 +101,7 @@ def _tail(rows: Iterable[Row | None]) -> list[Row] | None:
 
 
 def _change(space: Workspace, tail: Sequence[Row], added: Sequence[Row]) -> int | None:
-    """None where a result answers nothing that is there."""
+    """The change in tokens; None if a result answers no call in *tail* or *added*."""
     from tract.tokens.unsent import Rows, Unsent
 
     messages = [*tail, *added]

@@ -1,4 +1,4 @@
-"""The rows of a snapshot in which no tool pair is torn by a message that is hidden; see :mod:`tract.messages.torn_pairs`."""
+"""The rows of a snapshot after hidden messages tore tool pairs: the other halves are left out too; see :mod:`tract.messages.torn_pairs`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from tract.objects.id import ObjectId
 
 
 class Repair:
-    """The pairs of a context with hidden tool messages, and what it shows of them.
+    """The tool pairs of a context with hidden tool messages, and the parts of them that are shown.
 
-    Grows with the context: ``extend`` costs the messages that were added.
+    It grows with the context: ``extend`` costs only the messages that were added.
     """
 
     def __init__(self) -> None:
@@ -22,13 +22,13 @@ class Repair:
         self._hidden = 0
         self.columns = Columns()
         self.length = 0
-        self.rows = 0  # of the snapshot under repair that were taken in
+        self.rows = 0  # rows of the snapshot taken in so far
         self.dropped: dict[ObjectId, ObjectId] = {}
         self.gone: set[int] = set()  # the rows that dropped messages had
         self.warnings: tuple[CompileWarning, ...] = ()
 
     def take_hidden(self, message: Message) -> list[Pair]:
-        """Take in the next message of the context, which is hidden."""
+        """Take in the next message of the context, a hidden one."""
         self._hidden += 1
         return self._take(-self._hidden, message)
 
@@ -41,7 +41,7 @@ class Repair:
 
 
 def repair(snapshot: Snapshot, hidden: Iterable[Message | None]) -> Repair:
-    """The repaired rows of *snapshot*; *hidden* has for every entry of its context the message, if it is hidden."""
+    """The repaired rows of *snapshot*; *hidden* has, for each entry of its context, the message if it is hidden."""
     made = Repair()
     pairs: list[Pair] = []
     columns = snapshot.columns
@@ -78,7 +78,7 @@ def repair(snapshot: Snapshot, hidden: Iterable[Message | None]) -> Repair:
 
 
 def extend_repair(made: Repair, snapshot: Snapshot) -> bool:
-    """Take in the rows that were added to *snapshot*; False where its repair has to be made anew, and *made* is of no more use."""
+    """Take in the rows that were added to *snapshot*; False if the repair must be made anew, and *made* is then useless."""
     columns = snapshot.columns
     for row in range(made.rows, snapshot.length):
         message = columns.messages[row]
@@ -88,7 +88,7 @@ def extend_repair(made: Repair, snapshot: Snapshot) -> bool:
         shown = without_tools(message, lost) if lost.results else message
         if shown is None and not lost.is_all_of(message):
             made.rows = -1
-            return False  # it takes another call's result with it, and so that call
+            return False  # it drops another call's result, and thereby that call
         if lost.results:
             index = None if shown is None else made.length
             made.warnings = (*made.warnings, *left_out_warnings(message, lost, index, commit.hex()))

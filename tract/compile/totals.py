@@ -1,4 +1,4 @@
-"""Figures: how many messages and tokens a context has, and how that is known."""
+"""Figures: the messages and tokens of a context, and the source of the token count."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ class TokenCount:
 
 
 def estimated_total(snapshot: Snapshot, counter: Counts) -> int:
-    """The tokens of the whole context by a counter: its messages and what begins the answer."""
+    """A counter's tokens for the whole context: its messages, and the beginning of the answer."""
     return snapshot.columns.total(snapshot.length, counter) + (REPLY_PRIMING if snapshot.length else 0)
 
 
 def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:
-    """The tokens of a compiled context: what a provider counted, and the counter's estimate of what changed since.
+    """The tokens of a compiled context: the provider's count, and the counter's estimate of what changed since.
 
-    Without recorded usage, the counter's own figure.
+    Without recorded usage, it is the counter's own figure.
     """
     with space.lock:
         total = estimated_total(snapshot, space)
@@ -55,9 +55,9 @@ def token_total(space: Workspace, snapshot: Snapshot) -> TokenCount:
 
 
 def request_total(space: Workspace, snapshot: Snapshot, request: Mapping[str, Any]) -> TokenCount:
-    """The tokens of a request with the messages of *snapshot* and all that stands beside them.
+    """The tokens of a request: the messages of *snapshot*, and its tools and instructions.
 
-    What a provider counted had its tools and instructions in it; else they are estimated by what it publishes.
+    A provider's count included its tools and instructions; otherwise they are estimated by the provider's published rules.
     """
     from tract.compile.request_change import settings_of, settings_tokens  # few ask for it
 
@@ -74,9 +74,9 @@ def request_total(space: Workspace, snapshot: Snapshot, request: Mapping[str, An
 
 
 def _with_usage(space: Workspace, commit: ObjectId | None, total: int, media: int) -> TokenCount:
-    """The count, from the usage that a provider counted for this context or the beginning of it, where there is some.
+    """The count, based on the usage that a provider counted for this context or its beginning, if there is one.
 
-    What was counted before a compression is of a context that is no more.
+    Usage from before a compression is not used: it counted a context that no longer exists.
     """
     counter = space.blobs.counter.name
     found = newest_usage(space, commit)
@@ -86,7 +86,7 @@ def _with_usage(space: Workspace, commit: ObjectId | None, total: int, media: in
     then = estimated_tokens(body)
     if body.get("counter") != counter:
         then = estimated_total(space.compiler.compile(recorded_at), space)
-    if media:  # those that the provider saw it counted
+    if media:  # media that the provider saw is in its count
         before = space.compiler.compile(recorded_at)
         media -= before.columns.media(before.length, space)
     counted = counted_tokens(body)
@@ -94,14 +94,14 @@ def _with_usage(space: Workspace, commit: ObjectId | None, total: int, media: in
 
 
 def _estimated(media: int) -> str:
-    """What a source says of so many pictures and files that no provider counted."""
+    """The part of a source that says that so many pictures and files are estimates."""
     if media <= 0:
         return ""
     return f", {media} picture or file estimated" if media == 1 else f", {media} pictures or files estimated"
 
 
 def newest_usage(space: Workspace, commit: ObjectId | None) -> tuple[ObjectId, Mapping[str, Any]] | None:
-    """The usage recorded last on the way to *commit*, and the commit it was recorded for."""
+    """The newest usage recorded on the way to *commit*, and its commit."""
     tip = note_tip(space.repo, USAGE)
     space.usages.advance(space.repo, tip)
     if tip is None:
@@ -113,7 +113,7 @@ def newest_usage(space: Workspace, commit: ObjectId | None) -> tuple[ObjectId, M
             answer = seen
             break
         body = space.usages.get(space.repo, id)
-        if body is not None and counted_tokens(body):  # zeros are of an answer that no provider gave
+        if body is not None and counted_tokens(body):  # zeros come with an answer that no provider gave
             answer = (id, body)
             break
     space.usage_seen = (tip, commit, answer)
@@ -140,7 +140,10 @@ def _is_compressed_since(space: Workspace, commit: ObjectId | None, recorded_at:
 
 
 class ContextTotals(NamedTuple):
-    """A context in figures; *estimated* says how many messages' tokens nobody ever counted exactly, *pinned* how many somebody pinned; *counted* are the messages' tokens by the counter alone."""
+    """A context in figures.
+
+    *estimated* is the number of messages whose tokens are only estimated, *pinned* the number of pinned messages; *counted* is the counter's own figure for all messages.
+    """
 
     messages: int
     skipped: int
@@ -151,9 +154,9 @@ class ContextTotals(NamedTuple):
 
 
 def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
-    """The figures of the context at *commit*, from its tree and the counts alone: no message is read that was counted before.
+    """The figures of the context at *commit*, from its tree and the stored counts: a message that was counted before is not read.
 
-    What was worked out before, here or a few messages ago, by whatever process, is not worked out again.
+    Totals that any process computed before, for this commit or a few messages earlier, are reused.
     """
     notes = space.compiler.advance_notes()
     if space.compiler.is_custom:
@@ -177,7 +180,7 @@ def context_totals(space: Workspace, commit: ObjectId | None) -> ContextTotals:
 
 
 def _known_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals, int] | None:
-    """The totals that are remembered, with the messages that were appended since, and how many messages are estimated."""
+    """The stored totals plus the messages appended since, and the number of estimated messages; None if no totals are stored."""
     kept = "" if space.exact else space.blobs.kept
     added: list[tuple[ObjectId, ObjectId]] = []
     at = commit
@@ -208,7 +211,7 @@ def _grown_totals(
         return None  # one may answer a call that is hidden
     change: int | None = 0
     if added:
-        from tract.compile.tail import change_of_commits, row_of  # what is remembered is mostly the whole
+        from tract.compile.tail import change_of_commits, row_of  # most often the stored totals need no change
 
         change = change_of_commits(space, at, [row_of(space, *one) for one in reversed(added)])
     if change is None:
@@ -224,7 +227,7 @@ def _grown_totals(
 
 
 def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables) -> tuple[Totals | None, int]:
-    """The totals by the context's tree, and how many messages are estimated; None where tool pairs may be torn."""
+    """The totals by the context's tree, and the number of estimated messages; totals are None if tool pairs may be torn."""
     repo = space.repo
     skipped = pinned = estimated = media = 0
     shown: list[Entry] = []
@@ -236,7 +239,7 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
             if has_notes and notes.is_skipped(repo, entry):
                 skipped += 1
                 if is_of_tool(space.blobs.message(blob)):
-                    return None, 0  # what else is left out with it, only the compiler knows
+                    return None, 0  # only the compiler knows what else is left out with it
                 continue
             pinned += has_notes and notes.is_pinned(repo, entry)
             estimated += not space.exact and space.blobs.known(blob) is None
@@ -255,7 +258,7 @@ def _walked_totals(space: Workspace, commit: ObjectId | None, notes: NoteTables)
 
 
 def snapshot_totals(space: Workspace, snapshot: Snapshot) -> ContextTotals:
-    """The same of a context that is compiled anyway: by its messages, which cost those that nobody counted in it before."""
+    """The same for a context that is compiled anyway: messages not counted before are counted now."""
     commit, columns, length = snapshot.key.commit, snapshot.columns, snapshot.length
     estimated = 0 if space.exact else sum(space.blobs.known(blob) is None for blob in columns.blobs[:length])
     tokens = _named(token_total(space, snapshot), estimated, length)
@@ -266,9 +269,9 @@ def snapshot_totals(space: Workspace, snapshot: Snapshot) -> ContextTotals:
 
 
 def count_commits(space: Workspace, tip: ObjectId | None) -> int:
-    """How many commits are behind *tip*, it included, without records: by first parents, where merges brought others in by the longest way.
+    """The number of commits up to and including *tip*, without records: by first parents, and at merges along the longest line.
 
-    The records are counted once, and from the last count on from then on.
+    The records are counted once; later calls continue from the last count.
     """
     if tip is None:
         return 0
@@ -277,13 +280,13 @@ def count_commits(space: Workspace, tip: ObjectId | None) -> int:
 
 
 def follow_records(space: Workspace, tip: ObjectId | None) -> None:
-    """Count the records behind *tip* as far as commits are in memory, so that the next look at their number need not read those commits again."""
+    """Count the records behind *tip* as far as commits are in memory, so that the next question for their number need not read those commits again."""
     if tip is not None:
         _count_records(space, tip, space.repo.decoded.commits.get)
 
 
 def _count_records(space: Workspace, tip: ObjectId, read: Callable[[ObjectId], Commit | None]) -> int | None:
-    """How many records are behind *tip*, where *read* knows all commits as far back as they were counted before."""
+    """The number of records behind *tip*; None if *read* lacks a commit that is needed to reach the last count."""
     records = 0
     at: ObjectId | None = tip
     while at is not None:
@@ -301,7 +304,7 @@ def _count_records(space: Workspace, tip: ObjectId, read: Callable[[ObjectId], C
 
 
 def remember_totals(space: Workspace, snapshot: Snapshot) -> None:
-    """Keep the totals of a snapshot for other processes; not of one in an order of its own, nor of a compiler of the user's."""
+    """Store the totals of a snapshot for other processes, unless it has another order or a user's own compiler made it."""
     commit = snapshot.key.commit
     if commit is None or space.compiler.is_custom or not space.compiler.has_made(snapshot):
         return
@@ -318,14 +321,14 @@ def remember_totals(space: Workspace, snapshot: Snapshot) -> None:
 
 
 def _count_pinned(space: Workspace, snapshot: Snapshot) -> int:
-    """How many messages that are shown somebody pinned."""
+    """The number of shown messages that are pinned."""
     notes = space.compiler.advance_notes()
     shown = (commit for commit in notes.priorities.targets() if snapshot.shows(commit))
     return sum(notes.is_pinned(space.repo, commit) for commit in shown)
 
 
 def _named(tokens: TokenCount, estimated: int, messages: int) -> TokenCount:
-    """The count with a source that says how much of it is estimated."""
+    """The count, with a source that says how many messages are estimated."""
     if not estimated:
         return tokens
     return TokenCount(tokens.total, f"{tokens.source}, {estimated} of {messages} messages estimated")

@@ -35,9 +35,9 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True, eq=False, repr=False)
 class Workspace:
-    """What an open tract works with, or a batch of it.
+    """The parts that an open tract, or a batch of it, works with.
 
-    *warn* is told what a person should hear, such as a budget that is exceeded.
+    *warn* receives warnings for a person, for example that a budget is exceeded.
     """
 
     repo: Repository
@@ -47,43 +47,43 @@ class Workspace:
     usages: NoteTable
     warn: Callable[[TractWarning], None]
     origins: Origins
-    """The notes as they were when commits were made."""
+    """For each commit, the state of the notes when it was made."""
     totals: TotalsCache
-    """The figures of contexts that were worked out before."""
+    """The stored figures of contexts."""
     lock: ThreadLock = field(default_factory=ThreadLock)
-    """For one thread at a time: results count their tokens when they are first asked to."""
+    """Held while a thread uses the workspace: results count their tokens later, when they are first asked for them."""
     budget_used: int | None = None
-    """The tokens that the context has with the last commit, as the budget's check worked them out; None where it did not."""
+    """The tokens of the context including the last commit, from the budget's check; None if it did not compute them."""
 
     made: int | None = None
-    """The generation of the last commit; None where it was not made as one message or more at the end."""
+    """The generation of the last commit; None if it did anything else than append messages."""
 
     exact: bool = True
-    """Whether a blob nobody counted is counted now; else it is estimated, which loads no tokenizer."""
+    """Whether a blob without a stored count is counted now; else it is estimated, which loads no tokenizer."""
     usage_seen: tuple[ObjectId | None, ObjectId | None, Any] = (None, None, None)
-    """The last answer to which usage counts for a commit: the state of the notes, the commit, the note."""
+    """The last lookup of the usage for a commit: the state of the notes, the commit, the note found."""
 
     compressed_seen: tuple[ObjectId | None, ObjectId | None, bool] = (None, None, False)
-    """The last answer to whether messages were compressed between two commits: the later, the earlier, the answer."""
+    """The last check for a compression between two commits: the later commit, the earlier one, the result."""
 
     seen: ObjectId | None = None
-    """Where whoever commits saw the branch last, None where that is not known: what a provider was sent has nothing that came since."""
+    """The branch tip that the committing handle saw last, None if unknown: a request it sent has nothing newer."""
 
     requests: NoteTable = field(default_factory=NoteTable)
-    """What was said of requests."""
+    """The notes about requests."""
     shown: tuple[ObjectId | None, ObjectId | None, ObjectId | None] | None = None
-    """The commit whose context was compiled last as it is now, the state of the priorities then, and the newest commit that is known to go on from it."""
+    """The commit compiled last with today's notes, the state of the priorities then, and the newest commit known to descend from it."""
 
     note_moves: int = -1
-    """The moves of notes' refs that *usages* and the compiler's notes have followed."""
+    """The number of moves of notes' refs up to which *usages* and the compiler's notes are current."""
 
     lists: dict[tuple[str, str | None], Any] = field(default_factory=dict)
-    """By format and branch, what is known of the list that was recorded there last."""
+    """By format and branch: facts about the list recorded there last."""
 
     _types: dict[str, type[Any]] = field(default_factory=dict)
 
     def on(self, repo: Repository) -> Workspace:
-        """A workspace of *repo*, a batch of this one's: with the same lock and caches, and notes of its own."""
+        """A workspace of *repo*, a batch of this workspace's: it shares the lock and the caches, and has its own notes."""
         return replace(
             self,
             repo=repo,
@@ -96,9 +96,9 @@ class Workspace:
 
     @property
     def types(self) -> dict[str, type[Any]]:
-        """The content types by name: the built-in ones, and those that were registered."""
+        """The content types by name: the built-in ones and the registered ones."""
         if not self._types:
-            from tract.objects.content import BUILTIN  # who only looks needs none of them
+            from tract.objects.content import BUILTIN  # a reading command needs none of them
 
             self._types.update(BUILTIN)
         return self._types
@@ -116,14 +116,14 @@ class Workspace:
         return self.count_of(blob).message
 
     def is_behind(self, commit: ObjectId, before: ObjectId) -> bool:
-        """Whether the message that *commit* brought was recorded directly behind the one of *before*, as far as that is known."""
+        """Whether the message of *commit* was recorded directly behind that of *before*; False if that is not known."""
         from tract.compile.recorded_answers import recorded_before
 
         found = recorded_before(self.repo, commit)
         return found is None or found == before
 
     def made_tokens(self, message: Message) -> int:
-        """The tokens of a message that is no blob's content."""
+        """The tokens of a message that is not a blob's content."""
         return count_message(self.blobs.counter if self.exact else EstimateTokenCounter(), message)
 
     def text_tokens(self, blob: ObjectId) -> int:
@@ -134,9 +134,9 @@ class Workspace:
 
 
 def ask_store(space: Workspace, question: Callable[[Workspace], _T]) -> _T:
-    """What the workspace answers to *question*, for one thread at a time; from a store that was closed meanwhile, which is opened again for it.
+    """The workspace's answer to *question*, under its lock; if the store was closed meanwhile, it is opened again for this.
 
-    Results count their tokens when they are first asked to, which may be after their tract was closed.
+    Results count their tokens when they are first asked for them, which may be after their tract was closed.
     """
     with space.lock:
         try:
@@ -152,7 +152,7 @@ def ask_store(space: Workspace, question: Callable[[Workspace], _T]) -> _T:
 
 
 Moving: TypeAlias = Callable[[str], AbstractContextManager[tuple[Workspace, Expected]]]
-"""A handle's access for the command of that name, which moves the branch: the workspace, for one thread at a time, and where the branch must be."""
+"""A handle's access for the named command, which moves the branch: the locked workspace, and the tip that the branch must have."""
 
 
 def compile_head(space: Workspace) -> Snapshot:
@@ -161,7 +161,7 @@ def compile_head(space: Workspace) -> Snapshot:
 
 
 def notes_then(space: Workspace, commit: ObjectId) -> NoteTables | None:
-    """The notes as they were when *commit* was made; None inside the batch that makes it: as they are now."""
+    """The notes at the time when *commit* was made; None inside the batch that makes it, which stands for today's."""
     if not space.origins.is_made(commit):
         return None
     tips = space.origins.notes_then(commit)
@@ -180,7 +180,7 @@ def context_commit(repo: Repository, revision: Revision) -> ObjectId:
 
 
 def current_blob(repo: Repository, message: ObjectId) -> ObjectId:
-    """The blob that the message has in the current context, else the one it was committed with."""
+    """The message's blob in the current context, or else the one it was committed with."""
     blob = find_entry(repo, context_at(repo, repo.head()[1]), message) or repo.commit(message).content
     if blob is None:
         raise CommitNotFoundError(message.hex(), "it has no content")

@@ -1,5 +1,5 @@
-"""Talking to a model: clients, and what resolvers and summarisers are given and give back.
+"""Talking to a model: clients, and the requests and results of resolvers and summarisers.
 
-A side shelf: nothing here knows of repositories.
-``types`` and ``callables`` load nothing heavy; ``clients`` brings httpx.
+This package knows nothing of repositories.
+``types`` and ``callables`` load nothing heavy; ``clients`` loads httpx.
 """

@@ -1,4 +1,4 @@
-"""Anthropic's messages: the question's body, the answer's, and the stream's.
+"""Anthropic's messages: the body of a question, of an answer, and of a streamed answer.
 
     {"type": "message", "role", "content": [block, …], "model", "stop_reason", "usage", "id"}
     message_start  (content_block_start  content_block_delta…  content_block_stop)…  message_delta  message_stop
@@ -32,7 +32,7 @@ from tract.objects.message_format import detect_format
 
 
 def anthropic_body(request: LLMRequest, *, stream: bool, default_max_tokens: int) -> dict[str, Any]:
-    """The body of *request*, its messages as Anthropic's; ``system`` among its options comes before their own."""
+    """The body of *request*, with its messages in Anthropic's format; ``system`` among its options comes before their instructions."""
     given = [message_from_raw(message, detect_format(message) or "openai") for message in request.messages]
     rendered = render_anthropic(given).value
     system = join_system([one for one in (request.options.get("system"), rendered.get("system")) if one])
@@ -49,7 +49,7 @@ def anthropic_body(request: LLMRequest, *, stream: bool, default_max_tokens: int
 
 
 def read_anthropic_answer(body: Any) -> LLMResponse:
-    """The message in *body*; LLMResponseError names what is not as it must be."""
+    """The message in *body*; LLMResponseError names the part that is wrong."""
     body = need_object(body, "the answer")
     raise_if_refused(body)
     if "content" not in body:
@@ -70,7 +70,7 @@ def read_anthropic_answer(body: Any) -> LLMResponse:
 
 
 class AnthropicAssembler:
-    """A streamed message, put together as it comes. Events it does not know are passed over, as the API asks."""
+    """A streamed message, assembled as it comes. It ignores events it does not know, as the API asks."""
 
     def __init__(self) -> None:
         self.is_done = False
@@ -80,7 +80,7 @@ class AnthropicAssembler:
         self._inputs: dict[int, Pieces] = {}
 
     def take(self, event: Event) -> str:
-        """The text that *event* brings."""
+        """Take in *event*, and return its text."""
         try:
             data = need_object(parse_json(event.data), "an event of the stream")
         except ValueError as exc:
@@ -119,7 +119,7 @@ class AnthropicAssembler:
                 known = need_list(block.get("citations") or [], "a block's citations")
                 block["citations"] = [*known, delta.get("citation")]
             case _:
-                # text, thinking, signature: each is a text that grows the block's own of that name
+                # text, thinking, signature: each is appended to the block's text of that name
                 add_delta(block, {key: value for key, value in delta.items() if key != "type"})
         return _text_in(delta) if delta.get("type") == "text_delta" else ""
 

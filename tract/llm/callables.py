@@ -14,10 +14,10 @@ from tract.llm.types import ChatMessage, ChatOptions, LLMClient, LLMRequest, LLM
 
 
 def as_client(answerer: Any) -> LLMClient:
-    """A client of *answerer*: one of tract's own as it is, any object with ``chat``, or a function of messages.
+    """A client made of *answerer*: a client of tract's own unchanged, any object with ``chat``, or a function of messages.
 
-    What it answers may be a str, an ``LLMResponse``, or OpenAI's or Anthropic's answer as a dict or an SDK's object.
-    Of model, temperature and further options, a function is given those it has parameters for.
+    The answer may be a str, an ``LLMResponse``, or OpenAI's or Anthropic's answer as a dict or an SDK's object.
+    A function gets model, temperature and further options only if it has parameters for them.
     """
     if isinstance(answerer, CallableClient):
         return answerer
@@ -52,7 +52,7 @@ class CallableClient:
 
 
 def _taken(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of *given* that *function* has a parameter for, past the first, which gets the messages."""
+    """The arguments in *given* for which *function* has a parameter; its first parameter gets the messages."""
     try:
         parameters = list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):  # some built-in callables do not say
@@ -64,7 +64,7 @@ def _taken(function: Callable[..., Any], given: Mapping[str, Any]) -> dict[str, 
 
 
 def read_answer(answer: Any) -> LLMResponse:
-    """What a callable answered, as a response; LLMResponseError for what is none."""
+    """A callable's answer as a response; LLMResponseError if it is not an answer."""
     if isinstance(answer, LLMResponse):
         return answer
     if isinstance(answer, str):
@@ -78,7 +78,7 @@ def read_answer(answer: Any) -> LLMResponse:
 
 
 def check_whole(answer: LLMResponse) -> None:
-    """LLMResponseError, with the first words of what was said, for an answer that was cut off, or that the model declined to give."""
+    """LLMResponseError, with the answer's first words, if the answer was cut off, or the model declined to give it."""
     if answer.is_refusal:
         said = answer.text or str(answer.message.get("refusal") or "")
         raise LLMResponseError(f"the model declined to answer{saying(said)}")
@@ -87,13 +87,13 @@ def check_whole(answer: LLMResponse) -> None:
 
 
 def saying(text: str) -> str:
-    """The first words of what a model said, as the end of an error; nothing where it said nothing."""
+    """The first words of a model's answer, as the end of an error message; "" if it said nothing."""
     words = " ".join(text[:200].split())
     return f": {words[:60]!r}" if words else ""
 
 
 def read_resolution(answer: Any) -> Resolution:
-    """What a resolver answered; a str is the resolved text. LLMResponseError for anything else."""
+    """A resolver's answer; a str is the resolved text. LLMResponseError for anything else."""
     if isinstance(answer, Resolution):
         return answer
     if isinstance(answer, str):
@@ -102,7 +102,7 @@ def read_resolution(answer: Any) -> Resolution:
 
 
 def read_summary(answer: Any) -> Summary:
-    """What a summariser answered; a str is the summary's text. LLMResponseError for anything else."""
+    """A summariser's answer; a str is the summary's text. LLMResponseError for anything else."""
     if isinstance(answer, Summary):
         return answer
     if isinstance(answer, str):

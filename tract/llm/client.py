@@ -1,9 +1,9 @@
-"""What every provider's client does: one question, four ways to ask it.
+"""The part that every provider's client shares: one question, four ways to ask it.
 
     chat  achat        the whole answer
     stream  astream    its text as it comes, and the whole answer at its end
 
-What is asked and how its answer is read is the provider's; what comes between is the flow's.
+The provider defines the question's body and how its answer is read; the flow does everything between.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _OURS = ("messages", "stream")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """Where a provider is, what it must be told with every question, and how it speaks."""
+    """A provider's address, the headers of every question, and its format."""
 
     url: httpx.URL = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
@@ -45,7 +45,7 @@ class Provider:
 
 
 class ProviderClient:
-    """Asks one provider. Usable from several threads and event loops; close it, or use it in a ``with``."""
+    """Asks one provider. Several threads and event loops may use it; close it, or use it in a ``with``."""
 
     def __init__(self, provider: Provider, default_model: str, limits: Limits) -> None:
         self.default_model = default_model
@@ -70,7 +70,7 @@ class ProviderClient:
             return answer.response
 
     def stream(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> LLMStream:
-        """The answer's text as it comes; nothing is sent before the first piece is asked for."""
+        """The answer's text as it comes; the question is sent when the first piece is asked for."""
         request = self._request(messages, options)
         return LLMStream(self._sync_client(), self._flow(request, stream=True))
 
@@ -83,7 +83,7 @@ class ProviderClient:
             return answer.response
 
     def astream(self, messages: Sequence[ChatMessage], **options: Unpack[ChatOptions]) -> AsyncLLMStream:
-        """``stream`` for asyncio; call it where the loop runs."""
+        """``stream`` for asyncio; call it in the event loop."""
         request = self._request(messages, options)
         return AsyncLLMStream(self._async_client(), self._flow(request, stream=True))
 
@@ -131,7 +131,7 @@ class ProviderClient:
         with self._lock:
             self._check_open()
             for other in [other for other in self._async_clients if other.is_closed()]:
-                del self._async_clients[other]  # nobody can close those any more
+                del self._async_clients[other]  # their event loop is gone, so they cannot be closed
             if loop not in self._async_clients:
                 self._async_clients[loop] = httpx.AsyncClient(verify=_certificates(), follow_redirects=False)
             return self._async_clients[loop]
@@ -175,12 +175,12 @@ def _with_settings(flow: Flow, generation_config: dict[str, Any]) -> Flow:
 
 @cache
 def _certificates() -> ssl.SSLContext:
-    """Whom to trust; read once, for it takes longer than a question to a server nearby."""
+    """The trusted certificates; read once, because reading takes longer than a question to a server nearby."""
     return httpx.create_ssl_context()
 
 
 def checked_messages(messages: Any) -> tuple[ChatMessage, ...]:
-    """*messages* as a question takes them; LLMConfigError for what is none."""
+    """*messages* in the form of a question; LLMConfigError if they are not messages."""
     if isinstance(messages, (str, bytes, Mapping)) or not hasattr(messages, "__iter__"):
         raise LLMConfigError(f"messages must be a list of dicts, not {found(messages)}")
     checked = tuple(messages)

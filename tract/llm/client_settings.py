@@ -1,4 +1,4 @@
-"""A client's settings, checked before anything is sent, and the secrets among them, kept out of sight."""
+"""A client's settings, checked before anything is sent, and the secrets among them, which are never shown."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _SHORTEST = 6  # a shorter text is no secret, and would be found everywhere
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How long, how often and how much. Times are seconds.
+    """Limits of time, number and size. Times are seconds.
 
-    ``timeout`` is for a whole call, repeats and waits included; ``read_timeout`` for one silence in it.
-    The first wait is up to ``backoff``, each further one up to twice as long; none is over ``max_wait``, and a provider that asks for a longer one is not asked again.
+    ``timeout`` is for a whole call, with its retries and waits; ``read_timeout`` for one silence in it.
+    The first wait is up to ``backoff``, each further one up to twice as long; none is over ``max_wait``. If a provider asks for a longer wait, there is no retry.
     """
 
     timeout: float = 600.0
@@ -35,7 +35,7 @@ class Limits:
 
 
 class ClientOptions(TypedDict, total=False):
-    """What clients have in common, beside what their ``Limits`` are called: times are seconds, *headers* are sent with every question."""
+    """Options that all clients have: times are seconds, *headers* are sent with every question; the rest is as in ``Limits``."""
 
     read_timeout: float
     backoff: float
@@ -45,20 +45,20 @@ class ClientOptions(TypedDict, total=False):
 
 
 class Secrets:
-    """What must not be shown. It cannot be printed itself."""
+    """Texts that must not be shown. The object itself prints nothing of them."""
 
     __slots__ = ("_texts",)
 
     def __init__(self, texts: Iterable[str]) -> None:
         long = {text for text in texts if len(text) >= _SHORTEST}
-        escaped = {json.dumps(text)[1:-1] for text in long}  # as a body of JSON has it
+        escaped = {json.dumps(text)[1:-1] for text in long}  # as it looks in a JSON body
         self._texts = tuple(sorted(long | escaped, key=len, reverse=True))
 
     def __repr__(self) -> str:
         return "Secrets(…)"
 
     def excerpt(self, text: str) -> str:
-        """The start of *text* as one line that can be printed, without anything secret."""
+        """The start of *text* as one printable line, with the secrets hidden."""
         # First hidden, then cut: half a key is a secret too.
         for secret in self._texts:
             text = text.replace(secret, "***")
@@ -67,9 +67,9 @@ class Secrets:
 
 
 def read_key(given: str | None, variable: str) -> str:
-    """The key: *given*, else what the environment has under *variable*; an empty one is no key, on purpose.
+    """The key: *given*, else the environment variable *variable*; an empty *given* means no key, on purpose.
 
-    The environment is read here and not in the command line, the one exception: a key that passes through no argument is in no shell history, no log and no settings file.
+    The environment is read here and not in the command line, as the one exception: a key that passes through no argument is in no shell history, no log and no settings file.
     """
     key = os.environ.get(variable, "").strip() if given is None else given
     if given is None and not key:
@@ -81,7 +81,7 @@ def read_key(given: str | None, variable: str) -> str:
 
 
 def check_header_value(name: str, value: str) -> None:
-    """LLMConfigError for what cannot stand in a header; it says where, never what."""
+    """Raise LLMConfigError for a value that cannot stand in a header; the error names the place, never the value."""
     for place, char in enumerate(value):
         if not "\x21" <= char <= "\x7e":
             raise LLMConfigError(f"{name} has a character that cannot be sent, at place {place}")
@@ -103,7 +103,7 @@ def read_base_url(given: str | None, variable: str, default: str) -> httpx.URL:
     text = given if given is not None else os.environ.get(variable, "").strip() or default
     try:
         url = httpx.URL(text)
-        url.raw_host.decode().encode("idna")  # as the look-up will, whose own error is no error of httpx
+        url.raw_host.decode().encode("idna")  # the look-up does the same, but its error is not one of httpx's
     except (httpx.InvalidURL, TypeError, ValueError) as exc:
         raise LLMConfigError(f"base_url is not an address: {type(exc).__name__}") from None
     if url.scheme not in ("http", "https") or not url.host:
@@ -127,7 +127,7 @@ def join_path(url: httpx.URL, path: str) -> httpx.URL:
 
 
 def read_limits(timeout: float, max_retries: int, options: ClientOptions) -> Limits:
-    """The limits that a client is given; LLMConfigError for one that makes no sense."""
+    """The limits in a client's options; LLMConfigError for a value that makes no sense."""
     given = {name: value for name, value in options.items() if name != "headers"}
     limits = Limits(timeout=timeout, max_retries=max_retries, **given)  # type: ignore[arg-type]  # they are checked here
     for name in ("timeout", "read_timeout"):

@@ -1,4 +1,4 @@
-"""Clients for OpenAI, for every server that speaks its chat completions, and for Anthropic's messages."""
+"""Clients for OpenAI, for every server that speaks its chat completions format, and for Anthropic."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class OpenAIClient(ProviderClient):
 
 
 def limit_name(host: str) -> str:
-    """What *host* calls ``max_tokens``: OpenAI's newer models refuse the name that all other servers know."""
+    """The name of ``max_tokens`` at *host*: OpenAI's newer models refuse the name that all other servers know."""
     return "max_completion_tokens" if host == _OPENAI_HOST else "max_tokens"
 
 

@@ -1,6 +1,6 @@
-"""Carrying a flow's steps out over httpx: in the caller's thread, or in its event loop.
+"""Drivers: they perform a flow's steps over httpx, in the caller's thread or in its event loop.
 
-Both are iterators of the text a stream gives out, and have the whole answer at their end.
+Both iterate over the text of a stream, and have the whole answer at their end.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tract.llm.types import LLMResponse
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """httpx's errors as tract's; what they say of a request is never more than its address."""
+    """Raise httpx's errors as tract's; they never tell more of a request than its address."""
     try:
         yield
     except httpx.TimeoutException as exc:
@@ -53,7 +53,7 @@ def _head(response: httpx.Response) -> Head:
 
 
 class _Answer:
-    """What both drivers know of their flow: its answer, and whether it is over."""
+    """The state that both drivers share: the flow, its answer, and whether it is over."""
 
     def __init__(self, flow: Flow) -> None:
         self._flow = flow
@@ -68,7 +68,7 @@ class _Answer:
         return self._answer
 
     def _start(self) -> Step:
-        """The flow's next step; StopIteration when the answer is there already."""
+        """The flow's first step; StopIteration if the answer is already complete."""
         if self._answer is not None:
             raise StopIteration(self._answer)
         if self._is_closed:
@@ -76,7 +76,7 @@ class _Answer:
         return self._flow.send(None)
 
     def _next_step(self, outcome: Reply | LLMResponseError) -> Step:
-        """What the flow wants after a step with this *outcome*; StopIteration with its answer when it is over."""
+        """The flow's next step after one with this *outcome*; StopIteration with the answer if the flow is over."""
         if isinstance(outcome, LLMResponseError):
             return self._flow.throw(outcome)
         return self._flow.send(outcome)
@@ -150,7 +150,7 @@ class LLMStream(_Answer):
 
 
 class AsyncLLMStream(_Answer):
-    """The same as ``LLMStream`` for ``async for``; close it with ``aclose``."""
+    """``LLMStream`` for ``async for``; close it with ``aclose``."""
 
     def __init__(self, client: httpx.AsyncClient, flow: Flow) -> None:
         super().__init__(flow)

@@ -1,13 +1,13 @@
-"""What is wrong when a provider says no, whether asking again may help, and when.
+"""Failures of a provider: their error, whether a retry may help, and when.
 
-| status | error | asked again |
+| status | error | retry |
 |---|---|---|
 | 401, 403 | LLMAuthError | no |
 | 429 | LLMRateLimitError | yes, unless the quota is used up |
 | 408, 409, 5xx, no connection, silence, a cut body | LLMResponseError | yes |
-| other 4xx, a redirect, an answer that is none | LLMResponseError | no |
+| other 4xx, a redirect, a body that is no answer | LLMResponseError | no |
 
-A provider's ``x-should-retry`` has the last word, as in its own clients.
+A provider's ``x-should-retry`` overrides this, as in its own clients.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tract.objects.json import parse_json
 _TRANSIENT = frozenset({408, 409})
 _QUOTA_USED_UP = frozenset({"insufficient_quota", "billing_hard_limit_reached"})
 _SECONDS = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-# What the words of an error in a stream, which has no status of its own, would have been.
+# An error in a stream has no status; these are the statuses that its words stand for.
 _STATUS_OF_KIND = {
     "authentication_error": 401,
     "invalid_api_key": 401,
@@ -45,7 +45,7 @@ _STATUS_OF_KIND = {
 
 
 def failure_of_body(status: int, headers: Mapping[str, str], body: bytes, secrets: Secrets) -> LLMError:
-    """The error that an answer with *status* is; its message has a short excerpt of *body*."""
+    """The error for an answer with *status*; its message has a short excerpt of *body*."""
     try:
         value = parse_json(body)
         if isinstance(value, Mapping):
@@ -62,7 +62,7 @@ def failure_of_body(status: int, headers: Mapping[str, str], body: bytes, secret
 
 
 def failure_of_refusal(refused: Refused, headers: Mapping[str, str], secrets: Secrets) -> LLMError:
-    """The error that a provider reports inside an answer that began well."""
+    """The error for a failure that a provider reports inside an answer that began well."""
     status = refused.status or _STATUS_OF_KIND.get(refused.kind)
     detail = secrets.excerpt(refused.detail or refused.kind)
     return _failure(status, refused.kind, detail, headers)
@@ -90,7 +90,7 @@ def _failure(status: int | None, kind: str, detail: str, headers: Mapping[str, s
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """The seconds a provider asks us to wait; None where it does not, or not in a way that makes sense."""
+    """The seconds that a provider asks the client to wait; None if it gives none, or none that makes sense."""
     milliseconds = headers.get("retry-after-ms", "").strip()
     if _SECONDS.fullmatch(milliseconds):
         return float(milliseconds) / 1000
@@ -100,7 +100,7 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
     until = _read_date(value)
     if until is None:
         return None
-    # By the provider's own clock, where it says what it shows: ours may be wrong.
+    # By the provider's own clock, if it sends its time: the local one may be wrong.
     now = _read_date(headers.get("date", "")) or datetime.now(UTC)
     return max(0.0, (until - now).total_seconds())
 
@@ -114,7 +114,7 @@ def _read_date(value: str) -> datetime | None:
 
 
 def is_worth_repeating(error: BaseException, limits: Limits) -> bool:
-    """Whether to ask again: not once text was given out, nor when told to come back much later."""
+    """Whether to retry: not after text was given out, and not if the provider asks for a long wait."""
     if not isinstance(error, (LLMRateLimitError, LLMResponseError)) or not error.is_transient:
         return False
     if isinstance(error, LLMResponseError) and error.text:
@@ -123,7 +123,7 @@ def is_worth_repeating(error: BaseException, limits: Limits) -> bool:
 
 
 def wait_before_repeating(error: BaseException, attempt: int, limits: Limits) -> float:
-    """Seconds: what the provider asked for, else a random part of a time that doubles with each *attempt*, from 1 on, so that clients do not come in step."""
+    """The wait in seconds: the provider's own, else a random part of a time that doubles with each *attempt*, counted from 1. Randomness keeps clients from retrying at the same moment."""
     asked = getattr(error, "retry_after", None)
     if asked is not None:
         return float(asked)

@@ -1,11 +1,11 @@
-"""One question to a provider as a generator that yields what it wants done and is sent what came of it.
+"""One question to a provider, as a generator that yields steps and is sent their results.
 
     Send ──▸ Head          the request; the answer's status and headers
     Receive ──▸ bytes      the next bytes of its body; b"" at its end
     Wait ──▸ None          before asking again
     Piece ──▸ None         text, given out while a stream comes
 
-No I/O here: ``drivers`` carries the steps out, once for threads and once for asyncio.
+No I/O here: ``drivers`` performs the steps, once for threads and once for asyncio.
 A step that fails is thrown in as LLMResponseError.
 """
 
@@ -68,7 +68,7 @@ Flow: TypeAlias = Generator[Step, Reply, LLMResponse]
 
 
 class Assembler(Protocol):
-    """An answer as its stream brings it."""
+    """Assembles an answer from its stream."""
 
     is_done: bool
 
@@ -80,7 +80,7 @@ class Assembler(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
-    """One question, ready to be sent, and how its answer is read."""
+    """One question, ready to be sent, and the function that reads its answer."""
 
     url: str
     headers: Mapping[str, str] = field(repr=False)
@@ -94,7 +94,7 @@ class Call:
 
 
 class Deadline:
-    """When a call must be over; the time its user takes over a piece does not count."""
+    """The time by which a call must be over; time that the caller spends on a piece does not count."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -115,7 +115,7 @@ class Deadline:
 
 
 def ask(call: Call) -> Flow:
-    """*call*'s answer, asked for again as often as its limits allow, and while there is time for the wait."""
+    """*call*'s answer; the question is retried as often as its limits allow, while there is time for the wait."""
     deadline, limits = Deadline(call.limits.timeout), call.limits
     for attempt in count(1):
         try:
@@ -153,7 +153,7 @@ def _attempt(call: Call, deadline: Deadline) -> Flow:
 
 
 def _is_events(head: Head) -> bool:
-    """Whether a stream came; a server that cannot stream sends the whole answer."""
+    """Whether the answer is a stream; a server that cannot stream sends it whole."""
     return head.headers.get("content-type", "text/event-stream").startswith("text/event-stream")
 
 
@@ -165,7 +165,7 @@ def _receive(deadline: Deadline) -> Generator[Step, Reply, bytes]:
 
 
 def _error_body(deadline: Deadline) -> Generator[Step, Reply, bytes]:
-    """The start of an error's body; what cannot be had of it is not missed."""
+    """The start of an error's body; a part that cannot be read is ignored."""
     body = b""
     try:
         while len(body) < _MOST_OF_ERROR and (chunk := (yield from _receive(deadline))):
@@ -202,7 +202,7 @@ def _counted(size: int, chunk: bytes, limits: Limits) -> int:
 
 
 def _streamed(call: Call, deadline: Deadline) -> Flow:
-    """The answer of a stream; an error in it has the text given out so far, which is why it is not repeated."""
+    """The answer of a stream; an error in it has the text given out so far, and for that reason is not retried."""
     given: list[str] = []
     try:
         assembler = yield from _assembled(call, deadline, given)

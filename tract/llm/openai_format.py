@@ -1,9 +1,9 @@
-"""OpenAI's chat completions: the question's body, the answer's, and the stream's.
+"""OpenAI's chat completions: the body of a question, of an answer, and of a streamed answer.
 
     {"choices": [{"message": {"role", "content", "tool_calls", …}, "finish_reason"}], "model", "usage", "id"}
     data: {"choices": [{"delta": {…}, "finish_reason"}]}        data: {"choices": [], "usage": {…}}        data: [DONE]
 
-Of several choices the first is read.
+If there are several choices, the first is read.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tract.objects.json import parse_json
 
 
 def openai_body(request: LLMRequest, *, stream: bool, limit_name: str) -> dict[str, Any]:
-    """The body of *request*; *limit_name* is what the server calls ``max_tokens``."""
+    """The body of *request*; *limit_name* is the server's name for ``max_tokens``."""
     body: dict[str, Any] = {"model": request.model, "messages": list(request.messages)}
     if request.temperature is not None:
         body["temperature"] = request.temperature
@@ -38,13 +38,13 @@ def openai_body(request: LLMRequest, *, stream: bool, limit_name: str) -> dict[s
     body.update(request.options)
     if stream:
         body["stream"] = True
-        # Without it, a streamed answer says nothing of what it cost.
+        # Without it, a streamed answer has no usage.
         body.setdefault("stream_options", {"include_usage": True})
     return body
 
 
 def read_openai_answer(body: Any) -> LLMResponse:
-    """The first choice of a chat completion; LLMResponseError names what is not as it must be."""
+    """The first choice of a chat completion; LLMResponseError names the part that is wrong."""
     body = need_object(body, "the answer")
     raise_if_refused(body)
     if "choices" not in body:
@@ -73,7 +73,7 @@ def _text_of(message: Mapping[str, Any], reason: str | None) -> str:
         parts = [need_object(part, "a part of the answer's content") for part in content]
         return "".join(need_text(part.get("text"), "a text part") for part in parts if part.get("type") == "text")
     if content is None:
-        # Null is an answer where the model calls tools, or says that it will not answer.
+        # Null is a valid content if the model calls tools or refuses to answer.
         if message.get("tool_calls") or message.get("function_call") or message.get("refusal"):
             return ""
         raise LLMResponseError(f"the answer's content is null (finish_reason {reason!r:.60})")
@@ -81,7 +81,7 @@ def _text_of(message: Mapping[str, Any], reason: str | None) -> str:
 
 
 class OpenAIAssembler:
-    """The first choice of a streamed completion, put together as it comes; what others there are stands beside it."""
+    """The first choice of a streamed completion, assembled as it comes; other choices are kept beside it."""
 
     def __init__(self) -> None:
         self._others: dict[Any, dict[str, Any]] = {}
@@ -96,7 +96,7 @@ class OpenAIAssembler:
         return self._reason is not None
 
     def take(self, event: Event) -> str:
-        """The text that *event* brings."""
+        """Take in *event*, and return its text."""
         if event.data.strip() == "[DONE]":
             self.is_done = True
             return ""
@@ -129,7 +129,7 @@ class OpenAIAssembler:
 
     @property
     def others(self) -> list[dict[str, Any]]:
-        """The messages of the choices behind the first."""
+        """The messages of the choices after the first."""
         return [*map(_whole, self._others.values())]
 
 

@@ -1,4 +1,4 @@
-"""Reading what providers send: JSON that may be anything, named when it is not what it must be; and answers in pieces, put together."""
+"""Reading providers' data: JSON of any kind, with errors that name the wrong part; and answers in pieces, put together."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tract.objects.json import whole_pairs
 class Refused(Exception):  # noqa: N818
     """A provider's own error, in a body or a stream; the flow turns it into one of tract's.
 
-    ``status`` is the HTTP status it stands for, or None; ``kind`` the provider's own word for it.
+    ``status`` is the HTTP status it stands for, or None; ``kind`` is the provider's own word for it.
     """
 
     def __init__(self, detail: str, kind: str = "", status: int | None = None) -> None:
@@ -23,7 +23,7 @@ class Refused(Exception):  # noqa: N818
 
 
 def found(value: Any) -> str:
-    """What *value* is, for a message: its kind and size, nothing of what is in it."""
+    """A value for an error message: its kind and size, nothing of its content."""
     match value:
         case None:
             return "null"
@@ -63,13 +63,13 @@ def text_or_none(value: Any, name: str) -> str | None:
 
 
 def id_of(body: Mapping[str, Any]) -> str | None:
-    """The answer's id, where it is a text; nothing depends on it."""
+    """The answer's id, if it is a text; nothing depends on it."""
     id = body.get("id")
     return id if isinstance(id, str) else None
 
 
 def raise_if_refused(body: Mapping[str, Any]) -> None:
-    """Refused if *body* is an error, in any of the shapes that providers and their imitators use."""
+    """Raise Refused if *body* is an error, in any of the shapes that providers and their imitators use."""
     error = body.get("error")
     if not error:
         return
@@ -83,16 +83,16 @@ def raise_if_refused(body: Mapping[str, Any]) -> None:
 
 # Answers in pieces
 
-# Said once, or said again in full; never in pieces.
+# These come once, or again in full; never in pieces.
 _WHOLE = frozenset({"role", "id", "type", "name", "index"})
 
 
 class Pieces(list[str]):
-    """A text that is still coming; joined once, for adding to a text again and again copies it every time."""
+    """A text that arrives in pieces; they are joined once, because appending to a str copies it every time."""
 
 
 def add_delta(known: dict[str, Any], delta: Mapping[str, Any]) -> None:
-    """Adds to *known* what *delta* brings: texts grow, objects and lists are gone into, the rest is replaced."""
+    """Add *delta* to *known*: texts grow, objects and lists are merged, other values are replaced."""
     try:
         _add(known, delta)
     except RecursionError as exc:
@@ -126,7 +126,7 @@ def _grown(old: Any, value: str) -> Pieces:
 
 
 def _longer(old: list[Any], items: list[Any]) -> list[Any]:
-    """Items say with their ``index`` which one they go on; one without is a new one."""
+    """The list with *items* merged in: an item's ``index`` names the item that it continues; an item without one is new."""
     for item in items:
         if not isinstance(item, Mapping):
             old.append(item)
@@ -141,7 +141,7 @@ def _longer(old: list[Any], items: list[Any]) -> list[Any]:
 
 
 def joined(value: Any) -> Any:
-    """*value* with every text in it whole."""
+    """*value* with every text in it joined."""
     try:
         return _joined(value)
     except RecursionError as exc:

@@ -2,10 +2,10 @@
 
     event: name          a line ends in LF, CR LF or CR
     data: text           several are joined by LF; one space after the colon is not part of the text
-    : comment            left out, as are fields we do not know
-                         an empty line ends the event; one without data is none
+    : comment            left out, as are unknown fields
+                         an empty line ends the event; without data it is no event
 
-As the HTML standard has it.
+The HTML standard has these rules.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ class Event(NamedTuple):
 
 
 class EventParser:
-    """Bytes in, however they are cut; whole events out.
+    """Takes bytes, however they are cut, and returns whole events.
 
-    Lines are decoded whole, so a character may be cut too.
-    What is not ended by an empty line is not an event yet.
+    Lines are decoded whole, so a cut may fall inside a character.
+    An event is complete only when an empty line ends it.
     """
 
     def __init__(self) -> None:
-        self._line: list[bytes] = []  # what has come of the line that is not yet ended
+        self._line: list[bytes] = []  # the received part of an unfinished line
         self._after_cr = False
         self._first = True
         self._name = ""

@@ -1,4 +1,4 @@
-"""What a model is asked and answers, and what a resolver and a summariser are given and return.
+"""The values that go to and from a model, a resolver and a summariser.
 
     messages ── LLMClient.chat ──▸ LLMResponse
     ResolveRequest ── resolver ──▸ Resolution
@@ -16,7 +16,7 @@ from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import LLMResponseError
 
 ChatMessage: TypeAlias = Mapping[str, Any]
-"""A message in OpenAI's chat form: ``role``, ``content`` and whatever else it has."""
+"""A message in OpenAI's chat format: ``role``, ``content`` and any other keys."""
 
 ResolveAction: TypeAlias = Literal["resolved", "abort"]
 
@@ -37,7 +37,7 @@ class LLMRequest:
 
     @classmethod
     def of(cls, messages: Sequence[ChatMessage], model: str, options: Mapping[str, Any]) -> LLMRequest:
-        """The question with *options* as a client is given them; *model* is asked where they name none."""
+        """The question with a client's *options*; *model* is used if the options name none."""
         given = {key: value for key, value in options.items() if value is not None}
         given |= given.pop("extra_body", {})
         named, temperature, most = (given.pop(name, None) for name in ("model", "temperature", "max_tokens"))

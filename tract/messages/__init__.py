@@ -1,6 +1,6 @@
-"""Provider message formats: what a message is in each of them, and the way from one to another.
+"""Provider message formats: what a message looks like in each of them, and how it is converted from one to another.
 
-Names are loaded when they are first used: who only reads messages loads nothing that writes them.
+Names are loaded when they are first used, so that a program that only reads messages loads nothing that writes them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Anthropic messages: reading them into neutral turns, and writing turns as its messages.
+"""Anthropic messages: reading them into neutral turns, and writing turns as Anthropic messages.
 
-What has no counterpart here: reasoning (a thought without the signature Anthropic gave it is refused), a name, audio, files by id, pictures in other formats than the four it takes.
-Text without a visible character is refused too, and left out.
+These have no counterpart in Anthropic's format: reasoning (the API refuses a thought without a signature of its own), a name, audio, files by id, and pictures in other formats than the four it takes.
+The API also refuses text without a visible character; such text is left out.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def _search_result_text(block: Mapping[str, JSON]) -> str:
 
 
 def join_system(contents: Sequence[JSON]) -> JSON:
-    """One system prompt of several: a single one as it is, more of them as a list of blocks, None for none."""
+    """One system prompt made of several: a single one as it is, more of them as a list of blocks, and None if there are none."""
     if len(contents) == 1:
         return contents[0]
     blocks: list[JSON] = []
@@ -132,7 +132,7 @@ def join_system(contents: Sequence[JSON]) -> JSON:
 
 
 def plain_or_blocks(blocks: list[dict[str, JSON]]) -> JSON:
-    """The content for *blocks*: a str for a single text, else the list."""
+    """The content for *blocks*: a str if they are a single text, else the list."""
     return blocks[0]["text"] if len(blocks) == 1 and blocks[0]["type"] == "text" else blocks
 
 

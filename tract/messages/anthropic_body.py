@@ -1,10 +1,10 @@
-"""A whole request of Anthropic's: the system prompt, and the messages.
+"""A whole Anthropic request: the system prompt and the messages.
 
     openai user "1"   anthropic user "2"   anthropic assistant   anthropic user "3"   anthropic user "4"
     └──────── one message ──────────┘      └─────────────── as they were committed ─────────────────┘
 
-Neighbours of one role become one message, tool results first, when one of them at least was converted.
-Where all of them are Anthropic's own they stay apart: the API joins them itself.
+Neighbours of one role become one message, tool results first, if at least one of them was converted.
+If all of them are Anthropic's own, they stay apart: the API joins them itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from tract.objects.message_format import JSON
 
 
 class AnthropicWriter(Writer):
-    """Its items are what messages say."""
+    """The writer for Anthropic; its items are :class:`Said` values."""
 
     def __init__(self, form: Form) -> None:
         super().__init__(form)
@@ -77,10 +77,10 @@ class AnthropicWriter(Writer):
         return said
 
     def request(self, notes: Notes) -> Any:
-        """``messages`` and, where there is one, ``system``, of all that was said.
+        """The request: ``messages``, and ``system`` if there are instructions.
 
-        Instructions go to ``system``, Anthropic's own too where the API does not take them between messages.
-        Instructions alone are what the user says.
+        Instructions go to ``system``, and so do Anthropic's own system messages where the API does not take them between messages.
+        If there are only instructions, they are sent as a user message.
         """
         found = self._assembly.assembled()
         for one in found.moved:
@@ -97,7 +97,7 @@ class AnthropicWriter(Writer):
 
 
 def may_stay(one: Said, before: str, behind: Said | None) -> bool:
-    """Whether instructions may stand there, which those of Anthropic's own may: behind a user, and before an answer or last."""
+    """Whether an instruction may stay between the messages: it must be Anthropic's own, behind a user message, and last or before an answer."""
     return not one.converted and before == "user" and (behind is None or behind.role == "assistant")
 
 
@@ -116,7 +116,7 @@ def _is_result(block: JSON) -> bool:
 
 
 def _trim_end(messages: list[JSON], said: Sequence[Said], notes: Notes) -> None:
-    """Take white space from the end of what an assistant says last, and what is nothing else."""
+    """Take white space from the end of the last message if it is the assistant's."""
     if messages and messages[-1]["role"] == "assistant":
         content = messages[-1]["content"]
         blocks = [{"type": "text", "text": content}] if isinstance(content, str) else list(content)

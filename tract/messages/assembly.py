@@ -1,10 +1,10 @@
-"""Items of several roles become messages of alternating ones, and instructions apart: for the providers that want them so.
+"""Items of several roles become messages of alternating roles, and instructions apart: for the providers that want them so.
 
     items      system  user  user  assistant  system  user  assistant
     groups             └─ one ─┘  └─ one ──┘          └one┘ └─ open: may go on
     messages   what each group is joined to           instructions   those of the system items
 
-Groups that are over stay as they were joined, so that a message more costs what it adds.
+Finished groups stay joined, so that the cost of a new message depends only on that message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ _T = TypeVar("_T")
 
 
 class Assembled(NamedTuple):
-    """The messages in a list of the caller's, the instructions, the items that are instructions behind messages, and the numbers of the messages with cache marks."""
+    """The assembled messages, the instructions, the instructions that stood behind messages, and the numbers of the messages with cache marks.
+
+    *messages* is a list of the caller's own.
+    """
 
     messages: list[Any]
     system: list[Any]
@@ -28,7 +31,7 @@ class Assembled(NamedTuple):
 
 
 class _Point(NamedTuple):
-    """A place to go back to: the item that a group begins with, the role of the group before it, and the lengths of what there was."""
+    """A state to go back to: the first item of a group, the role of the group before it, and the lengths of the four lists."""
 
     start: int
     before: str | None
@@ -37,15 +40,15 @@ class _Point(NamedTuple):
 
 _BEGINNING = _Point(0, None, (0, 0, 0, 0))
 _APART = 32
-"""Places to go back to are so many messages apart: so many are joined anew at most."""
+"""Points are at least this many messages apart, which limits how many messages are joined again."""
 
 
 class Assembly(Generic[_T]):
-    """The messages that *items* are; the list may grow, and be cut with :meth:`take_back`.
+    """The messages made of *items*; the list may grow, and may be cut with :meth:`take_back`.
 
-    *role* gives an item's role, *joined* the messages that neighbours of one role are.
-    *stays* says whether an item of role ``system`` is a message between the role before it and the item behind, None where there is none; *is_marked* whether a message has cache marks.
-    Without these two no such item is one, and no message has marks. Only the items whose numbers are in ``may_have_marks`` are asked for them.
+    *role* gives an item's role; *joined* gives the messages made of neighbours of one role.
+    *stays* gets an item of role ``system``, the role before it and the item behind it (None if it is last), and says whether the item stays a message; *is_marked* says whether a message has cache marks.
+    Without these two, no such item stays and no message has marks. *is_marked* is asked only about items whose numbers are in ``may_have_marks``.
     """
 
     def __init__(
@@ -65,7 +68,7 @@ class Assembly(Generic[_T]):
         self._start, self._before = 0, _BEGINNING.before  # the open group begins here, behind one of that role
 
     def take_back(self, items: int) -> None:
-        """Be as before the items from number *items* on, which are there no more."""
+        """Return to the state before item number *items*; the list has no items from that number on."""
         self.may_have_marks.difference_update(range(items, len(self._items)))
         if self._start + 1 < items or not self._start:
             return  # the groups before are over all the same
@@ -76,7 +79,7 @@ class Assembly(Generic[_T]):
             del done[length:]
 
     def assembled(self) -> Assembled:
-        """All that there is now."""
+        """The messages made of all the items."""
         start, before = self._start, self._before
         members: list[_T] = []
         system: list[_T] = []
@@ -109,7 +112,7 @@ class Assembly(Generic[_T]):
         return self._with(start, last + 1, members, system, moved)
 
     def _is_message(self, at: int, before: str | None) -> bool:
-        """Whether item *at*, which is an instruction, is a message."""
+        """Whether item *at*, an instruction, stays a message."""
         if self._stays is None or before is None:
             return False
         behind = self._items[at + 1] if at + 1 < len(self._items) else None
@@ -121,7 +124,7 @@ class Assembly(Generic[_T]):
         return found
 
     def _add(self, to: Assembled, start: int, stop: int, members: list[_T], system: list[_T], moved: list[_T]) -> None:
-        """Join the *members* of a group, which are among the items *start* to *stop*."""
+        """Join the *members* of a group, taken from the items *start* to *stop*, and add the result to *to*."""
         if members:
             messages = self._joined(members)
             if self.may_have_marks and not self.may_have_marks.isdisjoint(range(start, stop)):

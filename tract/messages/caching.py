@@ -1,14 +1,14 @@
-"""Cache marks: where a provider is told that a prompt's prefix is worth keeping.
+"""Cache marks: they tell a provider which prefixes of a prompt are worth keeping.
 
     system ▌ user  assistant  user ▌ assistant  user ▌
            └ end of the instructions  └ the turn before, where the last request ended   └ the latest turn
 
-A context only grows at its end, so what one request ends with is the prefix of the next: the mark under the latest turn writes it, the one under the turn before reads what the last request wrote, and the one under the instructions serves other conversations that begin with them.
-A turn is what is said to the model between two of its answers, results of tools included.
+A context only grows at its end, so the end of one request is a prefix of the next. The mark under the latest turn writes the cache, the mark under the turn before reads what the last request wrote, and the mark under the instructions serves other conversations that begin with them.
+A turn is everything said to the model between two of its answers, tool results included.
 
 Anthropic takes 4 marks a request, and looks about 20 blocks back from each; OpenAI writes 3 beside its own implicit one, and matches exactly at a mark.
-Three are set at most, which leaves Anthropic's fourth for the end of the tools, which are not rendered here.
-Marks that messages came with stay, and count; where they leave too little room, the latest turn comes first, then the instructions.
+tract sets at most three, which leaves Anthropic's fourth for the end of the tools, which are not rendered here.
+Marks that messages came with stay, and count; if they leave too little room, the latest turn comes first, then the instructions.
 A message that gets a mark is replaced by a copy that has it; no message is changed.
 """
 
@@ -35,7 +35,7 @@ _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 
 
 class _Style(NamedTuple):
-    """How a provider is told: *mark* under *key* of a block of *kinds*; a text that is to bear one becomes a block of type *text*."""
+    """How a provider marks: *mark* stands under *key* of a block of one of the *kinds*; a plain text that gets a mark becomes a block of type *text*."""
 
     kinds: frozenset[str]
     key: str
@@ -51,15 +51,15 @@ _ITEMS = _CHAT._replace(kinds=frozenset({"input_text", "input_image", "input_fil
 
 
 def check_cache(cache: object) -> None:
-    """ContentValidationError for what is no cache mode."""
+    """Raise ContentValidationError if *cache* is not a cache mode."""
     if cache not in (None, "auto"):
         raise ContentValidationError(f"cache must be 'auto' or None, not {cache!r:.40}")
 
 
 def mark_anthropic(request: dict[str, JSON], marked: Sequence[int]) -> None:
-    """Put ``cache_control`` on blocks of a rendered request, so that it has 4 at most; never on thinking or empty text.
+    """Put ``cache_control`` on blocks of a rendered request, so that it has at most 4; never on thinking or empty text.
 
-    The messages *marked* are those with marks.
+    *marked* are the numbers of the messages that already have marks.
     """
     messages = request["messages"]
     turns = _ends_of_turns(messages, frozenset({"user"}), _ANTHROPIC)
@@ -80,13 +80,16 @@ def mark_anthropic(request: dict[str, JSON], marked: Sequence[int]) -> None:
 
 
 def has_mark(message: JSON) -> bool:
-    """Whether a message of Anthropic's has a cache mark."""
+    """Whether an Anthropic message has a cache mark."""
     content = message["content"]
     return not isinstance(content, str) and next(_marks_in(content), None) is not None
 
 
 def fit_anthropic_marks(request: dict[str, JSON], notes: Notes, marked: Sequence[int]) -> dict[str, JSON]:
-    """*request* with the latest 4 of its marks, and none for an hour behind one for five minutes; the messages *marked* are those with marks."""
+    """*request* with at most the latest 4 of its marks, and no mark for an hour behind one for five minutes.
+
+    *marked* are the numbers of the messages with marks.
+    """
     marks = _anthropic_marks(request, marked)
     extra = len(marks) - _ANTHROPIC_MOST
     lasting = [mark.get("ttl") == "1h" for mark in marks[max(0, extra) :]]
@@ -126,17 +129,17 @@ def _marked_blocks(content: JSON) -> Iterator[dict[str, JSON]]:
 
 
 def mark_openai(messages: list[dict[str, JSON]], marked: Sequence[int]) -> None:
-    """Put ``prompt_cache_breakpoint`` on parts of rendered chat completions messages, so that they have 3 at most."""
+    """Put ``prompt_cache_breakpoint`` on parts of rendered chat completions messages, so that they have at most 3."""
     _mark_openai(messages, marked, _CHAT)
 
 
 def mark_responses(items: list[dict[str, JSON]], marked: Sequence[int]) -> None:
-    """The same for the parts of rendered Responses items, outputs of functions and custom tools among them."""
+    """Put the same on parts of rendered Responses items, including outputs of functions and custom tools."""
     _mark_openai(items, marked, _ITEMS)
 
 
 def has_breakpoint(message: Mapping[str, JSON]) -> bool:
-    """Whether a message of chat completions or an item of Responses has a cache breakpoint."""
+    """Whether a chat completions message or a Responses item has a cache breakpoint."""
     return any(_CHAT.key in part for part in items_of(message.get(_words(message))) if isinstance(part, Mapping))
 
 
@@ -153,17 +156,17 @@ def _mark_openai(messages: list[dict[str, JSON]], marked: Sequence[int], style: 
 
 
 def _role(message: Mapping[str, JSON]) -> str | None:
-    """The role that a message has, or an item plays."""
+    """The role of a message, or the role that an item plays."""
     return str_or_none(message.get("role")) or (item_role(message) if "type" in message else None)
 
 
 def _words(message: Mapping[str, JSON]) -> str:
-    """The key under which a message, or an item that is a tool's result, has what it says."""
+    """The key under which a message, or an item that is a tool's result, has its text."""
     return "output" if str_or_none(message.get("type")) in _OUTPUTS else "content"
 
 
 def _ends_of_turns(messages: Sequence[Mapping[str, JSON]], roles: frozenset[str], style: _Style) -> list[int]:
-    """The last message that can be marked of each of the last turns of *roles*, the latest first."""
+    """The last message of each turn of *roles* that can be marked, the latest turn first."""
     ends: list[int] = []
     places = range(len(messages) - 1, -1, -1)
     for of_roles, run in groupby(places, lambda at: _role(messages[at]) in roles):
@@ -175,7 +178,7 @@ def _ends_of_turns(messages: Sequence[Mapping[str, JSON]], roles: frozenset[str]
 
 
 def _last_markable(message: Mapping[str, JSON], style: _Style) -> int | None:
-    """The place of the last block of the style's kinds that is not empty; a text counts as its one block."""
+    """The place of the last block of the style's kinds that is not empty, or None; a plain text counts as one block."""
     content = message.get(_words(message))
     if isinstance(content, str):
         return 0 if content.strip() else None
@@ -189,7 +192,7 @@ def _last_markable(message: Mapping[str, JSON], style: _Style) -> int | None:
 
 
 def _mark(messages: list[dict[str, JSON]], place: int, style: _Style) -> list[dict[str, JSON]]:
-    """Mark the last block that can bear it of a message among *messages*: the mark, or nothing where there is one."""
+    """Mark the last block of a message that can have a mark; return the mark in a list, which is empty if the block already had one."""
     at = _last_markable(messages[place], style)
     if at is None:
         return []
@@ -206,7 +209,7 @@ def _mark(messages: list[dict[str, JSON]], place: int, style: _Style) -> list[di
 
 
 def _anthropic_marks(request: Mapping[str, JSON], marked: Sequence[int]) -> list[dict[str, JSON]]:
-    """The marks of a request, in the prompt's order; the messages *marked* are those with marks."""
+    """The marks of a request, in the prompt's order; *marked* are the numbers of the messages with marks."""
     return [mark for content in _contents(request, marked) for mark in _marks_in(content)]
 
 
@@ -219,7 +222,7 @@ def _marks_in(content: JSON) -> Iterator[dict[str, JSON]]:
 
 
 def _order_lifetimes(marks: Sequence[dict[str, JSON]], ours: Sequence[dict[str, JSON]]) -> None:
-    """Make those of *ours* last an hour that stand before a mark that does: Anthropic refuses the longer after the shorter."""
+    """Make each of *ours* last an hour if it stands before a mark that does: Anthropic refuses a longer lifetime after a shorter one."""
     longer = False
     for mark in reversed(marks):
         if longer and any(mark is own for own in ours):

@@ -1,18 +1,18 @@
-"""The message that each kind of content is.
+"""The message that each kind of content becomes.
 
 A ``MessageContent`` is its own message in its own format.
 The built-in kinds become chat completions messages, because every provider's format has a counterpart for those:
 
     instruction      system
     dialogue         its role, and its name if it has one
-    tool_io          call: assistant with one tool call; result: tool, which is an error where its status is ``error``
-    reasoning        assistant: no provider takes back a thought it has not signed, so it goes as plain text
-    artifact         assistant: fenced when it has a language
+    tool_io          call: assistant with one tool call; result: tool, marked as an error if its status is ``error``
+    reasoning        assistant: no provider takes back a thought it has not signed, so it is sent as plain text
+    artifact         assistant: fenced if it has a language
     output           assistant
     freeform         assistant: compact JSON
     session          system: its fields under headings
 
-A kind registered by a program becomes an assistant's compact JSON of its fields, as freeform does.
+A kind that a program registered becomes an assistant message with the compact JSON of its fields, as freeform does.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from tract.objects.message_format import JSON, message_format
 
 
 def message_of(content: Any) -> Message:
-    """The message that *content* is; it shares what *content* holds."""
+    """The message that *content* becomes; it shares the values of *content*."""
     if isinstance(content, MessageContent):
         return message_from_raw(content.message, message_format(content.format))
     if isinstance(content, ReasoningContent):
@@ -88,7 +88,7 @@ def _tool_message(content: ToolIOContent) -> dict[str, JSON]:
 
 
 def _artifact_text(content: ArtifactContent) -> str:
-    """The artifact, in a fence longer than any run of backticks in it when it has a language."""
+    """The artifact's text; if it has a language, in a fence longer than any run of backticks in it."""
     if content.language is None:
         return content.content
     longest = max((len(run) for run in re.findall(r"`+", content.content)), default=0)

@@ -1,4 +1,4 @@
-"""Anthropic's messages as the API takes them back: what its rules refuse is mended, all else stays as it was committed.
+"""Anthropic's own messages, changed only where the API would refuse them; everything else stays as it was committed.
 
     {"role", "content"}, and no other key; no text without a visible character; every block with its own keys only
     user        tool_result first, then text image document …
@@ -36,7 +36,10 @@ _KEYS = {
 
 @dataclass(slots=True)
 class Said:
-    """What one message says, on its way out: made of message *index*; *own* is the message where it was Anthropic's and is as it was."""
+    """The content of one message on its way to the API, made of message *index*.
+
+    *own* is the message itself, if it was Anthropic's and is unchanged.
+    """
 
     index: int
     role: str
@@ -59,7 +62,7 @@ class Said:
 
 
 def fit_anthropic(raw: Mapping[str, JSON], index: int, notes: Notes) -> Said | None:
-    """What *raw*, message *index*, says, as the API takes it; None where there is nothing in it that can be sent."""
+    """Message *index*, *raw*, in a form that the API takes; None if nothing in it can be sent."""
     role = raw.get("role")
     known = role if isinstance(role, str) and role in ROLES else known_role(role)
     known = "system" if known == "developer" else known
@@ -120,7 +123,7 @@ def _fit_block(block: JSON, role: str, index: int, notes: Notes) -> JSON:
 
 
 def _is_whole(block: Mapping[str, JSON], kind: str, index: int, notes: Notes) -> bool:
-    """Whether *block* has what the API wants of one; else it is left out, and *notes* hears of it."""
+    """Whether *block* has everything the API requires; if not, it is left out and *notes* records why."""
     match kind:
         case "text" if not isinstance(block.get("text"), str) or not block["text"].strip():
             notes.add(index, "empty_text_left_out", "a text without a visible character")
@@ -208,7 +211,7 @@ def _fit_in_result(block: JSON, is_error: bool, index: int, notes: Notes) -> JSO
 
 
 def fit_turn(turn: Sequence[Said], notes: Notes, *, is_last: bool) -> list[Said]:
-    """What an assistant says between two others, as the API takes it; *is_last* when nothing comes behind it yet."""
+    """The assistant's messages between two of the user's, in a form that the API takes; *is_last* if nothing follows them yet."""
     if any(_is_of_server(block) for said in turn for block in items_of(said.content)):
         lost = _torn_server_tools([block for said in turn for block in said.blocks()], is_last=is_last)
         at = 0
@@ -227,7 +230,7 @@ def fit_turn(turn: Sequence[Said], notes: Notes, *, is_last: bool) -> list[Said]
 
 
 def _without_last_thoughts(turn: list[Said], notes: Notes) -> list[Said]:
-    """The turn without the thoughts behind which it ends; neighbours count as one message, for the API joins them."""
+    """The turn without the thoughts at its end; neighbours count as one message, for the API joins them."""
     while turn and not isinstance(turn[-1].content, str) and _is_thought(turn[-1].content[-1]):
         said = turn[-1]
         blocks = said.blocks()
@@ -255,7 +258,7 @@ def _is_server_result(block: JSON) -> bool:
 
 
 def _torn_server_tools(blocks: Sequence[Mapping[str, JSON]], *, is_last: bool) -> set[int]:
-    """The places of the calls of a provider's own tools that have no result behind them, and of results that have no call before them.
+    """The places of server tools' calls that have no result behind them, and of results that have no call before them.
 
     In the last answer a call may wait for its result.
     """

@@ -1,11 +1,11 @@
-"""Chat completions messages as the API takes them back: what its rules refuse is mended, all else stays as it was committed.
+"""Chat completions messages, changed only where the API would refuse them; everything else stays as it was committed.
 
     assistant   role  content  name  refusal  tool_calls  function_call  audio {"id"}
     user        role  content  name                parts: text image_url input_audio file
     tool        role  content  tool_call_id        text only
 
 docs/sending.md has the rules (11 to 17).
-A message in which nothing is refused is given back itself.
+A message that needs no change is returned itself, not as a copy.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FORBIDDEN_IN_NAMES = r"[\s<|\\/>]+"
 
 
 def fit_openai(raw: Mapping[str, JSON], index: int, notes: Notes) -> Mapping[str, JSON] | None:
-    """*raw*, message *index*, as the API takes it; None where there is nothing in it that can be sent."""
+    """Message *index*, *raw*, in a form that the API takes; None if nothing in it can be sent."""
     role = raw.get("role")
     calls = items_of(raw.get("tool_calls"))
     known = role if isinstance(role, str) and role in ROLES else known_role(role, calls=bool(calls))
@@ -78,7 +78,7 @@ def _fit_key(key: str, value: JSON, role: str, index: int, notes: Notes) -> JSON
 def _with_content(
     raw: Mapping[str, JSON], fit: dict[str, JSON], role: str, index: int, notes: Notes
 ) -> Mapping[str, JSON] | None:
-    """*fit*, where its content may be what it is."""
+    """*fit*, if its role may have its content."""
     if fit.get("content") is None:
         if role in ("tool", "function"):
             fit["content"] = ""
@@ -133,7 +133,7 @@ def _fit_part(part: JSON, role: str, index: int, notes: Notes) -> JSON:
 
 
 def _moved_part(part: Mapping[str, JSON], role: str, index: int, notes: Notes) -> JSON:
-    """What stands for a picture, a sound or a file where only a user may send one."""
+    """The substitute for a picture, a sound or a file in a message of a role that may not send one."""
     if role not in ("tool", "function"):
         notes.add(index, "part_left_out", f"{part['type']} in a message of the {role}")
         return None
@@ -182,7 +182,7 @@ def _fit_function(function: Mapping[str, JSON], index: int, notes: Notes) -> Map
 
 
 def parted_answer(answer: Mapping[str, JSON], rest: Sequence[Mapping[str, JSON]]) -> list[Mapping[str, JSON]]:
-    """*answer*, which calls more than a message takes, as several messages, each with its results of *rest*, and then what else there is."""
+    """An answer with more calls than one message may have, as several messages, each followed by its results; the other messages of *rest* come last."""
     calls = items_of(answer["tool_calls"])
     left = list(rest)
     parted: list[Mapping[str, JSON]] = []
@@ -198,7 +198,7 @@ def parted_answer(answer: Mapping[str, JSON], rest: Sequence[Mapping[str, JSON]]
 
 
 def one_answer(messages: Sequence[Mapping[str, JSON]]) -> dict[str, JSON]:
-    """The one message that several of an assistant's are: its words in order, and then all that it calls."""
+    """One message made of several of an assistant's: its words in order, and then all its calls."""
     merged: dict[str, JSON] = {"role": "assistant", "content": None}
     parts: list[JSON] = []
     calls: list[JSON] = []

@@ -1,6 +1,6 @@
-"""Pictures that are larger than Anthropic takes: words stand for them.
+"""Pictures larger than Anthropic takes are replaced by words.
 
-8,000 pixels a side; 2,000 where a request has more than 20 pictures.
+The limit is 8,000 pixels a side, or 2,000 if a request has more than 20 pictures.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _MANY = 20
 
 
 class Pictures:
-    """The pictures of the items of a request, as far as their sizes can be seen."""
+    """The pictures in the items of a request whose sizes can be read."""
 
     def __init__(self) -> None:
         self._sides: list[tuple[int, int, list[int]]] = []  # the item, its message, and the longer side of each
 
     def add(self, at: int, said: Said) -> None:
-        """Take in item number *at*."""
+        """Add the pictures of item number *at*."""
         sides = [max(size) for size in _sizes(said.content)]
         if sides:
             self._sides.append((at, said.index, sides))
@@ -37,7 +37,7 @@ class Pictures:
             self._sides.pop()
 
     def fitting(self, messages: list[Any], notes: Notes) -> list[Any]:
-        """*messages* with words for what is too large; itself where nothing is."""
+        """*messages* with words in place of the pictures that are too large; *messages* itself if none is."""
         many = sum(len(sides) for _, _, sides in self._sides) > _MANY
         most = _LARGEST_OF_MANY if many else _LARGEST
         large = [index for _, index, sides in self._sides if max(sides) > most]
@@ -48,7 +48,10 @@ class Pictures:
 
 
 def without_large(message: Mapping[str, JSON], most: int = _LARGEST) -> Mapping[str, JSON]:
-    """*message* with words for its pictures of more than *most* pixels a side, by default what is refused of one alone; itself where it has none."""
+    """*message* with words in place of its pictures of more than *most* pixels a side; *message* itself if it has none.
+
+    By default *most* is the limit for a picture that is alone in its request.
+    """
     content = message["content"]
     if not any(max(size) > most for size in _sizes(content)):
         return message
@@ -69,7 +72,7 @@ def _without_large(blocks: Sequence[JSON], most: int) -> list[JSON]:
 
 
 def _sizes(content: JSON) -> Iterator[tuple[int, int]]:
-    """The sizes of the pictures in *content* and in the tools' results in it."""
+    """The sizes of the pictures in *content*, and in the tool results in it."""
     for block in items_of(content):
         size = _size(block)
         if size is not None:
@@ -79,7 +82,7 @@ def _sizes(content: JSON) -> Iterator[tuple[int, int]]:
 
 
 def _size(block: JSON) -> tuple[int, int] | None:
-    """The size of a picture that can be seen; None for every other block."""
+    """The size of a picture, if it can be read; None for every other block."""
     source = block.get("source") if isinstance(block, Mapping) and block.get("type") == "image" else None
     data = source.get("data") if isinstance(source, Mapping) else None
     return picture_size(data) if isinstance(data, str) else None

@@ -1,4 +1,4 @@
-"""Items of Responses as the API takes them back: what its rules refuse is mended, all else stays as it was committed.
+"""Responses items, changed only where the API would refuse them; everything else stays as it was committed.
 
     assistant's message   id msg_…   parts: output_text refusal
     other messages                   parts: input_text input_image input_file input_audio
@@ -6,7 +6,7 @@
     function_call         id fc_…    call_id  name  arguments
     custom_tool_call      id ctc_…   call_id  name  input
 
-A reasoning item is followed at once by an item of its answer, or is left out; an item that came with one that is not there loses its ``id``.
+A reasoning item is followed at once by an item of its answer, or it is left out; an item whose reasoning item is missing loses its ``id``.
 docs/sending.md has the rules (8, 9 and 11 to 17).
 """
 
@@ -29,24 +29,24 @@ _HOSTED = frozenset(
     {"web_search_call", "file_search_call", "code_interpreter_call", "image_generation_call", "mcp_call"}
 )
 STAND_ONCE = _HOSTED | {"reasoning"}
-"""Items that are not sent a second time, for they cannot be without their id."""
+"""Items that are not sent a second time, because they need their id and an id may stand only once."""
 _NEED_IDS = frozenset({"computer_call", "local_shell_call", "local_shell_call_output"})
 _OUTPUTS = frozenset({"function_call_output", "custom_tool_call_output"})
 _TEXTS = frozenset({"input_text", "output_text", "text", "summary_text"})
 
 
 class Answers(Protocol):
-    """What is known of the answers that items were part of when they were recorded, by the numbers of their messages."""
+    """The answers that items belonged to when they were recorded, by the numbers of their messages."""
 
     def follows(self, row: int, reasoning: int) -> bool:
         """Whether item *row* was recorded directly behind the reasoning item *reasoning*."""
 
     def reasoning_of(self, row: int) -> int | None:
-        """The reasoning item before item *row* in the answer that it was recorded in: its row, -1 where it is not in the context; None for none."""
+        """The row of the reasoning item before item *row* in its recorded answer: -1 if that item is not in the context, None if there was none."""
 
 
 class Item:
-    """An item on its way out, made of message *index*; *own* when it was an item before, and *had_id* when that had an id."""
+    """An item on its way out, made of message *index*; *own* if it was an item before, and *had_id* if that item had an id."""
 
     __slots__ = ("had_id", "index", "own", "raw")
 
@@ -66,16 +66,16 @@ class Item:
 
     @property
     def is_hosted(self) -> bool:
-        """Whether it is a call that the provider answered itself, which cannot be sent without its id."""
+        """Whether the item is a call that the provider answered itself; such a call cannot be sent without its id."""
         return self.kind in _HOSTED
 
     def drop_id(self, rules: int) -> None:
-        """Take the id away; where the item cannot be without one and is answered by others, it gets one that stands nowhere else."""
+        """Remove the id; an item that needs one because others answer it gets a new, unique id."""
         id = {"id": f"{self.raw['id']}_{self.index}"} if self.kind in _NEED_IDS and rules > 1 else {}
         self.raw = {key: value for key, value in self.raw.items() if key != "id"} | id
 
     def written(self, notes: Notes) -> list[Mapping[str, JSON]]:
-        """The items that it is: what had to lose its id is sent in the form that needs none."""
+        """The items to send for this one: an item that lost its id is sent in the form that needs none."""
         if not self.own or not self.had_id or "id" in self.raw:
             return [self.raw]
         if self.is_hosted:
@@ -90,7 +90,7 @@ class Item:
 
 
 def fit_responses(raw: Mapping[str, JSON], index: int, notes: Notes) -> Mapping[str, JSON] | None:
-    """*raw*, item *index*, as the API takes it; None where there is nothing in it that can be sent."""
+    """Item *index*, *raw*, in a form that the API takes; None if nothing in it can be sent."""
     kind = str(raw.get("type", "message"))
     if kind == "item_reference":
         return raw
@@ -137,7 +137,7 @@ def _whole(
 
 
 def _fit_id(fit: dict[str, JSON], kind: str, index: int, notes: Notes) -> None:
-    """Leave an id out that the API would not know for one of the item's."""
+    """Leave out an id that the API would not accept for this kind of item."""
     id = fit.get("id")
     beginning = _BEGINNINGS.get(kind)
     if id is None or beginning is None:
@@ -168,7 +168,7 @@ def _fit_message(fit: dict[str, JSON], index: int, notes: Notes) -> None:
 
 
 def _fit_part(part: JSON, role: str, index: int, notes: Notes) -> JSON:
-    """The part as a message of *role* may have it: an assistant says what goes out, all others what goes in."""
+    """The part in the form for a message of *role*: output parts for an assistant, input parts for all others."""
     kind_of_text = "output_text" if role == "assistant" else "input_text"
     if isinstance(part, str):
         notes.add(index, "value_changed", f"a bare text to a part of type '{kind_of_text}'")
@@ -210,9 +210,9 @@ def _fit_output(output: JSON, index: int, notes: Notes) -> JSON:
 def fit_answer(
     items: Sequence[Item], answers: Answers | None, notes: Notes, *, has_lost: bool, rules: int
 ) -> list[Item]:
-    """The items of one answer, with no reasoning item that has lost the item behind it, and no id of one that has lost its reasoning.
+    """The items of one answer, without reasoning items that lost the item behind them, and without ids of items that lost their reasoning.
 
-    *has_lost* when a reasoning item was left out before them; by rules 2 and older one that was left out behind an item counts too.
+    *has_lost* if a reasoning item was left out before them; in rules 2 and older, one that was left out behind an item counts too.
     """
     left_out: set[int] = set()
     kept: list[Item] = []
@@ -237,7 +237,7 @@ def fit_answer(
 
 
 def _has_lost_reasoning(item: Item, reasoning: set[int], answers: Answers | None, *, has_lost: bool) -> bool:
-    """Whether an item came with a reasoning item that is none of those before it in its answer."""
+    """Whether the item's recorded reasoning item is not among those before it in its answer."""
     if not reasoning and has_lost:
         return True
     came_with = None if answers is None else answers.reasoning_of(item.index)

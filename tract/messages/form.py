@@ -1,4 +1,4 @@
-"""What a context is rendered as: whose format, by which rules, and with which keys."""
+"""The form of a rendered context: the provider's format, the rules it follows, and which keys it keeps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Extras: TypeAlias = Literal["keep", "drop"]
 
 
 class Form(NamedTuple):
-    """A rendering: the provider it is for, the number of the rules it follows, and what becomes of keys that no rule names."""
+    """The form of a rendering: the provider, the number of the rules, and whether keys that no rule names are kept."""
 
     target: Target
     rules: int = RULES
@@ -24,7 +24,7 @@ class Form(NamedTuple):
 
 
 def checked_form(target: Target, extras: str = "keep", rules: int = RULES) -> Form:
-    """The form of that name; ContentValidationError for extras or rules that there are not."""
+    """The form with these settings; ContentValidationError for unknown extras or rules."""
     if extras not in ("keep", "drop"):
         raise ContentValidationError(f"extras must be 'keep' or 'drop', not {extras!r:.40}")
     if type(rules) is not int or not 1 <= rules <= RULES:

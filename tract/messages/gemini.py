@@ -1,16 +1,16 @@
-"""Gemini's contents: writing turns as them.
+"""Gemini's contents: writing turns in its format.
 
     {"role": "user" | "model", "parts": [...]}      neighbours of one role are one content, tool results first
     {"text"}  {"text", "thought": true}
-    {"function_call": {"id", "name", "args"}}       beside it its "thought_signature", where the call came with one
+    {"function_call": {"id", "name", "args"}}       beside it its "thought_signature", if the call came with one
     {"function_response": {"id", "name", "response": {"output" | "error": text}}}
     {"inline_data": {"mime_type", "data"}}  {"file_data": {"file_uri", "mime_type"}}
 
-The keys are in snake case, which both Google's Python SDK and, as protobuf's JSON mapping has it, the REST API take; data and signatures are base64 text.
+The keys are in snake case, which both Google's Python SDK and the REST API (by protobuf's JSON mapping) take; data and signatures are base64 text.
 Pictures and files in a tool's result follow the results as parts of their own, where every model reads them; a placeholder in the result says so.
 
-What has no counterpart here: a name, audio, files by OpenAI's ids, an image's detail, another provider's signature under a thought (the thought itself is kept).
-Text without a visible character is refused, and left out.
+These have no counterpart in Gemini's format: a name, audio, files by OpenAI's ids, an image's detail, another provider's signature under a thought (the thought itself is kept).
+The API refuses text without a visible character; such text is left out.
 """
 
 from __future__ import annotations
@@ -74,13 +74,13 @@ def write_gemini(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON]]:
 
 
 def _joined(group: Sequence[_Item]) -> list[dict[str, JSON]]:
-    """The one content that neighbours of one role are."""
+    """One content made of neighbours of one role."""
     _, role, parts = group[0]
     return [{"role": role, "parts": parts if len(group) == 1 else [one for _, _, some in group for one in some]}]
 
 
 def write_system_parts(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
-    """The parts of the system instruction that *turn* is; text is all it may hold."""
+    """The parts of the system instruction made of *turn*; it may hold only text."""
     parts = []
     for part in turn.parts:
         if not isinstance(part, Text | Refusal):
@@ -112,7 +112,7 @@ def _write_parts(turn: Turn, names: dict[str, str], notes: Notes) -> list[dict[s
 
 
 def _sign(parts: list[dict[str, JSON]]) -> None:
-    """Put a signature on the first call of an answer that has none: Gemini 3 wants one there, and takes this for calls of other models."""
+    """Put a signature on an answer's first call if it has none: Gemini 3 requires one there, and accepts this one for calls of other models."""
     first = next((part for part in parts if "function_call" in part), None)
     if first is not None:
         first.setdefault("thought_signature", FOREIGN)
@@ -160,7 +160,7 @@ def _write_result(result: ToolResult, names: dict[str, str]) -> dict[str, JSON]:
 
 
 def _write_attachments(index: int, result: ToolResult, notes: Notes) -> list[dict[str, JSON]]:
-    """The pictures and files of a result, as parts that stand beside it."""
+    """The pictures and files of a result, as parts beside it."""
     parts = []
     for part in result.parts:
         if isinstance(part, Text):
@@ -174,7 +174,7 @@ def _write_attachments(index: int, result: ToolResult, notes: Notes) -> list[dic
 
 
 class GeminiWriter(Writer):
-    """Its items are a message, a role, ``system`` for the instructions, and parts."""
+    """The writer for Gemini; an item is a message number, a role (``system`` for instructions) and parts."""
 
     def __init__(self, form: Form) -> None:
         super().__init__(form)
@@ -203,9 +203,9 @@ class GeminiWriter(Writer):
         note_losses(turns, notes)
 
     def request(self, notes: Notes) -> Any:
-        """``contents`` and, where there are instructions, ``system_instruction``.
+        """The request: ``contents``, and ``system_instruction`` if there are instructions.
 
-        Instructions alone are what the user says; a conversation that begins with a call is given a user's beginning, for the API refuses it else.
+        If there are only instructions, they are sent as a user message. A conversation that begins with a call gets a user message before it, because the API refuses it otherwise.
         """
         found = self._assembly.assembled()
         for index, role, _ in found.moved:

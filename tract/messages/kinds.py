@@ -1,4 +1,4 @@
-"""What a message is, whatever its provider's format."""
+"""The kind of a message, whatever its provider's format."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _BY_ROLE: dict[str, MessageKind] = {"user": "user", "tool": "tool_result", "assi
 
 
 def kind_of(message: Message, content_type: str = "message") -> MessageKind:
-    """What *message* is; *content_type* is that of the content it was committed as.
+    """The kind of *message*; *content_type* is the type of the content it was committed as.
 
-    An answer that calls a tool is a ``tool_call``, and a message that has a tool's result in it a ``tool_result``, whatever else they say.
+    An answer that calls a tool is a ``tool_call``, and a message with a tool's result is a ``tool_result``, whatever else they contain.
     A summary looks like any other message: only its commit tells (:func:`tract.history.compression.is_summary`).
     """
     if content_type in _BY_CONTENT:
@@ -44,6 +44,6 @@ def kind_of(message: Message, content_type: str = "message") -> MessageKind:
 
 
 def _is_plain(message: Message) -> bool:
-    """Whether a message in OpenAI's format says something and calls nothing."""
+    """Whether a message in OpenAI's format has text and calls no tool."""
     content, raw = message.content, message.raw
     return isinstance(content, str) and content != "" and not raw.get("tool_calls") and not raw.get("function_call")

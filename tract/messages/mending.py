@@ -1,10 +1,10 @@
-"""Calls and results as a provider wants them: every call answered once, in its place, and nothing else answered.
+"""Calls and results in the order a provider requires: every call has one result, directly behind it, and there are no other results.
 
     recorded   user   call a, call b   result a   user   result b   result z   call c   user
     sent       user   call a, call b   result a   result b   user              call c   result c: interrupted   user
 
 docs/sending.md has the rules (1 to 7).
-A history is arranged answer by answer, so that what is added at its end costs no more than the answer it belongs to.
+A history is arranged answer by answer, so that a new message costs no more than arranging the answer it belongs to.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Piece(NamedTuple):
 
 
 class Step(NamedTuple):
-    """Messages *row* to *stop* of the context, which are written together: an answer, and what comes behind it; or a single message.
+    """Messages *row* to *stop* of the context, which are written together: an answer and the messages behind it, or a single message.
 
-    *is_one* when the messages of the answer must be one.
+    *is_one* if the messages of the answer must become one.
     """
 
     row: int
@@ -53,7 +53,7 @@ class Step(NamedTuple):
 
 
 class Arrangement:
-    """The steps of a history for one receiver; *pairing* knows all of its messages that are there so far."""
+    """The steps of a history for one receiver; *pairing* has taken in all messages that exist so far."""
 
     def __init__(self, target: Target, pairing: Pairing) -> None:
         self._target = target
@@ -62,16 +62,16 @@ class Arrangement:
         self.ids = CallIds(target)
 
     def begins_answer(self, message: Message) -> bool:
-        """Whether a step begins here that goes on as long as the assistant speaks.
+        """Whether *message* begins a step that continues as long as the assistant speaks.
 
-        A message of chat completions' own that calls nothing stays by itself there.
+        When sent as chat completions, a chat completions message without calls is a step by itself.
         """
         if self._target == "openai" and message.format == "openai":
             return is_answer(message) and bool(tools_in(message).calls)
         return is_answer(message)
 
     def step(self, rows: Messages, row: int, length: int, notes: Notes) -> Step:
-        """The step that begins at *row* of the first *length* of *rows*; *notes* hears what is mended."""
+        """The step that begins at *row* of the first *length* of *rows*; *notes* records what is mended."""
         if not self.begins_answer(rows[row]):
             return Step(row, row + 1, (), self._alone(rows, row, notes))
         stop = row + 1
@@ -110,7 +110,7 @@ class Arrangement:
     # The answer
 
     def _name(self, rows: Messages, calls: Mapping[Ref, Tool], notes: Notes) -> None:
-        """Give every call its id."""
+        """Give every call its id for this request."""
         self.ids.begin_answer()
         for ref, tool in calls.items():
             if tool.kind == LEGACY and len(calls) == 1 and self._keeps_legacy(rows, ref):
@@ -122,7 +122,7 @@ class Arrangement:
                 notes.add(ref.row, "tool_id_changed", f"{tool.id!r} as {id!r}")
 
     def _keeps_legacy(self, rows: Messages, ref: Ref) -> bool:
-        """Whether a ``function_call`` stays one: in chat completions, where its result is of that kind too."""
+        """Whether a ``function_call`` stays one: in chat completions, if its result is of that kind too."""
         answer = self._pairing.answers.get(ref)
         return self._target == "openai" and (answer is None or rows[answer.row].raw.get("role") == "function")
 
@@ -135,7 +135,7 @@ class Arrangement:
     def _results(
         self, rows: Messages, stop: int, length: int, calls: Iterable[Ref], notes: Notes
     ) -> tuple[int, list[Piece]]:
-        """Where the messages end that directly answer *calls*, and the pieces of all that answer them."""
+        """The row behind the messages that directly answer *calls*, and the pieces of all results for them."""
         answers = sorted(answer for ref in calls if (answer := self._pairing.answers.get(ref)) is not None)
         end = self._end_of_results(rows, stop, length, set(answers), notes)
         pieces: list[Piece] = []
@@ -153,7 +153,7 @@ class Arrangement:
         return end, pieces
 
     def _end_of_results(self, rows: Messages, stop: int, length: int, answers: set[Ref], notes: Notes) -> int:
-        """One past the last message that stands directly behind the calls and answers them, or answers nothing at all."""
+        """One past the last message directly behind the calls whose results all answer these calls, or no call at all."""
         at = stop
         while at < length:
             message = rows[at]
@@ -171,7 +171,7 @@ class Arrangement:
         return at
 
     def _note_lost(self, message: Message, row: int, notes: Notes) -> None:
-        """Say of the results in *message* that answer nothing that they are left out."""
+        """Note that the results in *message* that answer no call are left out."""
         for n, result in enumerate(tools_in(message).results):
             ref = Ref(row, n)
             if ref not in self._pairing.calls:
@@ -179,7 +179,7 @@ class Arrangement:
                 notes.add(row, kind, repr(result.label))
 
     def _answering(self, message: Message, row: int, notes: Notes) -> Message:
-        """*message* with its results naming their calls as these are called now."""
+        """*message*, with its results naming their calls by the calls' present ids."""
         results = tools_in(message).results
         refs = {n: self._pairing.calls.get(Ref(row, n)) for n in range(len(results))}
         called = {n: self._called[ref] for n, ref in refs.items() if ref is not None and ref in self._called}
@@ -189,12 +189,12 @@ class Arrangement:
         return with_results_for(message, called) if called else message
 
     def _stays(self, rows: Messages, result: Ref) -> bool:
-        """Whether a late result stays where it is: in Responses, between items of its own."""
+        """Whether a late result stays where it is: in Responses, if call and result are both Responses items."""
         call = self._pairing.calls[result]
         return self._target == "responses" and {rows[call.row].format, rows[result.row].format} == {"responses"}
 
     def _parted(self, pieces: Iterable[Piece]) -> tuple[list[Piece], list[Piece]]:
-        """The results of the pieces, and what else is in them."""
+        """The results in the pieces, and everything else in them."""
         results: list[Piece] = []
         others: list[Piece] = []
         for piece in pieces:
@@ -213,7 +213,7 @@ class Arrangement:
     # Other messages
 
     def _alone(self, rows: Messages, row: int, notes: Notes) -> list[Piece]:
-        """A message behind no call: without the results that stand behind their calls now, and those that answer nothing."""
+        """A message behind no call, without results that were moved behind their calls and results that answer no call."""
         message = rows[row]
         results = tools_in(message).results
         if not results:

@@ -1,4 +1,4 @@
-"""One message of a compiled context, what a provider's own message and a blob's map are as one, and what a compilation says about it."""
+"""One message of a compiled context, how it is made of a provider's message or of a blob's map, and warnings about it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import ContentValidationError
 from tract.objects.message_format import JSON, MESSAGE_FORMATS, MessageFormat
 
-# The role that a Responses item plays which has none of its own; an item that ends in _output is a tool's, any other the model's.
+# The roles of Responses items that have no role of their own; an item whose type ends in _output is a tool's, any other is the model's.
 _ROLES = {"additional_tools": "developer", "configuration_update": "developer", "mcp_approval_response": "user"}
 
 
@@ -18,12 +18,12 @@ _SHOWN = 80
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Message:
-    """A message as its own provider format has it.
+    """A message in its own provider's format.
 
-    ``raw`` is the whole message, every key of it, in ``format``.
-    ``role`` and ``content`` are what a reader looks at first: for a Responses item without a role (a function call, its output, a reasoning item) the role it plays.
-    ``is_error`` is for a tool's result that failed and whose format has no word for that.
-    ``is_thought`` is for a thought that was committed as ``ReasoningContent``: nobody signed it, and it is nothing that the assistant said.
+    ``raw`` is the whole message, with every key, in ``format``.
+    ``role`` and ``content`` are for a reader: a Responses item without a role (a function call, its output, a reasoning item) has the role it plays.
+    ``is_error`` marks the result of a tool that failed, if the format has no field for that.
+    ``is_thought`` marks a thought that was committed as ``ReasoningContent``: it has no signature, and the assistant did not say it.
     """
 
     role: str
@@ -43,11 +43,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class CompileWarning:
-    """Something about a compiled context its reader should know.
+    """A warning about a compiled context.
 
-    ``kind`` is a stable word (``unpaired_tool_call``, ``no_counterpart``, …); ``index`` is the message's place in the context or None; ``commit`` its hexadecimal id or None.
-    ``number`` is the message's number among all of its context, hidden ones counted, from 1: ``HEAD:4`` names message 4.
-    ``formats`` are the renderings it concerns, every one where there is none named; ``rule`` is the number that docs/sending.md gives the rule that was followed, 0 for none.
+    ``kind`` is a stable word (``unpaired_tool_call``, ``no_counterpart``, …); ``index`` is the message's place in the context or None; ``commit`` is its hexadecimal id or None.
+    ``number`` is the message's number among all messages of its context, hidden ones counted, from 1: ``HEAD:4`` names message 4.
+    ``formats`` are the renderings it concerns; if empty, all of them. ``rule`` is the number in docs/sending.md of the rule that was followed, 0 for none.
     """
 
     kind: str
@@ -65,7 +65,7 @@ class CompileWarning:
 
 
 def message_from_raw(raw: Mapping[str, JSON], format: MessageFormat) -> Message:
-    """The message that a provider's own *raw* message in *format* is; it shares *raw*."""
+    """The Message for a provider's own message *raw* in *format*; it shares *raw*."""
     if format == "responses":
         return Message(item_role(raw), _item_content(raw), None, format=format, raw=raw)
     name = raw.get("name")
@@ -75,7 +75,7 @@ def message_from_raw(raw: Mapping[str, JSON], format: MessageFormat) -> Message:
 
 
 def item_role(raw: Mapping[str, JSON]) -> str:
-    """The role of a Responses item: its own, or the one it plays (a call is the assistant's, an output a tool's)."""
+    """The role of a Responses item: its own, or the one it plays (``assistant`` for a call, ``tool`` for an output)."""
     if isinstance(raw.get("role"), str):
         return str(raw["role"])
     kind = str(raw.get("type"))
@@ -83,7 +83,7 @@ def item_role(raw: Mapping[str, JSON]) -> str:
 
 
 def _item_content(raw: Mapping[str, JSON]) -> JSON:
-    """What a reader looks at first in a Responses item."""
+    """The part of a Responses item that a reader wants to see first."""
     for key in ("content", "output", "arguments", "input", "summary"):
         if raw.get(key) is not None:
             return raw[key]
@@ -91,9 +91,9 @@ def _item_content(raw: Mapping[str, JSON]) -> JSON:
 
 
 def message_in(value: Any) -> Message:
-    """The message that a blob's map is; the two usual kinds without the detour over their classes.
+    """The message that a blob's map holds; the two usual kinds are read without loading their classes.
 
-    ContentValidationError for what is no map: the id of a blob proves what was written, not that tract wrote it.
+    ContentValidationError if *value* is not a map: the id of a blob proves what was written, not that tract wrote it.
     """
     if type(value) is not dict:
         raise ContentValidationError(f"a message must be a map, not {type(value).__name__}")
@@ -110,10 +110,10 @@ def message_in(value: Any) -> Message:
 
 
 def readable_content(value: Any) -> Any:
-    """The content a blob's map stands for.
+    """The content that a blob's map holds.
 
-    A type that is registered in no process that reads it is still readable: as its map.
-    ContentValidationError for what says it is of a type of tract's own, and is not: that is never shown as something else.
+    A type that this process has not registered is returned as its map, so it stays readable.
+    ContentValidationError if the map names one of tract's own types but is not valid for it: it is never shown as something else.
     """
     from tract.objects.content import BUILTIN, FreeformContent, from_value  # they are loaded where one is needed
 

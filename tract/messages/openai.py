@@ -1,6 +1,6 @@
 """OpenAI chat completions: reading its messages into neutral turns, and writing turns as its messages.
 
-What has no counterpart here: reasoning, cache breakpoints, an error flag on a tool's result, pictures and files in a tool's result (a placeholder says they were there), files by URL, server-side tools.
+These have no counterpart in the format: reasoning, cache breakpoints, an error flag on a tool's result, pictures and files in a tool's result (a placeholder says they were there), files by URL, server-side tools.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def read_image(url: JSON, detail: JSON) -> Part:
 
 
 def read_file(fields: Mapping[str, JSON]) -> Part:
-    """The file that OpenAI's *fields* (``file_data``, ``file_id``, ``file_url``, ``filename``) stand for."""
+    """The file that OpenAI's *fields* (``file_data``, ``file_id``, ``file_url``, ``filename``) describe."""
     name, data, url, id = (str_or_none(fields.get(key)) for key in ("filename", "file_data", "file_url", "file_id"))
     media_type, base64 = split_data_url(data or "") or (None, data)
     file = File(name, media_type, base64, url, None, id)
@@ -118,7 +118,7 @@ def read_file(fields: Mapping[str, JSON]) -> Part:
 
 
 def write_file(file: File) -> dict[str, JSON]:
-    """OpenAI's fields for *file*, those it has; data must have a name there."""
+    """OpenAI's fields for *file*, as far as it has them; data needs a name there, so it gets one."""
     data = data_url(file.media_type, file.data) if file.data and file.media_type else file.data
     name = file.name or ("document.pdf" if data else None)
     fields = {"file_data": data, "file_id": file.file_id, "file_url": file.url, "filename": name}
@@ -153,7 +153,7 @@ def _read_call(call: JSON, losses: list[str]) -> Part:
 
 
 def _signature(call: Mapping[str, JSON]) -> str | None:
-    """Gemini's signature, where its servers put it that speak this format: ``extra_content.google.thought_signature``."""
+    """Gemini's signature, from the place where Gemini servers that speak this format put it: ``extra_content.google.thought_signature``."""
     at: JSON = call
     for key in ("extra_content", "google", "thought_signature"):
         at = at.get(key) if isinstance(at, Mapping) else None
@@ -168,7 +168,7 @@ def _read_result(content: JSON, losses: list[str]) -> tuple[Text | Image | File 
 def write_openai(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON]]:
     """Neighbouring *turns* as chat completions messages.
 
-    Neighbouring turns of an assistant become one message as soon as one of them calls a tool, because results must follow directly behind all the calls of their batch.
+    Neighbouring turns of an assistant become one message if one of them calls a tool, because results must follow directly behind all the calls of their batch.
     """
     messages: list[dict[str, JSON]] = []
     for side, run in runs(turns):
@@ -210,7 +210,7 @@ def _write_assistant(turns: Sequence[Turn], notes: Notes) -> list[dict[str, JSON
 
 
 def _plain_or_parts(parts: list[dict[str, JSON]]) -> JSON:
-    """The content for *parts*: None for none, a str for a single text, else the list."""
+    """The content for *parts*: None if there are none, a str for a single text, else the list."""
     if not parts:
         return None
     return parts[0]["text"] if len(parts) == 1 and parts[0]["type"] == "text" else parts
@@ -235,7 +235,7 @@ def _write_result(index: int, result: ToolResult, notes: Notes) -> dict[str, JSO
 
 
 def _write_plain(turn: Turn, notes: Notes) -> list[dict[str, JSON]]:
-    """A message of a system, developer or user; only a user's may hold more than text."""
+    """A message of a system, developer or user; only a user's message may hold more than text."""
     parts = []
     for part in turn.parts:
         written = _write_part(part)
@@ -268,7 +268,7 @@ def _write_image(image: Image) -> dict[str, JSON]:
 
 
 def image_url(image: Image) -> str:
-    """The URL of *image*, a data URL when its bytes are here."""
+    """The URL of *image*; a data URL if the image holds its bytes."""
     if image.data is not None:
         return data_url(image.media_type or "image/png", image.data)
     return image.url or ""

@@ -1,9 +1,9 @@
 """Which tool result answers which call, whatever the messages' formats.
 
     call a, call b     result a              two calls of one answer; b waits
-    call a             user         result a the result is late, and answers all the same
+    call a             user         result a the result is late, and still answers a
     call a  result a   result a              the second is one too many
-                       result z              nobody called z
+                       result z              no call z exists
 
 A call and a result are named by the number of their message and their place among its calls, or its results.
 """
@@ -40,19 +40,19 @@ TEXT_KINDS = frozenset({"function", "custom", "custom_tool", "program", LEGACY})
 
 
 class Tool(NamedTuple):
-    """A call, or a result; *id* and *name* are "" where it has none, *kind* says which results answer which calls."""
+    """A call or a result; *id* and *name* are "" if it has none; *kind* decides which results may answer which calls."""
 
     id: str
     name: str
     kind: str = "function"
 
     def may_answer(self, call: Tool) -> bool:
-        """Whether a result like this can be one of *call*: texts answer functions of every sort, all else has results of its own."""
+        """Whether a result of this kind may answer *call*: text results answer functions of every sort, each other kind of call has its own kind of result."""
         return self.kind == call.kind or {self.kind, call.kind} <= TEXT_KINDS
 
     @property
     def label(self) -> str:
-        """The id, or what stands for it where there is none."""
+        """The id; without one, a text that stands for it."""
         return self.id or legacy_call_id(self.name or None)
 
 
@@ -64,7 +64,7 @@ class Ref(NamedTuple):
 
 
 class Tools(NamedTuple):
-    """What a message calls, and what it answers."""
+    """The calls in a message, and the results in it."""
 
     calls: tuple[Tool, ...]
     results: tuple[Tool, ...]
@@ -77,7 +77,7 @@ _ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "functio
 def tools_in(message: Message) -> Tools:
     """The calls in *message* and the results in it, in order.
 
-    Tools that the provider runs by itself do not count: their results are part of the same answer.
+    Server tools, which the provider runs itself, do not count: their results are part of the same answer.
     """
     raw = message.raw
     match message.format:
@@ -114,7 +114,7 @@ def chat_calls(raw: Mapping[str, JSON]) -> list[Mapping[str, JSON]]:
 
 
 def chat_call(call: Mapping[str, JSON]) -> Tool:
-    """The call that an entry of ``tool_calls`` is."""
+    """The call in an entry of ``tool_calls``."""
     custom = call.get("custom")
     tool = custom if is_map(custom) else call.get("function")
     name = _text(tool.get("name")) if is_map(tool) else ""
@@ -122,7 +122,7 @@ def chat_call(call: Mapping[str, JSON]) -> Tool:
 
 
 def chat_arguments(raw: Mapping[str, JSON]) -> list[str]:
-    """What the calls in a chat message give their tools, each as text, in the order of :func:`tools_in`."""
+    """The arguments of the calls in a chat message, each as text, in the order of :func:`tools_in`."""
     functions = [call["custom"] if is_map(call.get("custom")) else call["function"] for call in chat_calls(raw)]
     legacy = raw.get("function_call")
     functions += [legacy] if is_map(legacy) else []
@@ -161,20 +161,20 @@ def _text(value: JSON) -> str:
 
 
 def tool_ids(message: Message) -> tuple[list[str], list[str]]:
-    """The ids of the calls in *message*, and of the calls it answers, in order; where one has none, what stands for it."""
+    """The ids of the calls in *message*, and the ids of the calls it answers, in order; without an id, a text that stands for it."""
     calls, results = tools_in(message)
     return [call.label for call in calls], [result.label for result in results]
 
 
 def is_of_tool(message: Message) -> bool:
-    """Whether the message calls tools, or answers their calls."""
+    """Whether the message calls tools, or answers calls."""
     return bool(any(tools_in(message)))
 
 
 class ToolUnits(NamedTuple):
-    """Messages that belong together: *of* has for each member all of its unit, in order.
+    """Messages that belong together: *of* maps each member to all members of its unit, in order.
 
-    A unit is a message that calls tools with the messages that answer it, and a reasoning item of Responses with the item that follows it.
+    A unit is a message that calls tools together with the messages that answer it, or a reasoning item of Responses with the item that follows it.
     *waiting* are the messages with a call that still waits for its result.
     """
 
@@ -205,21 +205,21 @@ def _unite(units: dict[int, list[int]], first: int, second: int) -> None:
 
 
 def is_answer(message: Message) -> bool:
-    """Whether *message* is the model's; one of a role that no format has is by what it holds."""
+    """Whether *message* is the model's; if no format knows its role, its content decides."""
     if message.role in _ROLES:
         return message.role == "assistant"
     return known_role(message.role, calls=bool(tools_in(message).calls)) == "assistant"
 
 
 def is_reasoning(message: Message) -> bool:
-    """Whether *message* is a reasoning item of Responses, which is sent with the item that follows it or not at all."""
+    """Whether *message* is a reasoning item of Responses, which is sent only together with the item that follows it."""
     return message.format == "responses" and message.raw.get("type") == "reasoning"
 
 
 def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
-    """What is wrong with the tool calls and results of *messages* as they were recorded, by message.
+    """The problems with tool calls and results in *messages* as they were recorded, by message.
 
-    ``unpaired_tool_call`` and ``unpaired_tool_result`` lack their other half; a call of the last answer still waits for its result and is fine.
+    ``unpaired_tool_call`` and ``unpaired_tool_result`` lack their other half; a call of the last answer may still wait for its result, and gets no warning.
     ``misplaced_tool_result`` has its call, but something else came between.
     """
     pairing = Pairing()
@@ -229,10 +229,10 @@ def pairing_warnings(messages: Sequence[Message]) -> tuple[CompileWarning, ...]:
 
 
 class Pairing:
-    """Which result answers which call, as far as messages were added.
+    """Which result answers which call, among the messages added so far.
 
     ``answers`` has the result of each call that was answered, ``calls`` the call of each result that answers one, ``again`` the call of each result that comes after another result for it.
-    A result in neither of the two answers no call.
+    A result in neither of the last two answers no call.
     """
 
     def __init__(self) -> None:
@@ -246,11 +246,11 @@ class Pairing:
         self._notes = Notes()
 
     def add(self, row: int, message: Message) -> list[tuple[Ref, Ref]]:
-        """Take in the next message, known as number *row*; the pairs of a call and a result that it completes."""
+        """Add the next message as number *row*, and return the pairs of a call and a result that it completes."""
         return self.add_tools(row, message, tools_in(message))
 
     def add_tools(self, row: int, message: Message, tools: Tools) -> list[tuple[Ref, Ref]]:
-        """The same for one whose *tools* are known."""
+        """The same for a message whose *tools* are known."""
         calls, results = tools
         answer = is_answer(message)
         if self._open and not results and (not answer or self._answered):
@@ -275,7 +275,7 @@ class Pairing:
         self._open = {}
 
     def _match(self, ref: Ref, result: Tool, message: Message) -> Ref | None:
-        """The call that *result* answers, which no longer waits then."""
+        """The call that *result* answers, or None; that call no longer waits."""
         call = _waiting_for(result, self._open)
         if call is not None:
             tool = self._open.pop(call)
@@ -295,21 +295,21 @@ class Pairing:
         return call
 
     def _missed_by(self, result: Tool) -> Ref | None:
-        """The first call of an answer that is over that *result* answers, which only its id can say."""
+        """The first call of an earlier answer that *result* answers; only its id can tell."""
         missed = self._missed.get(result.id, {}) if result.id else {}
         return next((ref for ref, call in missed.items() if result.may_answer(call)), None)
 
     @property
     def open(self) -> Mapping[Ref, Tool]:
-        """The calls of the last answer that no result answered yet."""
+        """The calls of the last answer that have no result yet."""
         return self._open
 
     def waiting(self) -> tuple[int, ...]:
-        """The messages with a call of the last answer that no result answered yet."""
+        """The messages with a call of the last answer that has no result yet."""
         return tuple(sorted({ref.row for ref in self._open}))
 
     def warnings(self) -> tuple[CompileWarning, ...]:
-        """What is wrong, by message."""
+        """The problems found, by message."""
         unanswered = Notes()
         for missed in self._missed.values():
             for ref, tool in missed.items():
@@ -319,7 +319,7 @@ class Pairing:
 
 
 def _waiting_for(result: Tool, waiting: Mapping[Ref, Tool]) -> Ref | None:
-    """The call in *waiting* that *result* answers: by its id, else by name and order where there can be no doubt."""
+    """The call in *waiting* that *result* answers: by its id, else by name and order if only one call is possible."""
     if result.id:
         for ref, call in waiting.items():
             if call.id == result.id and result.may_answer(call):
@@ -335,7 +335,7 @@ def _waiting_for(result: Tool, waiting: Mapping[Ref, Tool]) -> Ref | None:
 
 
 def says_more(message: Message) -> bool:
-    """Whether *message*, which answers calls, holds anything else."""
+    """Whether *message*, which answers calls, also has other content."""
     if message.format != "anthropic":
         return False
     return any(

@@ -2,9 +2,9 @@
 
     message ──read──▶ Turn(role, parts) ──write──▶ messages of another format
 
-A message that stays in its format never takes this way: it is copied.
-A turn's role is system, developer, user or assistant; tool results are parts of a user's turn, as Anthropic has it.
-Parts are told apart by their classes, never compared; named tuples, because nine dataclasses take 4 ms to make, each time that somebody looks at a log.
+A message that stays in its format is copied and never converted to this form.
+A turn's role is system, developer, user or assistant; tool results are parts of a user's turn, as in Anthropic's format.
+Code tells parts apart by their classes and never compares them. They are named tuples, because making nine dataclasses takes 4 ms each time a program looks at a log.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ _ROLES_OF_MODELS = ("model", "ai", "bot")
 
 
 class Text(NamedTuple):
-    """Words."""
+    """Plain text."""
 
     text: str
 
 
 class Refusal(NamedTuple):
-    """The words of a model that will not answer."""
+    """The text with which a model refuses to answer."""
 
     text: str
 
 
 class Reasoning(NamedTuple):
-    """What a model thought; *summary* when the words were made for readers and are not the thought itself."""
+    """A model's thought; *summary* if the text was made for readers and is not the thought itself."""
 
     text: str
     summary: bool = False
 
 
 class Summary(NamedTuple):
-    """What a provider made of the conversation so far, in words that anyone can read."""
+    """A provider's summary of the conversation so far, as readable text."""
 
     text: str
 
@@ -71,12 +71,12 @@ class File(NamedTuple):
     file_id: str | None = None
 
     def titled_text(self) -> str:
-        """The text under its name, for where a document must be plain words."""
+        """The text under its name, for a place where a document must be plain text."""
         return f"{self.name}\n\n{self.text or ''}" if self.name else self.text or ""
 
 
 class ToolCall(NamedTuple):
-    """A call; *arguments* is JSON text, or any text for a *custom* tool; *signature* is Gemini's, over the thought behind it."""
+    """A call; *arguments* is JSON text, or any text for a *custom* tool; *signature* is Gemini's, over the thought behind the call."""
 
     id: str
     name: str
@@ -86,13 +86,13 @@ class ToolCall(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """Something only its own format has; *what* names it."""
+    """A part that only its own format has; *what* names it."""
 
     what: str
 
 
 class ToolResult(NamedTuple):
-    """What a tool answered."""
+    """The result of a tool call."""
 
     id: str
     parts: tuple[Text | Image | File | Unknown, ...]
@@ -106,8 +106,8 @@ Part: TypeAlias = Text | Refusal | Reasoning | Summary | Image | File | ToolCall
 class Turn:
     """A message in neutral form.
 
-    *losses* names what of it has no neutral form; *index* is its place in the context.
-    *listed* when its content was a list of nothing but texts, which chat completions and Anthropic write alike.
+    *losses* names its parts that have no neutral form; *index* is its place in the context.
+    *listed* if its content was a list of nothing but texts, which chat completions and Anthropic write alike.
     """
 
     index: int
@@ -118,20 +118,20 @@ class Turn:
 
 
 class Rendered(NamedTuple):
-    """Messages as a provider takes them, and what got lost on the way there."""
+    """Messages in a provider's format, and warnings about what was lost in the conversion."""
 
     value: JSON
     warnings: tuple[CompileWarning, ...]
 
 
 class Notes:
-    """Collects what is to be said about messages: one warning a message and kind, however often it is said."""
+    """Collects notes about messages, which become warnings: one for each message and kind, however often it is noted."""
 
     def __init__(self) -> None:
         self._details: dict[tuple[int, str], dict[str, None]] = {}
 
     def add(self, index: int, kind: str, subject: str) -> None:
-        """Note that *kind* is true of *subject*, something in message *index*."""
+        """Note *kind* for message *index*; *subject* names the part of it that is meant."""
         self._details.setdefault((index, kind), {})[subject] = None
 
     def lost(self, index: int, what: str) -> None:
@@ -139,15 +139,15 @@ class Notes:
         self.add(index, "no_counterpart", what)
 
     def has_lost(self, index: int) -> bool:
-        """Whether something of message *index* was lost so far."""
+        """Whether a loss was noted for message *index* so far."""
         return (index, "no_counterpart") in self._details
 
     def found(self) -> list[tuple[int, str, Sequence[str]]]:
-        """Everything noted: the message, the kind, and what of it; by message."""
+        """All notes, ordered by message: the message, the kind, and the subjects."""
         return [(index, kind, tuple(subjects)) for (index, kind), subjects in sorted(self._details.items())]
 
     def warnings(self, sentences: dict[str, str]) -> tuple[CompileWarning, ...]:
-        """Everything noted, by message; *sentences* gives each kind's wording, ``{}`` being the subjects."""
+        """All notes as warnings, ordered by message; *sentences* has the wording of each kind, with ``{}`` for the subjects."""
         return tuple(
             CompileWarning(kind, sentences[kind].format(", ".join(subjects)), index=index)
             for index, kind, subjects in self.found()
@@ -155,7 +155,7 @@ class Notes:
 
 
 def read_content(content: JSON, read: Callable[[JSON, list[str]], Part], losses: list[str]) -> list[Part]:
-    """A message's content, a text or a list whose items *read* reads, as parts; what is neither stands as its JSON."""
+    """A message's content as parts: a text, or a list whose items *read* reads; any other value becomes text, as its JSON."""
     if isinstance(content, str):
         return [Text(content)]
     if not isinstance(content, list | tuple):
@@ -164,7 +164,7 @@ def read_content(content: JSON, read: Callable[[JSON, list[str]], Part], losses:
 
 
 def known_role(role: JSON, *, calls: bool = False) -> str:
-    """The neutral role for *role*; one that no format knows becomes a user, an assistant if the message *calls* tools."""
+    """The neutral role for *role*; a role that no format knows becomes ``user``, or ``assistant`` if the message *calls* tools."""
     if role in ("system", "developer", "user", "assistant"):
         return str(role)
     return "assistant" if calls or role in _ROLES_OF_MODELS else "user"
@@ -182,9 +182,9 @@ def runs(turns: Iterable[Turn]) -> Iterable[tuple[str, list[Turn]]]:
 
 
 def split_results(turns: Sequence[Turn], notes: Notes) -> tuple[list[tuple[int, ToolResult]], list[Turn]]:
-    """The tool results of a user's run with the index of their messages, and what is left of the turns.
+    """The tool results of a user's run with the index of their messages, and the turns without them.
 
-    Providers want results directly behind the calls, before anything else a user says; one that overtakes an earlier message on its way there is noted as moved.
+    Providers require results directly behind the calls, before any other content of the user; a result that thereby overtakes an earlier message is noted as moved.
     """
     results: list[tuple[int, ToolResult]] = []
     rest: list[Turn] = []
@@ -200,7 +200,7 @@ def split_results(turns: Sequence[Turn], notes: Notes) -> tuple[list[tuple[int, 
 
 
 def placeholder(part: Part) -> str:
-    """What stands for *part* where it cannot be shown or sent: ``[image image/png 12.3 kB]``, never its data."""
+    """The text that stands for *part* where it cannot be shown or sent: ``[image image/png 12.3 kB]``, never its data."""
     match part:
         case Image(media_type, str(data)):
             return f"[image {media_type} {size_text(base64_size(data))}]"
@@ -226,9 +226,9 @@ def placeholder(part: Part) -> str:
 
 
 def object_arguments(index: int, call: ToolCall, notes: Notes) -> dict[str, JSON]:
-    """The arguments of *call*, which is in message *index*, as the object that Anthropic and Gemini want.
+    """The arguments of *call*, which is in message *index*, as the object that Anthropic and Gemini require.
 
-    Arguments that are no JSON object go, as text, under the one key ``arguments``, with a warning; empty ones are an empty object; a custom tool's text goes under ``input``.
+    Arguments that are not a JSON object are put, as text, under the one key ``arguments``, with a warning; empty ones become an empty object; a custom tool's text is put under ``input``.
     """
     if call.custom:
         return {"input": call.arguments}

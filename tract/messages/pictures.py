@@ -1,4 +1,4 @@
-"""The size of a picture, as its first bytes say it: PNG, GIF, JPEG and WebP."""
+"""The size of a picture, read from its first bytes: PNG, GIF, JPEG and WebP."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ _HEAD = 256 * 1024  # base64 characters of a picture in which its size is looked
 
 
 def picture_size(data: str) -> tuple[int, int] | None:
-    """Width and height of a picture in base64; None where they cannot be seen."""
+    """Width and height in pixels of a picture in base64; None if they cannot be read."""
     raw = decoded(data[:_HEAD])
     found: tuple[int, int] | None = None
     try:
@@ -53,7 +53,7 @@ def _webp_size(raw: bytes) -> tuple[int, int] | None:
 
 
 def decoded(data: str) -> bytes:
-    """The bytes of base64 text, as far as they are some."""
+    """The bytes of base64 text, as far as it can be decoded."""
     whole = data[: len(data) // 4 * 4]
     try:
         return binascii.a2b_base64(whole)

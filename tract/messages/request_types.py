@@ -1,7 +1,7 @@
-"""What the providers' request types have: their keys, by what bears them. For ``extras="drop"``.
+"""The keys of the providers' request types, by message, item, part, block and call. For ``extras="drop"``.
 
-As of the SDKs of November 2026 (openai 3.57, anthropic 2.14 with its beta types); a test compares the tables with the SDKs'.
-The tables go as deep as messages, items, parts, blocks and calls do; what is free JSON there (a call's input, a tool's schema, an action) stays as it is.
+The tables are as of the SDKs of November 2026 (openai 3.57, anthropic 2.14 with its beta types); a test compares them with the SDKs.
+They go as deep as messages, items, parts, blocks and calls do; free JSON below that (a call's input, a tool's schema, an action) stays as it is.
 
     message or item ─▸ content, output, summary, tool_calls ─▸ part, block, call ─▸ function, image_url, source, citations
 """
@@ -174,9 +174,9 @@ _TEXT = {"openai": "text", "responses": "input_text", "anthropic": "text"}
 
 
 def only_request_types(raw: Mapping[str, JSON], target: Target, index: int, notes: Notes) -> Mapping[str, JSON] | None:
-    """*raw*, message *index* in *target*'s format, with what the provider's request types have; None where they have no such item.
+    """Message *index*, *raw*, in *target*'s format, with only the keys that the provider's request types have; None if they have no such item.
 
-    It is given back itself where that is all of it; what else it has is noted.
+    A message without other keys is returned itself; the keys that are dropped are noted.
     """
     keys = _keys_of(raw, target)
     if keys is None:
@@ -205,7 +205,7 @@ def _keys_of(raw: Mapping[str, JSON], target: Target) -> frozenset[str] | None:
 
 
 def _is_output(raw: Mapping[str, JSON]) -> bool:
-    """Whether an assistant's message has all that an output message must have; else it is sent in the short form."""
+    """Whether an assistant's message has everything an output message requires; if not, it is sent in the short form."""
     parts = [part for part in items_of(raw.get("content")) if isinstance(part, Mapping)]
     return bool(raw.get("id") and raw.get("status")) and all(
         part.get("type") == "refusal" or isinstance(part.get("annotations"), list | tuple) for part in parts
@@ -213,7 +213,7 @@ def _is_output(raw: Mapping[str, JSON]) -> bool:
 
 
 class _Dropping:
-    """Takes out of a message what the request types of *target* have not."""
+    """Removes from a message the keys that the request types of *target* do not have."""
 
     def __init__(self, target: Target, index: int, notes: Notes) -> None:
         self._inner = _INNER[target]
@@ -222,7 +222,7 @@ class _Dropping:
         self._notes = notes
 
     def only(self, value: Mapping[str, JSON], keys: frozenset[str], path: str) -> Mapping[str, JSON]:
-        """*value* with *keys* alone, and the same of what is in it."""
+        """*value* with only *keys*, and the same for the values in it."""
         kept = {key: self._inside(key, item, f"{path}{key}") for key, item in value.items() if key in keys}
         dropped = [f"{path}{key}" for key in value if key not in kept]
         if dropped:
@@ -256,7 +256,7 @@ class _Dropping:
         return None
 
     def _whole(self, part: Mapping[str, JSON], keys: frozenset[str], path: str) -> Mapping[str, JSON]:
-        """A server tool's result, whose content goes back as it came."""
+        """A server tool's result, whose content is sent back unchanged."""
         dropped = [f"{path}.{key}" for key in part if key not in keys]
         if not dropped:
             return part

@@ -1,6 +1,6 @@
 """Items of OpenAI's Responses API: reading them into neutral turns, and writing turns as items.
 
-What has no counterpart here: reasoning, a name, audio, cache breakpoints of others, an error flag on a tool's result, server-side tools of others.
+These have no counterpart in the format: reasoning, a name, audio, other providers' cache breakpoints, an error flag on a tool's result, other providers' server-side tools.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def _read_part(part: JSON, losses: list[str]) -> Part:
 
 
 def write_responses(turns: Sequence[Turn], custom_calls: set[str], notes: Notes) -> list[dict[str, JSON]]:
-    """*turns* as Responses items; *custom_calls* holds the ids of the custom tools' calls seen so far, and grows."""
+    """*turns* as Responses items; *custom_calls* has the ids of the custom tools' calls seen so far, and grows."""
     items: list[dict[str, JSON]] = []
     for turn in turns:
         written = _write_assistant if turn.role == "assistant" else _write_input
@@ -101,7 +101,7 @@ def write_responses(turns: Sequence[Turn], custom_calls: set[str], notes: Notes)
 
 
 def _write_assistant(turn: Turn, custom_calls: set[str], notes: Notes) -> list[dict[str, JSON]]:
-    """An item for each text: what a model said in several parts can only be sent in one item with an id of theirs."""
+    """One item for each text: only an item with an id of OpenAI's may have several texts of a model."""
     items: list[dict[str, JSON]] = []
     calling = any(isinstance(part, ToolCall) for part in turn.parts)
     for part in turn.parts:

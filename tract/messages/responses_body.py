@@ -1,4 +1,4 @@
-"""A whole request of the Responses API: the items, each id once, and answers with the reasoning they came with."""
+"""A whole request of the Responses API: items with unique ids, and answers with the reasoning they came with."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class ItemWriter(ListWriter):
         return written
 
     def _without_doubles(self, items: Sequence[Item], notes: Notes) -> tuple[list[Item], bool]:
-        """The items with ids that stand nowhere else, and whether a reasoning item was there already."""
+        """The items, each with an id that no other item has, and whether a reasoning item was already present."""
         kept: list[Item] = []
         has_lost = False
         for item in items:

@@ -1,9 +1,9 @@
-"""What looks like a key, a token or a password in a text: by the forms that providers give theirs, and by chance where a name says that it is one.
+"""Texts that look like a key, a token or a password: by the forms that providers give theirs, and by randomness if a name says that it is one.
 
     >>> [one.kind for one in find_secrets("use AKIAIOSFODNN7EXAMPL2 here")]
     ['AWS access key id']
 
-No list is complete, and what is found may be an example: a finding is a question to a person, never a proof.
+No list is complete, and a match may be an example: a finding is a question to a person, never a proof.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ _SHOWN = 4
 
 
 class Secret(NamedTuple):
-    """What looks like a secret: its *kind*, and where it is in the text."""
+    """A text that looks like a secret: its *kind*, and where it is in the text."""
 
     kind: str
     start: int
@@ -91,7 +91,7 @@ class Secret(NamedTuple):
 
 
 class SecretAt(NamedTuple):
-    """The same in a value: the *path* to the text, as ``message.content.0.text``, and what of it may be *shown*."""
+    """A possible secret in a JSON value: the *path* to its text, such as ``message.content.0.text``, and the part of it that may be *shown*."""
 
     kind: str
     path: str
@@ -99,7 +99,7 @@ class SecretAt(NamedTuple):
 
 
 def find_secrets(text: str) -> list[Secret]:
-    """What in *text* looks like a secret, in order, each place once."""
+    """The possible secrets in *text*, in order, each place once."""
     is_marked = any(mark in text for mark in _MARKS)
     found = [
         Secret(_FORMS[int((match.lastgroup or "f0")[1:])][0], match.start(), match.end())
@@ -117,7 +117,7 @@ def find_secrets(text: str) -> list[Secret]:
 
 
 def secrets_in(value: Any) -> Iterator[SecretAt]:
-    """The same in every text of a JSON value; what stands under a key that names a secret counts too."""
+    """The possible secrets in every text of a JSON value; a text under a key that names a secret counts too."""
     stack: list[tuple[str, Any]] = [("", value)]
     while stack:
         path, one = stack.pop()
@@ -139,7 +139,7 @@ _LONGEST_VALUE = 200
 
 
 def masked(text: str) -> str:
-    """What of a secret may be shown: its beginning, and how long it is."""
+    """The part of a secret that may be shown: its beginning and its length."""
     return f"{text[:_SHOWN]}… ({len(text)} characters)"
 
 
@@ -148,7 +148,7 @@ def _is_example(text: str) -> bool:
 
 
 def _is_random(text: str, *, least: int) -> bool:
-    """Whether nobody would choose *text* as a word: letters and digits, and little that repeats."""
+    """Whether *text* is unlikely to be a word that a person chose: letters and digits, with little repetition."""
     if len(text) < least or _is_example(text):
         return False
     has_both = any(c.isdigit() for c in text) and any(c.isalpha() for c in text)
@@ -156,6 +156,6 @@ def _is_random(text: str, *, least: int) -> bool:
 
 
 def bits_a_character(text: str) -> float:
-    """The entropy of the characters of *text*, in bits each."""
+    """The entropy of *text* in bits per character."""
     total = len(text)
     return -sum(count / total * math.log2(count / total) for count in Counter(text).values())

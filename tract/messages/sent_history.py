@@ -1,11 +1,11 @@
-"""What a provider is sent of a history, kept so that a message more costs what it adds.
+"""The messages a provider is sent for a history, kept so that the cost of a new message depends only on that message.
 
-    messages ──pairing──▸ steps ──mending──▸ pieces ──fitting, converting──▸ what is written ──▸ a request
-               History    Arrangement                  Sending.update                          Sending.request
+    messages ──pairing──▸ steps ──mending──▸ pieces ──fitting, converting──▸ items ──▸ a request
+               History    Arrangement                  Sending.update                  Sending.request
 
 A step is an answer with the results behind it, or a single other message.
-What was written of a step stays until a message comes that belongs to it: then it is taken back from there on, and written anew.
-What is written is shared with the messages, and with every request made of it: nobody may change it.
+The items written for a step stay until a message comes that belongs to it; then everything from that step on is taken back and written again.
+Items are shared with the messages, and with every request made of them: no caller may change them.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _PLAIN_ROLES = frozenset({"system", "developer", "user", "assistant"})
 
 
 class Rows(Messages, Protocol):
-    """The messages of a history, and what those are that need no look."""
+    """The messages of a history, with a fast way to read the plain ones."""
 
     def sent(self, start: int, stop: int) -> Iterable[Sequence[Message | dict[str, JSON]]]:
-        """Messages *start* to *stop*, some at a time; a dict is a chat completions message by itself, shared with nobody."""
+        """Messages *start* to *stop*, in batches; a dict is a chat completions message that the caller may keep."""
 
 
 class MessageRows(list[Message]):
@@ -52,17 +52,17 @@ def _chat_or_message(message: Message) -> Message | dict[str, JSON]:
 
 
 class History:
-    """What is known of messages whoever they are sent to: which result answers which call, and which of them are plain text."""
+    """The facts about messages that do not depend on the receiver: which result answers which call, and which messages are plain text."""
 
     def __init__(self) -> None:
         self.pairing = Pairing()
         self.plain: list[dict[str, JSON] | None] = []
-        self._others: list[int] = []  # the messages that are not
+        self._others: list[int] = []  # the messages that are not plain
         self.answered: list[int] = []
-        """For every result that was taken in, the message it answers, in order."""
+        """For every result that was taken in, the message with its call, in order."""
 
     def take_in(self, rows: Rows, length: int) -> None:
-        """Take in the messages up to *length*."""
+        """Read the messages up to *length*."""
         for values in rows.sent(len(self.plain), length):
             if not self.pairing.open and _are_plain(values):
                 self.plain += values  # type: ignore[arg-type]  # they are dicts
@@ -76,13 +76,13 @@ class History:
                 self.plain.append(value if is_plain else None)  # type: ignore[arg-type]  # as above
 
     def end_of_plain(self, row: int) -> int:
-        """The first message from *row* on that is not plain text; where there is none, how many messages there are."""
+        """The first message from *row* on that is not plain text; if there is none, the number of messages."""
         at = bisect_left(self._others, row)
         return self._others[at] if at < len(self._others) else len(self.plain)
 
 
 def _are_plain(values: Sequence[Any]) -> bool:
-    """Whether all are messages of a known role and a visible text, and nothing else: what every provider takes as it is."""
+    """Whether all are messages with a known role and visible text, and nothing else: every provider takes these unchanged."""
     try:
         texts = [*map(_content_of, values)]
         return (
@@ -100,11 +100,11 @@ _content_of: Callable[[Any], Any] = itemgetter("content")
 
 
 _Placed: TypeAlias = tuple[int, str, int, CompileWarning]
-"""A warning behind what it is sorted by: its message, its kind, and when it was said."""
+"""A warning behind its sort key: its message, its kind, and a running number."""
 
 
 class _Written(NamedTuple):
-    """What was there before a step was written: so much is kept when it is taken back."""
+    """The lengths and the state before a step was written, to which a take-back returns."""
 
     row: int
     items: int
@@ -113,14 +113,14 @@ class _Written(NamedTuple):
 
 
 class Unit(NamedTuple):
-    """Messages that are written together, and what was written of them; no other message has a part in it."""
+    """Messages that are written together, and the items written for them; no other message has a part in these items."""
 
     rows: range
     items: range
 
 
 class _ThoughtsAsWords(Messages):
-    """The messages as rules 1 had them: what was committed as a thought was something that the assistant said."""
+    """The messages as in rules 1: a committed thought was sent as words of the assistant."""
 
     def __init__(self, rows: Messages) -> None:
         self._rows = rows
@@ -133,7 +133,7 @@ class _ThoughtsAsWords(Messages):
 
 
 class Sending:
-    """What one provider is sent of the first so many messages."""
+    """The items that one provider is sent for the first messages of a history."""
 
     def __init__(self, form: Form, history: History, answers: Answers | None = None) -> None:
         self._rules = form.rules
@@ -146,14 +146,14 @@ class Sending:
         self._answered = 0
         self._open: frozenset[int] = frozenset()
         self._late: dict[int, int] = {}
-        """Of a step, by its first message, the last message that is written with it and stands behind others."""
+        """For a step, by its first message: the last message that is written with it although it stands behind others."""
         self._uneven: list[int] = []
-        """What was written before each step of which more was written than it has messages, or less."""
+        """The number of items before each step that has more or fewer items than messages."""
         self._may_go_on = False
         self._finished: Rendered | None = None
 
     def update(self, rows: Messages, length: int) -> None:
-        """Write what was added to the messages; the history has taken in all of them."""
+        """Write the messages that were added; the history has taken in all of them."""
         if length == self._rows:
             return
         if self._rules == 1:
@@ -168,7 +168,7 @@ class Sending:
         self._open = frozenset(ref.row for ref in pairing.open)
 
     def _first_changed(self) -> int:
-        """The message from which on all may be other than it was written."""
+        """The first message whose items may have changed; all items from it on are written again."""
         answered = self._history.answered
         first = min([self._rows, *self._open, *answered[self._answered :]])
         self._answered = len(answered)
@@ -191,7 +191,7 @@ class Sending:
             self._uneven.pop()
 
     def _write_plain(self, row: int) -> int | None:
-        """Write the plain messages from *row* on, where each stands for itself; where they end, None where there is none."""
+        """Write the plain messages from *row* on, each of which stands for itself, and return the row behind them; None if *row* is not plain."""
         stop = self._history.end_of_plain(row)
         if stop == row:
             return None
@@ -221,13 +221,13 @@ class Sending:
 
     @property
     def marked(self) -> Sequence[int]:
-        """The messages of the request with cache marks."""
+        """The numbers of the request's messages with cache marks."""
         return self._writer.marked
 
     def units(self, item: int = 0) -> Iterator[Unit]:
-        """What was written, from the unit with *item* on: each message that stands for itself, and each step, with its items.
+        """The units, from the one with *item* on: each message that stands for itself, and each step, with its items.
 
-        A step with a result that came late goes on to that result.
+        A step with a late result extends to that result.
         """
         whole: list[Unit] = []
         until = -1
@@ -258,16 +258,16 @@ class Sending:
 
     @property
     def first_uneven(self) -> int | None:
-        """What was written before the first step that is not as many items as messages; None where each is."""
+        """The number of items before the first step that has more or fewer items than messages; None if there is no such step."""
         return self._uneven[0] if self._uneven else None
 
     @property
     def items(self) -> Sequence[Any]:
-        """What was written, in the form of the writer's own."""
+        """The items written so far, in the writer's own form."""
         return self._writer.items
 
     def request(self) -> Rendered:
-        """The request, a list or a dict of its own whose items are shared, and all that is to be said of it."""
+        """The request, a new list or dict whose items are shared, and all warnings about it."""
         if self._finished is None:
             notes, placed = Notes(), self._warnings[:]
             value = self._writer.request(notes)
@@ -285,7 +285,7 @@ class Sending:
 
 
 class Sendings:
-    """What every provider is sent of one history, each written at the first request for it."""
+    """The :class:`Sending` of one history for each provider, made at the first request for it."""
 
     def __init__(self, answers: Answers | None = None) -> None:
         self._history = History()
@@ -295,11 +295,11 @@ class Sendings:
 
     @property
     def rows(self) -> int:
-        """How many messages were taken in."""
+        """The number of messages taken in."""
         return self._rows
 
     def to(self, form: Form, rows: Rows, length: int) -> Sending:
-        """What is sent in *form* of the first *length* messages, not fewer than before."""
+        """The :class:`Sending` in *form* of the first *length* messages; *length* never shrinks."""
         self._history.take_in(rows, length)
         self._rows = length
         sending = self._sendings.get(form)
@@ -310,7 +310,7 @@ class Sendings:
 
 
 def refuse_nothing(rendered: Rendered, target: Target, length: int) -> None:
-    """ContentValidationError where there are messages, *length* of them, and none can be sent."""
+    """Raise ContentValidationError if there are messages (*length* is not 0) and none of them can be sent."""
     value = rendered.value
     messages = value.get("messages", value.get("contents")) if isinstance(value, dict) else value
     if length and not messages:

@@ -1,4 +1,4 @@
-"""What is said of a message that is sent otherwise than it was committed: the kinds of warnings, their rules and their words.
+"""The warnings for a message that is sent otherwise than it was committed: their kinds, rules and words.
 
 The numbers are those of docs/sending.md.
 """
@@ -14,7 +14,7 @@ from tract.named_tuple import NamedTuple
 
 
 class _Said(NamedTuple):
-    """The rule that is followed, the words for it, and whether ``strict`` refuses it: not where the model is told the same."""
+    """The rule that is followed, its wording, and whether ``strict`` refuses it: it does not if the request itself tells the model."""
 
     rule: int
     sentence: str
@@ -59,7 +59,7 @@ _KINDS: dict[str, _Said] = {
 
 
 def warnings_of(notes: Notes, target: Target) -> tuple[CompileWarning, ...]:
-    """What was noted while a request for *target* was written."""
+    """The notes taken while a request for *target* was written, as warnings."""
     return tuple(
         CompileWarning(kind, _sentence(kind, subjects, target), index=index, formats=(target,), rule=_KINDS[kind].rule)
         for index, kind, subjects in notes.found()
@@ -71,12 +71,12 @@ def _sentence(kind: str, subjects: Iterable[str], target: Target) -> str:
 
 
 def is_refused(warning: CompileWarning) -> bool:
-    """Whether ``strict`` refuses what *warning* says."""
+    """Whether ``strict`` refuses a context with *warning*."""
     return warning.kind not in _KINDS or _KINDS[warning.kind].strict
 
 
 def united(warnings: Iterable[CompileWarning]) -> tuple[CompileWarning, ...]:
-    """The warnings of several formats, each said once, with the formats it concerns; by message."""
+    """The warnings of several formats, each once, with the formats it concerns; ordered by message."""
     formats: dict[tuple[str, str, int | None, str | None, int], list[str]] = {}
     for one in warnings:
         formats.setdefault((one.kind, one.detail, one.index, one.commit, one.rule), []).extend(one.formats)

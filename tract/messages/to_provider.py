@@ -1,7 +1,7 @@
-"""A context's messages as one provider takes them.
+"""A context's messages in one provider's format.
 
-A message that its provider takes back as it is comes out as it was committed, value for value and key for key.
-What a provider refuses is mended by the rules of docs/sending.md; what is in another format is converted, and what has no counterpart is left out; both are named in warnings.
+A message that its provider takes back unchanged comes out as it was committed, value for value and key for key.
+A message that a provider would refuse is mended by the rules of docs/sending.md; a message in another format is converted, and its parts without a counterpart are left out. Warnings name both.
 The same messages always give the same value.
 """
 
@@ -30,12 +30,12 @@ def render(
     extras: Extras = "keep",
     rules: int = RULES,
 ) -> Rendered:
-    """*messages* in *format* or an alias of it; ContentValidationError for others.
+    """*messages* in *format* or an alias of it; ContentValidationError for an unknown format.
 
-    ``gemini`` is written only: no message is kept in it.
-    With *extras* ``drop`` only what the provider's request types have is in it; *rules* is the number of the rules of mending.
-    With *cache* ``auto`` all but Gemini's contents, which have none, get cache marks.
-    The value's messages are copies of their own.
+    ``gemini`` can only be written: no message is kept in it.
+    With *extras* ``drop``, messages have only the keys of the provider's request types; *rules* is the number of the mending rules.
+    With *cache* ``auto``, the request gets cache marks, except in Gemini's format, which has none.
+    The messages in the value are copies.
     """
     form = checked_form(target_format(format), extras, rules)
     rendered = rendered_for(form, Sendings().to(form, MessageRows(messages), len(messages)), cache)
@@ -43,12 +43,12 @@ def render(
 
 
 def target_format(name: str) -> Target:
-    """The format that *name* or an alias of it stands for, ``gemini`` being one."""
+    """The format that *name* or an alias of it stands for; ``gemini`` is allowed."""
     return "gemini" if name == "gemini" else message_format(name)
 
 
 def rendered_for(form: Form, sending: Sending, cache: CacheMode = None) -> Rendered:
-    """The request of *sending*, with cache marks where *cache* is ``auto``; its messages are shared."""
+    """The request of *sending*, with cache marks if *cache* is ``auto``; its messages are shared."""
     check_cache(cache)
     rendered = sending.request()
     marker = _MARKERS.get(form.target)
@@ -68,24 +68,24 @@ def render_responses(messages: Sequence[Message]) -> Rendered:
 
 
 def render_anthropic(messages: Sequence[Message]) -> Rendered:
-    """*messages* as a dict of ``messages`` and, when there is one, ``system``.
+    """*messages* as a dict of ``messages`` and, if there are instructions, ``system``.
 
     System messages go to ``system``, a single one as it is, several as one list of text blocks; Anthropic's own stay where the API takes them inside the conversation.
-    Neighbours of one role are joined only where one of them was converted.
+    Neighbours of one role are joined only if one of them was converted.
     """
     return render(messages, "anthropic")
 
 
 def render_gemini(messages: Sequence[Message]) -> Rendered:
-    """*messages* as a dict of ``contents`` and, when there is one, ``system_instruction``.
+    """*messages* as a dict of ``contents`` and, if there are instructions, ``system_instruction``.
 
-    System messages all go to the system instruction, a part for each of their texts, wherever they stand.
+    All system messages go to the system instruction, wherever they stand, one part for each of their texts.
     """
     return render(messages, "gemini")
 
 
 def chat_excerpt(messages: Iterable[Message]) -> list[dict[str, JSON]]:
-    """*messages* in chat completions' form for somebody who reads about them: nothing is mended, a call may lack its result."""
+    """*messages* in chat completions' form, for a reader and not for sending: nothing is mended, and a call may lack its result."""
     notes = Notes()
     found: list[dict[str, JSON]] = []
     for is_chat, run in groupby(messages, lambda message: message.format == "openai"):

@@ -1,6 +1,6 @@
-"""Calls and results in messages of every format: other ids for them, some of them without the others, a result that is made up.
+"""Edits of calls and results in messages of every format: change ids, keep only some results, make a missing result.
 
-A message that is as it should be is given back itself; nothing that was given is ever changed.
+A message that needs no change is returned itself; no given message is ever changed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ INTERRUPTED = "interrupted: no result was recorded"
 
 
 class Called(NamedTuple):
-    """The id that a call has in a request, its kind, which its result must be of as well, its tool's name, and the id that it was recorded with, None for a ``function_call``."""
+    """A call as a request names it: its id, its kind (its result must have the same), its tool's name, and its recorded id (None for a ``function_call``)."""
 
     id: str
     kind: str
@@ -32,7 +32,7 @@ class Called(NamedTuple):
 
 
 def with_call_ids(message: Message, ids: Mapping[int, str]) -> Message:
-    """*message* with those ids for its calls, by their places; a ``function_call`` that gets one becomes a call like others."""
+    """*message* with *ids* for its calls, by their places; a ``function_call`` that gets an id becomes an ordinary call."""
     if not ids:
         return message
     raw = message.raw
@@ -56,7 +56,7 @@ def with_call_ids(message: Message, ids: Mapping[int, str]) -> Message:
 
 
 def with_results_for(message: Message, called: Mapping[int, Called]) -> Message:
-    """*message* with results that name those calls, by their places, and are of their kinds."""
+    """*message* with results that name the calls *called*, by their places, and have their kinds."""
     raw = message.raw
     if message.format == "anthropic":
         ids = {at: one.id for at, one in called.items()}
@@ -90,7 +90,7 @@ _OUTPUTS = {"function": "function_call_output", "custom_tool": "custom_tool_call
 
 
 def only_results(message: Message, kept: set[int], *, rest: bool) -> Message | None:
-    """*message* with the results at those places only, and what else is in it if *rest*; None when nothing is left."""
+    """*message* with only the results at the places *kept*, and the rest of its content if *rest*; None if nothing is left."""
     if message.format != "anthropic":
         return message if 0 in kept else None
     content = items_of(message.raw.get("content"))
@@ -109,7 +109,7 @@ def only_results(message: Message, kept: set[int], *, rest: bool) -> Message | N
 
 
 def made_result(message: Message, tool: Tool, id: str, target: Target) -> Message:
-    """The result that says that none was recorded, for a call in *message*; *id* is the call's."""
+    """A result that says that none was recorded, for a call in *message*; *id* is the call's."""
     is_error = target in ("anthropic", "gemini")  # the others have no word for it
     if message.format == "responses":
         kind = "custom_tool_call_output" if tool.kind == "custom_tool" else "function_call_output"
@@ -127,7 +127,7 @@ def made_result(message: Message, tool: Tool, id: str, target: Target) -> Messag
 def _with_blocks(
     message: Message, kind: str, change: Callable[[Mapping[str, JSON], int], Mapping[str, JSON]]
 ) -> Message:
-    """*message* with its blocks of *kind* changed, each given with its number among them."""
+    """*message* with its blocks of *kind* changed; *change* gets each block and its number among them."""
     content = items_of(message.raw.get("content"))
     blocks = []
     at = 0

@@ -1,9 +1,9 @@
-"""The names that a request has for tools and their calls, as each provider takes them.
+"""The names and ids that a request may use for tools and their calls, by provider.
 
 | | openai | responses | anthropic | gemini |
 |---|---|---|---|---|
 | a call's id | 1 to 40 characters | 1 to 64 | ``[a-zA-Z0-9_-]+``, 64 | anything |
-| there once | in an answer | in the request | in the request | in the request |
+| unique | in an answer | in the request | in the request | in the request |
 | a tool's name | ``[a-zA-Z0-9_-]``, 64 | the same | the same, 128 | ``[a-zA-Z_][a-zA-Z0-9_.:-]*``, 64 |
 """
 
@@ -33,10 +33,10 @@ _FORBIDDEN_IN_IDS = r"[^a-zA-Z0-9_-]"
 
 
 class CallIds:
-    """The ids of the calls of one request; those given since a :meth:`mark` can be taken back.
+    """The ids of the calls of one request; ids given since a :meth:`mark` can be taken back.
 
-    An id is never empty, never longer than the receiver takes, and there once: of several calls with one id all but the first get a number.
-    In chat completions once in an answer is enough, for calls of different answers are told apart by their place.
+    An id is never empty, never longer than the receiver takes, and unique: of several calls with one id, all but the first get a number.
+    In chat completions it needs to be unique only within an answer, because calls of different answers are told apart by their place.
     """
 
     def __init__(self, target: Target) -> None:
@@ -46,7 +46,7 @@ class CallIds:
         self._log: list[tuple[str, int]] = []
 
     def mark(self) -> int:
-        """The present state, to go back to."""
+        """The present state, for :meth:`take_back`."""
         return len(self._log)
 
     def take_back(self, mark: int) -> None:
@@ -59,12 +59,12 @@ class CallIds:
                 del self._times[id]
 
     def begin_answer(self) -> None:
-        """Say that the calls to come are of another answer than those so far."""
+        """Start a new answer: the next calls belong to it."""
         if self._target == "openai":
             self._times, self._log = {}, []
 
     def give(self, id: str, tool: str) -> str:
-        """The id of a new call of *tool* that had *id*, or "" where it had none."""
+        """The id for a new call of *tool*; *id* is its recorded id, or "" if it has none."""
         wanted = self._fitting(id, tool)
 
         id, number = wanted, self._times.get(wanted, 0)
@@ -102,7 +102,7 @@ _NAMES: Mapping[Target, tuple[str, int]] = {
 
 
 def fitting_name(name: str, target: Target, index: int, notes: Notes) -> str:
-    """The name of a tool as *target* takes it."""
+    """The name of a tool in a form that *target* takes."""
     forbidden, longest = _NAMES[target]
     fit = re.sub(forbidden, "_", name) or "unknown_tool"
     if len(fit) > longest:

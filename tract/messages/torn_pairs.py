@@ -1,11 +1,11 @@
-"""Tool pairs are one unit: where a call or its result is hidden, the other half is not sent either.
+"""A call and its result are one unit: if one is hidden, the other is not sent either.
 
     shown     user  assistant(text, call a, call b)   result a   result b
     skipped                                           result a
     repaired  user  assistant(text,         call b)              result b
 
-Only what has lost its other half is left out: the call out of its message, the message when nothing else was in it.
-A call whose result nobody committed yet is no torn pair, nor is what was torn when it was recorded.
+Only the half whose other half is hidden is left out: the call is taken out of its message, and the message too if nothing else was in it.
+A call whose result was not committed yet is not a torn pair, nor is a pair that was already torn when it was recorded.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ _THOUGHTS = ("thinking", "redacted_thinking")
 
 
 class Pair(NamedTuple):
-    """A call and the result that answers it; the row of what is hidden is below 0."""
+    """A call and the result that answers it; the row of a hidden message is below 0."""
 
     call: Ref
     result: Ref
 
 
 class Lost(NamedTuple):
-    """The calls and the results of one message whose other half is not shown, by their places in it."""
+    """The calls and results of one message whose other half is hidden, by their places in it."""
 
     calls: set[int]
     results: set[int]
@@ -41,7 +41,7 @@ class Lost(NamedTuple):
 
 
 def lost_halves(messages: Sequence[Message], pairs: Sequence[Pair]) -> dict[int, Lost]:
-    """The calls and results, by row, whose other half is not shown."""
+    """The calls and results, by row, whose other half is hidden."""
     lost: dict[int, Lost] = {}
     of_row: dict[int, list[Pair]] = {}
     for pair in pairs:
@@ -65,7 +65,7 @@ def lost_halves(messages: Sequence[Message], pairs: Sequence[Pair]) -> dict[int,
 
 
 def without_tools(message: Message, lost: Lost) -> Message | None:
-    """*message* without those calls and results; None when nothing worth sending is left."""
+    """*message* without those calls and results; None if nothing worth sending is left."""
     if message.format == "openai":
         raw = _without_chat_calls(message.raw, lost.calls)
     elif message.format == "anthropic":
@@ -102,7 +102,7 @@ def _without_blocks(raw: Mapping[str, Any], lost: Lost) -> dict[str, Any] | None
 
 
 def left_out_warnings(message: Message, lost: Lost, index: int | None, commit: str) -> Iterator[CompileWarning]:
-    """What is said of *message*, now number *index*, from which those calls and results were taken."""
+    """The warnings for *message*, now number *index*, from which those calls and results were removed."""
     calls, results = tools_in(message)
     for kind, tools, gone, why in (("call", calls, lost.calls, "result"), ("result", results, lost.results, "call")):
         names = ", ".join(dict.fromkeys(repr(tools[at].label) for at in sorted(gone)))

@@ -1,6 +1,6 @@
 """Reading a message of any format: as a neutral turn, and as plain text for people.
 
-Text comes out as it is, control characters included: a caller that prints it to a terminal escapes it first.
+Control characters in the text are kept: a caller that prints it to a terminal escapes it first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _readers: dict[MessageFormat, _Reader] = {}
 
 
 def _load_reader(format: MessageFormat) -> _Reader:
-    """What reads messages of *format*: loaded with the first of them, as most contexts have one format."""
+    """The function that reads messages of *format*; loaded at the first such message, as most contexts have one format."""
     if format == "openai":
         from tract.messages.openai import read_openai as read
     elif format == "responses":
@@ -44,7 +44,7 @@ def turn_of(message: Message, index: int = 0) -> Turn:
 
 
 def message_text(message: Message) -> str:
-    """What there is to read in *message*: texts a line each, calls as ``name(arguments)``, pictures by their size."""
+    """The readable text of *message*: texts a line each, calls as ``name(arguments)``, pictures by their size."""
     if (
         message.format == "openai"
         and isinstance(message.content, str)
@@ -71,7 +71,7 @@ def _part_text(part: Part) -> str:
 
 
 def render_text(messages: Sequence[Message], numbers: Sequence[int] = ()) -> str:
-    """*messages* one below the other, each under a line with its number (from 1 where none are given), role and name; "" for none."""
+    """*messages* one below the other, each under a line with its number (by default counted from 1), role and name; "" if there are none."""
     numbered = zip(numbers or range(1, len(messages) + 1), messages, strict=True)
     return "\n".join(f"{_header(number, message)}\n{_body(message)}" for number, message in numbered)
 

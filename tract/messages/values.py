@@ -28,32 +28,32 @@ def copy_json(value: JSON) -> JSON:
 
 
 def json_or_text(value: JSON) -> str:
-    """A str as it is, anything else as compact JSON."""
+    """A str unchanged, any other value as compact JSON."""
     return value if isinstance(value, str) else compact_json(value)
 
 
 def items_of(value: JSON) -> Sequence[JSON]:
-    """The items of a list, none for anything else."""
+    """The items of a list; an empty sequence for any other value."""
     return value if isinstance(value, list | tuple) else ()
 
 
 def is_map(value: JSON) -> TypeGuard[Mapping[str, JSON]]:
-    """Whether *value* is a map; of a dict, which nearly all are, told in a fifth of the time that ``isinstance`` takes."""
+    """Whether *value* is a map. For a dict, the usual case, this takes a fifth of the time of ``isinstance``."""
     return type(value) is dict or isinstance(value, Mapping)
 
 
 def str_or_none(value: JSON) -> str | None:
-    """A str as it is, None for anything else."""
+    """A str unchanged, None for any other value."""
     return value if isinstance(value, str) else None
 
 
 def extra_keys(raw: Mapping[str, JSON], known: frozenset[str]) -> list[str]:
-    """The keys of *raw* that are not *known* and hold something."""
+    """The keys of *raw* that are not *known* and whose values are not empty."""
     return [str(key) for key, value in raw.items() if key not in known and value not in (None, False, "", [], {})]
 
 
 def base64_size(data: str) -> int:
-    """How many bytes base64 *data* stands for, without decoding it."""
+    """The number of bytes that base64 *data* stands for, without decoding it."""
     return len(data) * 3 // 4 - data[-2:].count("=")
 
 
@@ -67,7 +67,7 @@ def size_text(count: int) -> str:
 
 
 def split_data_url(url: str) -> tuple[str, str] | None:
-    """Media type and base64 data of a data URL; None for any other URL, also for one that is not base64."""
+    """Media type and base64 data of a data URL; None for any other URL, and for a data URL that is not base64."""
     if url[:5].lower() != "data:":
         return None
     head, comma, data = url[5:].partition(",")

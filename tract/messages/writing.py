@@ -1,4 +1,4 @@
-"""Writing steps for each provider: what is its own is fitted to what it takes back, what is another's converted."""
+"""Writing steps for each provider: its own messages are fitted to its rules, messages of other formats are converted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ COMPACTED = "[summary of the conversation so far]\n"
 
 
 class Writer:
-    """What is written for *target*: ``items``, and a ``state`` that says what the next step must know of the last."""
+    """The items written for *target*, and a ``state`` with what the next step must know of the last."""
 
     state: Any = None
 
@@ -44,24 +44,24 @@ class Writer:
         """The messages with cache marks, by their numbers in the request."""
 
     def take_back(self, items: int, state: Any) -> None:
-        """Keep only the first *items*; the state was *state* then."""
+        """Keep only the first *items*; *state* is the state after them."""
         del self.items[items:]
         self.state = state
 
     def write_plain(self, values: Sequence[Mapping[str, JSON]], row: int) -> None:
-        """Write messages of a known role and a visible text from message *row* on."""
+        """Write messages with a known role and visible text, from message *row* on."""
         raise NotImplementedError
 
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
-        """Write a step; *is_last* when nothing stands behind it."""
+        """Write a step; *is_last* if nothing follows it."""
         raise NotImplementedError
 
     def request(self, notes: Notes) -> Any:
-        """The request of all that was written."""
+        """The request made of all the items."""
         raise NotImplementedError
 
     def own(self, piece: Piece, notes: Notes) -> Mapping[str, JSON] | None:
-        """A message of the receiver's own format as it goes into the fitting; None where no request can have it."""
+        """A message in the receiver's own format, before fitting; None if no request can have it."""
         if self.form.extras == "keep":
             return piece.message.raw
         from tract.messages.request_types import only_request_types  # few ask for it
@@ -69,7 +69,7 @@ class Writer:
         return only_request_types(piece.message.raw, self.target, piece.row, notes)
 
     def turns(self, piece: Piece, notes: Notes) -> list[Turn]:
-        """A message of another format as a turn; none where only its own provider can read it."""
+        """A message of another format as a turn; an empty list if only its own provider can read it."""
         message = piece.message
         turn = turn_of(message, piece.row)
         if message.role not in _ROLES[message.format]:
@@ -80,7 +80,7 @@ class Writer:
         return [turn] if len(parts) == len(turn.parts) else [replace(turn, parts=parts)] if parts else []
 
     def summaries(self, step: Step, notes: Notes) -> list[Turn]:
-        """What other providers' summaries of the conversation say, as the user's turns, which stand before an answer with one."""
+        """Other providers' summaries of the conversation, as user turns before the answer that has them."""
         found: list[Turn] = []
         for piece in (*step.answer, *step.rest):
             if piece.message.format == self.target or not _may_be_compacted(piece.message.raw):
@@ -94,7 +94,7 @@ class Writer:
 
 
 def _is_compaction(raw: Mapping[str, JSON]) -> bool:
-    """Whether a provider put the whole conversation so far into something that only it can read."""
+    """Whether a provider put the whole conversation so far into a form that only it can read."""
     if raw.get("type") == "compaction" and "role" not in raw:
         return True
     content = raw.get("content")
@@ -110,7 +110,7 @@ def _may_be_compacted(raw: Mapping[str, JSON]) -> bool:
 
 
 def note_losses(turns: Iterable[Turn], notes: Notes) -> None:
-    """Say what reading the *turns* found no counterpart for."""
+    """Note the parts of *turns* that have no neutral form."""
     for turn in turns:
         for loss in turn.losses:
             notes.lost(turn.index, loss)
@@ -119,7 +119,7 @@ def note_losses(turns: Iterable[Turn], notes: Notes) -> None:
 
 
 class ListWriter(Writer):
-    """What the two formats of OpenAI's have in common: a list, in which an own message stands for itself."""
+    """The common part of OpenAI's two formats: the request is a list, in which an own message stands for itself."""
 
     format: MessageFormat
 
@@ -135,14 +135,14 @@ class ListWriter(Writer):
             self.marked.pop()
 
     def extend(self, written: Iterable[Mapping[str, JSON]]) -> None:
-        """Put what was written behind the items so far."""
+        """Append the *written* messages to the items."""
         for raw in written:
             if has_breakpoint(raw):
                 self.marked.append(len(self.items))
             self.items.append(raw)
 
     def runs(self, pieces: Sequence[Piece], notes: Notes) -> Iterable[Piece | list[Turn]]:
-        """Own messages one by one, and between them the turns of others."""
+        """Own messages one by one, and between them the runs of turns of other formats."""
         turns: list[Turn] = []
         for piece in pieces:
             if piece.message.format != self.format:
@@ -162,7 +162,7 @@ class _ChatWriter(ListWriter):
     def write(self, step: Step, notes: Notes, *, is_last: bool) -> None:
         self.extend(write_openai(self.summaries(step, notes), notes))
         answer, rest = self._written(step.answer, notes), self._written(step.rest, notes)
-        # Where all calls were left out nothing has to be one message.
+        # If all calls were left out, nothing has to be one message.
         if step.is_one and len(answer) > 1 and (self.form.rules < 3 or any("tool_calls" in raw for raw in answer)):
             notes.add(step.row, "messages_joined", "calls of one answer")
             answer = [one_answer(answer)]
@@ -190,7 +190,7 @@ class _ChatWriter(ListWriter):
 
 
 def writer_for(form: Form, answers: Answers | None) -> Writer:
-    """A writer that has written nothing yet. Most programs send to one provider, so the others' writers are not loaded."""
+    """A new writer for *form*. Most programs send to one provider, so the other writers are not loaded."""
     match form.target:
         case "openai":
             return _ChatWriter(form)

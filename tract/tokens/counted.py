@@ -1,4 +1,4 @@
-"""What of a message counts, and how many tokens that is.
+"""Token counts of messages: which parts of a message count, and how many tokens they are.
 
 A message counts as OpenAI's cookbook does it for its chat models ("How to count tokens with tiktoken"):
 
@@ -6,17 +6,17 @@ A message counts as OpenAI's cookbook does it for its chat models ("How to count
     + tokens of the role
     + tokens of each text of the content
     + tokens of the name + TOKENS_PER_NAME       if it has a name
-    + tokens of each picture and PDF             by what their provider publishes (media.py)
+    + tokens of each picture and PDF             by their provider's published rules (media.py)
 
 and a context is the sum of its messages + REPLY_PRIMING, once.
 
-The texts of a message, in all three formats: text, refusals, thinking and summaries of it; of a tool's call its name and its arguments, as they stand or, when they are a map, as compact JSON with sorted keys; of a tool's result all its text.
-Not counted, for it is not sent or the model does not read it: ids, signatures, encrypted content, cache marks, thinking that nobody signed, and a thought that was committed as ``ReasoningContent``.
-What a format's rules leave out of a message of its own wherever it stands counts nothing either: a picture of the assistant's or one that is larger than Anthropic takes, a message without content (docs/sending.md, rules 8, 11 and 14); what depends on the messages beside it is told in unsent.py.
-Audio and files that lie elsewhere count only the text that stands beside or in them (a transcript, a plain-text document, a title).
-A block of an unknown type counts every string in it, but for base64 of over 1 KB.
+The texts of a message, in all three formats, are: text, refusals, thinking and its summaries; a tool call's name and its arguments (as they stand, or a map as compact JSON with sorted keys); all the text of a tool's result.
+These do not count, because they are not sent or the model does not read them: ids, signatures, encrypted content, cache marks, thinking without a signature, and a thought that was committed as ``ReasoningContent``.
+Parts that a format's rules always leave out of its own messages do not count either: a picture of the assistant's or one that is larger than Anthropic takes, a message without content (docs/sending.md, rules 8, 11 and 14). Parts that depend on neighbouring messages are the subject of unsent.py.
+Audio and files that lie elsewhere count only the text beside or in them (a transcript, a plain-text document, a title).
+A block of an unknown type counts every string in it, except base64 of over 1 KB.
 
-What a provider counts for one of its own messages it alone knows; recorded usage takes precedence over these figures.
+Only the provider knows what it counts for its own messages; recorded usage takes precedence over these figures.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tract.tokens.media import anthropic_image_tokens, file_tokens, openai_image
 TOKENS_PER_MESSAGE = 3
 TOKENS_PER_NAME = 1
 REPLY_PRIMING = 3
-"""What begins the model's answer; once for a context."""
+"""The tokens that begin the model's answer; once for a context."""
 
 
 def count_message(counter: TokenCounter, message: Message) -> int:
@@ -42,7 +42,7 @@ def count_message(counter: TokenCounter, message: Message) -> int:
     if message.is_thought:
         return 0
     total = TOKENS_PER_MESSAGE + checked_count(counter, message.role)
-    # On a function call ``name`` is the function's, and among its texts.
+    # On a function call, ``name`` is the function's name, which is among its texts.
     if message.name and message.raw.get("type", "message") == "message":
         total += TOKENS_PER_NAME + checked_count(counter, message.name)
     pieces = _sent_pieces(message)
@@ -54,12 +54,12 @@ def count_message(counter: TokenCounter, message: Message) -> int:
 
 
 def count_media(message: Message) -> int:
-    """How many pictures, files and sounds of *message* are sent: their tokens are estimates, whoever counts its texts."""
+    """The number of pictures, files and sounds of *message* that are sent: their tokens are estimates with every counter."""
     return sum(isinstance(piece, int) for piece in _sent_pieces(message) or ())
 
 
 def _sent_pieces(message: Message) -> list[_Piece] | None:
-    """What counts of what is sent of *message*, whatever stands beside it; None where nothing is sent."""
+    """The counted pieces of *message* as sent, whatever its neighbours are; None if nothing of it is sent."""
     pieces = [*_message_pieces(message.raw)]
     is_text = any(isinstance(piece, str) and piece.strip() for piece in pieces) and all(
         isinstance(piece, str) for piece in pieces
@@ -73,7 +73,7 @@ def _sent_pieces(message: Message) -> list[_Piece] | None:
 
 
 def _has_foreign_blocks(message: Message) -> bool:
-    """Whether *message* is one of Anthropic's with blocks that another role has."""
+    """Whether *message* is an Anthropic message with blocks that belong to another role."""
     content = message.raw.get("content")
     if message.format != "anthropic" or not isinstance(content, list | tuple):
         return False
@@ -84,7 +84,7 @@ def _has_foreign_blocks(message: Message) -> bool:
 
 
 def _fitted(message: Message) -> Mapping[str, JSON] | None:
-    """*message* as its own format's rules have it by itself."""
+    """*message* after its own format's rules, applied to it alone."""
     # Few messages need it.
     from tract.messages.fit_anthropic import fit_anthropic
     from tract.messages.fit_openai import fit_openai
@@ -102,20 +102,20 @@ def _fitted(message: Message) -> Mapping[str, JSON] | None:
 
 
 def message_texts(message: Message) -> list[str]:
-    """The texts of *message* that a model reads, in order; neither role nor name."""
+    """The texts of *message* that a model reads, in order, without role and name."""
     return _only_texts(_message_pieces(message.raw))
 
 
 def content_text(content: Any) -> str:
-    """The plain text of *content*, of a built-in or a registered type; what ``CommitInfo.token_count`` counts.
+    """The plain text of *content*, of a built-in or a registered type; ``CommitInfo.token_count`` counts this text.
 
-    Texts of a content that has several stand on lines of their own; images are not in it.
+    If a content has several texts, each stands on a line of its own; images are not included.
     """
     return "\n".join(_content_texts(content))
 
 
 def _content_texts(content: Any) -> Iterable[str]:
-    # Whoever has a content has loaded its class; who has none need not load them.
+    # A caller with a content has loaded its class; other callers need not load the classes.
     from tract.objects.content import (
         ArtifactContent,
         FreeformContent,
@@ -147,7 +147,7 @@ def _content_texts(content: Any) -> Iterable[str]:
 
 
 _Piece: TypeAlias = str | int
-"""A text, or the tokens of something that is none."""
+"""A text, or the tokens of a piece that is not a text."""
 
 
 def _only_texts(pieces: Iterable[_Piece]) -> list[str]:
@@ -155,7 +155,7 @@ def _only_texts(pieces: Iterable[_Piece]) -> list[str]:
 
 
 def _message_pieces(raw: Mapping[str, JSON]) -> Iterator[_Piece]:
-    """What counts in a message or item of any of the three formats."""
+    """The counted pieces of a message or item of any of the three formats."""
     if raw.get("type", "message") != "message":  # an item of the Responses API that is no message
         yield from _block_pieces(raw)
         return
@@ -183,7 +183,7 @@ def _chat_call_pieces(call: JSON) -> Iterator[_Piece]:
 
 
 def _pieces(content: JSON) -> Iterator[_Piece]:
-    """What counts in a message's content: a string, a block, or a list of either."""
+    """The counted pieces of a message's content: a string, a block, or a list of either."""
     if isinstance(content, str):
         yield content
     elif isinstance(content, list | tuple):
@@ -201,7 +201,7 @@ def _block_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
 
 
 def _call_pieces(call: Mapping[str, JSON]) -> Iterator[_Piece]:
-    """A tool's call: its name, and its arguments under whichever key the format has them."""
+    """The pieces of a tool's call: its name, and its arguments under any of the formats' keys."""
     yield from _pieces(call.get("name"))
     for key in ("arguments", "input"):
         if key in call:
@@ -226,7 +226,7 @@ def _document_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
 
 
 def _image_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
-    """A picture of OpenAI's, in either of its formats."""
+    """The pieces of an OpenAI picture, in either of its formats."""
     image = block.get("image_url")
     inner = image if isinstance(image, Mapping) else {"url": image, "detail": block.get("detail")}
     yield openai_image_tokens(inner.get("url"), inner.get("detail"))
@@ -237,13 +237,13 @@ def _anthropic_image_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
 
 
 def _file_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
-    """A file of OpenAI's, in either of its formats."""
+    """The pieces of an OpenAI file, in either of its formats."""
     inner = block.get("file")
     yield file_tokens((inner if isinstance(inner, Mapping) else block).get("file_data"))
 
 
 def _unseen(_block: Mapping[str, JSON]) -> Iterator[_Piece]:
-    yield 0  # it is one, and what it is charged nobody can see
+    yield 0  # it is media, and its tokens cannot be known
 
 
 def _thinking_pieces(block: Mapping[str, JSON]) -> Iterator[_Piece]:
@@ -292,7 +292,7 @@ _BASE64_FROM = 1024
 
 
 def _all_strings(value: JSON) -> Iterator[_Piece]:
-    """Every string in *value* but ids, signatures and long base64; a block known by its type is read as that type is."""
+    """Every string in *value* except ids, signatures and long base64; a block of a known type is read by that type's rules."""
     if isinstance(value, str):
         if not _is_base64(value):
             yield value
@@ -311,7 +311,7 @@ def _inner_strings(value: JSON) -> Iterator[_Piece]:
 
 
 def _is_base64(text: str) -> bool:
-    """Whether *text* looks like data: over 1 KB of base64's alphabet in lines, not words."""
+    """Whether *text* looks like data: over 1 KB of base64 characters in lines, not words."""
     if len(text) <= _BASE64_FROM or not re.fullmatch(_BASE64, text):
         return False
     head = text[:_BASE64_FROM]

@@ -1,4 +1,4 @@
-"""Counters: how many tokens a text is."""
+"""Counters: the number of tokens of a text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class TokenCounter(Protocol):
     """Counts the tokens of a text.
 
-    ``name`` identifies the way of counting: counts are stored under it, so two different counters must have different names (``tiktoken:o200k_base``).
+    ``name`` identifies the counter: counts are stored under it, so two different counters must have different names (``tiktoken:o200k_base``).
     """
 
     @property
@@ -31,10 +31,10 @@ class TokenCounter(Protocol):
 
 
 class TiktokenCounter:
-    """Counts exactly what tiktoken's ``encode_ordinary`` gives: text that looks like a special token is ordinary text.
+    """Counts exactly as tiktoken's ``encode_ordinary`` does: text that looks like a special token is ordinary text.
 
     Exception: a word, a run of blanks or a run of signs of over 16,384 characters is counted in pieces, with an error of at most one token a piece.
-    Counted whole, time and memory would grow out of proportion, and a million blanks would crash tiktoken.
+    If it were counted whole, time and memory would grow out of proportion, and a million blanks would crash tiktoken.
     The vocabulary comes with tract and is loaded at the first count, once in a process; that takes about 0.2 s.
     """
 
@@ -59,7 +59,7 @@ class TiktokenCounter:
 
 
 def _without_long_runs(text: str) -> Iterator[str]:
-    """*text* in parts, cut where it goes on with letters, signs or blanks alone for ``_LONGEST_RUN`` characters; in one part where it never does."""
+    """*text* in parts, cut within every run of ``_LONGEST_RUN`` characters of only letters, signs or blanks; one part if there is no such run."""
     runs = re.compile(_RUN)
     start = 0
     for at in range(_LONGEST_RUN, len(text), _LONGEST_RUN):
@@ -108,8 +108,8 @@ _PATTERNS = {
 _LONGEST_RUN = 16_384
 """Characters. The time to merge a word's bytes grows faster than its length from about here on."""
 
-# Whatever a tokenizer's pattern takes in one piece is in one of these: letters and marks, signs, white space.
-# A sign that stands among letters here, in a script that is not listed, only makes a long text be cut where it need not be.
+# A single piece of a tokenizer's pattern always lies in one of these classes: letters and marks, signs, white space.
+# If a sign of a script that is not listed counts as a letter here, a long text is only cut more often than it must be.
 # Compiled when it is first used, for most texts are short.
 _RUN = (
     r"[^\s\d\x00-@\[-`{-\xa9\u2000-\u206f\u20a0-\u20cf\u2190-\u2bff\u3000-\u3020\u3030\uff00-\uff20\U0001f000-\U0001faff]++"
@@ -121,10 +121,10 @@ _encodings: dict[str, Encoding] = {}
 
 
 def _encoding(name: str) -> Encoding:
-    """The process's one encoding *name*."""
+    """The encoding *name*, one object in the process."""
     encoding = _encodings.get(name)
     if encoding is None:
-        # Without a lock two threads may both load it at first, but then share the one that was quicker; and no fork can copy a held lock.
+        # No lock: two threads may both load it at first, and then share the one that was quicker; no fork can copy a held lock.
         encoding = _encodings.setdefault(name, _build(name))
     return encoding
 
@@ -155,7 +155,7 @@ class NullTokenCounter:
 
 
 class EstimateTokenCounter:
-    """Estimates what o200k_base would count, without a vocabulary.
+    """Estimates the count of o200k_base, without a vocabulary.
 
     The text is cut into pieces, each of which costs (in tokens):
 
@@ -169,7 +169,7 @@ class EstimateTokenCounter:
         any other letter or mark                                0.3
 
     The prices were fitted to real conversations in several formats and some twenty scripts.
-    Half of those conversations' messages come out within 5 %, nineteen in twenty within 21 % (characters / 4: 22 % and 64 %).
+    For half of those conversations' messages the error is within 5 %, for nineteen in twenty within 21 % (characters / 4: 22 % and 64 %).
     A single script can be off by 30 %: Vietnamese and Russian are overestimated, Hebrew underestimated.
     """
 
@@ -212,7 +212,7 @@ _PRICES = {
 
 
 def counter_named(encoding: str) -> TokenCounter:
-    """The counter a configuration names: a tiktoken encoding, ``estimate`` or ``null``; TokenizerError for another."""
+    """The counter that a configuration names: a tiktoken encoding, ``estimate`` or ``null``; TokenizerError for another name."""
     if encoding in _PATTERNS:
         return TiktokenCounter(encoding)
     if encoding == "estimate":
@@ -223,7 +223,7 @@ def counter_named(encoding: str) -> TokenCounter:
 
 
 def check_counter(counter: TokenCounter) -> None:
-    """Refuse a counter whose counts could not be kept apart from others', for want of a name."""
+    """Refuse a counter without a name: its counts could not be told from another's."""
     if not callable(getattr(counter, "count", None)):
         raise TokenizerError(f"a token counter has a name and count(text); a {type(counter).__name__} is none")
     name = getattr(counter, "name", None)
@@ -232,7 +232,7 @@ def check_counter(counter: TokenCounter) -> None:
 
 
 def checked_count(counter: TokenCounter, text: str) -> int:
-    """The tokens of *text*; TokenizerError when the counter raises or answers with what is no count."""
+    """The tokens of *text*; TokenizerError if the counter raises, or returns something that is not a count."""
     try:
         count = counter.count(text)
     except TokenizerError:

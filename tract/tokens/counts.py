@@ -1,4 +1,4 @@
-"""Counts: the tokens of every blob, and the totals of contexts, worked out once and kept between processes."""
+"""Counts: the tokens of every blob, and the totals of contexts, computed once and kept between processes."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from tract.tokens.counter import EstimateTokenCounter, TokenCounter, checked_cou
 _MESSAGES_KEPT = 131072
 _ROLES_KEPT = 64
 
-# So many counts are kept, and as many again that came before: some 8 MB.
+# The number of counts in memory; as many older ones are kept beside them: some 8 MB.
 _COUNTS_KEPT = 16384
 
 # Counts are written this often, so that another process that looks at a running agent's store finds them.
 _FLUSH_AT = 256
 _FLUSH_AFTER_SECONDS = 1.0
 
-_MOST_TOKENS = 2**32 - 1  # what a row of the counts' file can hold
+_MOST_TOKENS = 2**32 - 1  # the largest count that a row of the file can hold
 
 
 class BlobCache:
     """Messages and token counts by blob.
 
-    Counts are kept under the counter's name in the store's ``cache/``, so nothing is counted twice, in any process; ``flush`` writes the new ones.
-    In memory are those of late; the file is looked at again when an older one is missing, and read whole at most once for each ``_COUNTS_KEPT`` new ones.
+    Counts are kept under the counter's name in the store's ``cache/``, so that no process counts a blob again; ``flush`` writes the new ones.
+    Memory holds the recent counts. The file is read again if an older one is missing, and read whole at most once for each ``_COUNTS_KEPT`` new ones.
     """
 
     def __init__(self, repo: Repository, counter: TokenCounter) -> None:
@@ -64,13 +64,13 @@ class BlobCache:
         self._roles: dict[str, int] = {}
 
     def on(self, repo: Repository) -> BlobCache:
-        """The cache of *repo*, which has the same blobs and perhaps more; what one of the two counted or read, the other need not."""
+        """The cache of *repo*, which has the same blobs and perhaps more; the two share counts and messages."""
         other = copy(self)
         other._repo = repo
         return other
 
     def message(self, blob: ObjectId, content: dict[str, Any] | None = None) -> Message:
-        """The blob's content as a message; shared, not to be changed. A caller that has read the *content* already gives it."""
+        """The blob's content as a message; it is shared, and the caller must not change it. A caller that has read *content* already passes it."""
         message = self._messages.get(blob)
         if message is None:
             if len(self._messages) >= _MESSAGES_KEPT:
@@ -79,21 +79,21 @@ class BlobCache:
         return message
 
     def count(self, blob: ObjectId) -> BlobCount:
-        """The blob's tokens; counted now if they were not before."""
+        """The blob's tokens; counted now if there is no stored count."""
         known = self.known(blob)
         return known if known is not None else self._add(blob, self._repo.blob(blob))
 
     def count_value(self, value: dict[str, Any]) -> BlobCount:
-        """The tokens of what is about to become a blob; kept for when it is one."""
+        """The tokens of a value that is about to become a blob; the count is kept for that blob."""
         return self.count_new(new_blob(value).id, value)
 
     def count_new(self, blob: ObjectId, value: dict[str, Any]) -> BlobCount:
-        """The same where the blob's id is known already."""
+        """The same for a blob whose id is known already."""
         known = self.known(blob)
         return known if known is not None else self._add(blob, value)
 
     def known(self, blob: ObjectId) -> BlobCount | None:
-        """The blob's tokens, if they were ever counted; never loads the tokenizer."""
+        """The blob's tokens, if there is a stored count; never loads the tokenizer."""
         count = self._counts.get(blob)
         if count is None:
             count = self._older.get(blob)
@@ -105,7 +105,7 @@ class BlobCache:
         return count
 
     def note_made(self, blobs: Iterable[ObjectId]) -> None:
-        """Remember that the file does not have *blobs*, which were just made, and need not be read for them."""
+        """Remember that the file has no counts of *blobs*, which were just made, so that it is not read for them."""
         if len(self._absent) > _COUNTS_KEPT:
             self._absent.clear()
         self._absent.update(blobs)
@@ -134,7 +134,7 @@ class BlobCache:
 
     @property
     def kept(self) -> str:
-        """What changes whenever the file of counts does: its size and time."""
+        """A text that changes whenever the file of counts does: its size and time."""
         try:
             status = os.stat(self._path or "")
         except OSError:
@@ -142,7 +142,7 @@ class BlobCache:
         return f"{status.st_size}-{status.st_mtime_ns}"
 
     def flush(self) -> None:
-        """Write the new counts; a cache that cannot be written is no error, for it can be made again."""
+        """Write the new counts; a failure is ignored, because the cache can be made again."""
         self._flushed_at = time.monotonic()
         if self._unsaved and self._path is not None:
             try:
@@ -154,7 +154,7 @@ class BlobCache:
 
 
 class _CountsOnce:
-    """A counter that counts no text twice: a content's text is mostly its message's too."""
+    """A counter that counts no text twice: a content's text is usually its message's text too."""
 
     def __init__(self, counter: TokenCounter) -> None:
         self.name = counter.name
@@ -169,7 +169,7 @@ class _CountsOnce:
 
 
 def _count_map(counter: TokenCounter, value: Any, count_role: Callable[[str], int]) -> BlobCount:
-    """The tokens of what a blob's map stands for; a message that is a role and a text is counted without making it one."""
+    """The tokens of the content in a blob's map; a message with only a role and a text is counted without building it."""
     plain = _role_and_text(value)
     if plain is None:
         return count_content(counter, readable_content(value))
@@ -198,7 +198,7 @@ def _checked_total(counter: TokenCounter, count: BlobCount) -> BlobCount:
 
 
 def _role_and_text(value: Any) -> tuple[str, str] | None:
-    """The role and the text of a message that has nothing else, as most do; None for any other."""
+    """The role and the text of a message that has nothing else, as most do; None for any other message."""
     if type(value) is not dict or len(value) != 3:
         return None
     kind = value.get("content_type")
@@ -211,26 +211,26 @@ def _role_and_text(value: Any) -> tuple[str, str] | None:
         role, text = raw.get("role"), raw.get("content")
     else:
         return None
-    # A role that no message may have is for the long way to refuse, and one that answers a call for the long way to count.
+    # The long way refuses a role that no message may have, and counts a role that answers a call.
     if type(role) is not str or type(text) is not str or role in ("", "tool", "function"):
         return None
     return (role, text) if role.isprintable() else None
 
 
 def estimate(repo: Repository, blob: ObjectId) -> BlobCount:
-    """The blob's tokens by an offline estimate, for where loading a tokenizer would take too long."""
+    """The blob's tokens by an offline estimate, for callers that cannot wait for a tokenizer to load."""
     counter = EstimateTokenCounter()
     return _count_map(counter, repo.blob(blob), counter.count)
 
 
-# What ``status`` says without reading the context: a key names all that totals depend on, so they cannot be stale.
+# ``status`` shows these without reading the context: a key names everything that totals depend on, so they cannot be stale.
 
 _ESTIMATED = ("\0estimated\0", "\0estimates\0")
-"""What goes behind the counter's name for totals with estimates in them, and for the number of estimates."""
+"""Suffixes of the counter's name for totals with estimates, and for the number of estimates."""
 
 
 _WAY = "\0 3"
-"""The third way in which messages are counted: pictures and files by their sizes (2), and nothing that is not sent (3). Totals of others are not found any more."""
+"""The version of the counting rules: pictures and files count by their sizes (2), and parts that are not sent do not count (3). Totals of other versions are not found."""
 
 
 class TotalsCache:
@@ -245,7 +245,7 @@ class TotalsCache:
         self._flushed_at = 0.0
 
     def get(self, commit: ObjectId, priorities: ObjectId | None) -> Totals | None:
-        """The totals, when anybody ever worked them out."""
+        """The totals, if any process has computed them."""
         return self._loaded().get(self._key(commit, priorities))
 
     def _loaded(self) -> dict[bytes, Totals]:
@@ -254,7 +254,7 @@ class TotalsCache:
         return self._known
 
     def get_estimated(self, commit: ObjectId, priorities: ObjectId | None, kept: str) -> tuple[Totals, int] | None:
-        """The totals with estimates in them, and of how many messages, when they were worked out while the counts were as *kept* says."""
+        """Totals with estimates, and the number of estimated messages, if they were computed with the counts that *kept* identifies."""
         keys = [self._key(commit, priorities, name + kept) for name in _ESTIMATED]
         known = self._loaded()
         return (known[keys[0]], known[keys[1]].messages) if keys[0] in known and keys[1] in known else None
@@ -262,7 +262,7 @@ class TotalsCache:
     def put_estimated(
         self, commit: ObjectId, priorities: ObjectId | None, kept: str, totals: Totals, estimated: int
     ) -> None:
-        """Remember totals of which *estimated* messages are estimated: as two rows, the second with nothing but their number."""
+        """Remember totals with *estimated* estimated messages, as two rows: the totals, and a row with only that number."""
         if self._path is None or self.get_estimated(commit, priorities, kept) is not None or max(totals) >= 2**32:
             return
         first, second = (self._key(commit, priorities, name + kept) for name in _ESTIMATED)
@@ -272,7 +272,7 @@ class TotalsCache:
             add_totals(self._path, rows)
 
     def put(self, commit: ObjectId, priorities: ObjectId | None, totals: Totals) -> None:
-        """Remember them; written at most once a second."""
+        """Remember the totals; the file is written at most once a second."""
         if self._path is None or self.get(commit, priorities) is not None or max(totals) >= 2**32:
             return
         known = self._loaded()
@@ -284,23 +284,23 @@ class TotalsCache:
             self.flush()
 
     def get_records(self, commit: ObjectId) -> int | None:
-        """How many records the history of *commit* has by first parents, when anybody ever counted them."""
+        """The number of records in the history of *commit* by first parents, if any process has counted them."""
         if self._records is not None and self._records[0] == commit:
             return self._records[1]
         found = self._loaded().get(commit)
         return None if found is None else found.messages
 
     def put_records(self, commit: ObjectId, count: int) -> None:
-        """Remember that number, until a ``flush`` writes it."""
+        """Remember the number of records; ``flush`` writes it."""
         self._records = (commit, count)
 
     @property
     def is_due(self) -> bool:
-        """Whether the file is to be written again: others may look at it."""
+        """Whether it is time to write the file again, for other processes to read."""
         return time.monotonic() - self._flushed_at >= _FLUSH_AFTER_SECONDS
 
     def flush(self) -> None:
-        """Write the newest; a cache that cannot be written is no error, for it can be made again."""
+        """Write the newest totals; a failure is ignored, because the cache can be made again."""
         self._flushed_at = time.monotonic()
         rows = dict([self._unsaved.popitem()]) if self._unsaved else {}
         self._unsaved.clear()

@@ -1,13 +1,13 @@
-"""Pictures and files: how many tokens they are, by the rules that the providers publish.
+"""Pictures and files: their tokens, by the rules that the providers publish.
 
-    OpenAI      a picture that fits into 2,048 x 2,048 and whose shorter side is 768 at most then: 85, and 170 for each
+    OpenAI      a picture is fitted into 2,048 x 2,048, and its shorter side into 768: 85, and 170 for each
                 tile of 512 x 512; 85 in low detail ("Images and vision", for GPT-4o, 4.1 and 5)
     Anthropic   width * height / 750, the longer side being 1,568 at most, and 1,600 at most ("Vision")
     PDF         1,500 to 3,000 a page ("PDF support" of Anthropic's): 2,250
 
-By which of the two a picture counts its own format says; other models of these providers, and Gemini, have other rules.
-A picture whose size nobody can see, for it lies elsewhere, counts as one of 1,024 x 1,024 (OpenAI), or as the largest (Anthropic).
-A file that lies elsewhere, and sound, count nothing: what they are charged depends on pages and seconds.
+A picture's own format decides which of the two rules counts it; other models of these providers, and Gemini, have other rules.
+A picture that lies elsewhere, so that its size is unknown, counts as one of 1,024 x 1,024 (OpenAI), or as the largest (Anthropic).
+A file that lies elsewhere, and sound, count nothing: their price depends on pages and seconds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _PAGES = rb"/Type\s*/Page(?![a-zA-Z])"
 
 
 def openai_image_tokens(source: JSON, detail: JSON) -> int:
-    """The tokens of a picture of OpenAI's: *source* is its URL, with the data in it or not."""
+    """The tokens of an OpenAI picture; *source* is its URL, which may be a data URL."""
     if detail == "low":
         return _LOW
     size = _size_of_data_url(source)
@@ -43,7 +43,7 @@ def openai_image_tokens(source: JSON, detail: JSON) -> int:
 
 
 def anthropic_image_tokens(source: JSON) -> int:
-    """The tokens of a picture of Anthropic's, by its ``source``."""
+    """The tokens of an Anthropic picture, by its ``source``."""
     data = source.get("data") if isinstance(source, Mapping) else None
     size = picture_size(data) if isinstance(data, str) else None
     if size is None:
@@ -53,7 +53,7 @@ def anthropic_image_tokens(source: JSON) -> int:
 
 
 def file_tokens(data: JSON, media_type: JSON = None) -> int:
-    """The tokens of a file by its base64 *data*, or a data URL; 0 where it is no PDF, or lies elsewhere."""
+    """The tokens of a file by its base64 *data*, or a data URL; 0 if it is not a PDF, or lies elsewhere."""
     if not isinstance(data, str):
         return 0
     if data[:5].lower() == "data:":

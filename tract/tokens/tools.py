@@ -1,13 +1,13 @@
-"""Tool definitions: how many tokens they are in a request.
+"""Tool definitions: their tokens in a request.
 
-By what the providers publish:
+By the rules that the providers publish:
 
-    OpenAI      "How to count tokens with tiktoken": 7 a function, 3 where it has properties, 3 a property, 3 a value
+    OpenAI      "How to count tokens with tiktoken": 7 a function, 3 if it has properties, 3 a property, 3 a value
                 of an enum (3 less for each enum), 12 at the end of all, and the tokens of names, types and descriptions
     Anthropic   346 once ("Tool use with Claude", for tool_choice auto), and the tokens of each definition as JSON
     others      the tokens of each definition as JSON
 
-What a provider's own tools (web search, code execution) add is not published.
+The tokens of a provider's own tools (web search, code execution) are not published.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _ANTHROPIC = 346
 
 
 def count_tools(counter: TokenCounter, tools: Iterable[Any]) -> int:
-    """The tokens of the tool definitions *tools* of a request, whichever provider's shape they have."""
+    """The tokens of the tool definitions *tools* of a request, in any provider's shape."""
     definitions = [tool for tool in tools if isinstance(tool, Mapping)]
     functions = [found for tool in definitions if (found := _function(tool)) is not None]
     others = [tool for tool in definitions if _function(tool) is None]
@@ -39,7 +39,7 @@ def count_tools(counter: TokenCounter, tools: Iterable[Any]) -> int:
 
 
 def _function(tool: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The function that one of OpenAI's tools defines, in chat completions or in Responses; None for all else."""
+    """The function that one of OpenAI's tools defines, in chat completions or in Responses; None for any other tool."""
     inner = tool.get("function")
     if isinstance(inner, Mapping):
         return inner

@@ -1,11 +1,11 @@
-"""What is not sent of a history's messages, and what is sent that nobody committed, in tokens.
+"""The difference between recorded and sent messages in tokens: parts that are left out, and parts that are made up.
 
     recorded   call a   call b   result a   result a   result z   user      reasoning   user
     sent       call a   call b   result a   made up b             user                  user
     change                                  - all      - all      + made up   - all
 
-Most messages are sent whatever stands beside them; docs/sending.md has the rules for the others (1, 4, 5, 8 and 10).
-Each message changes what is sent of those before it at most, so the change of the first so many messages is known for every number of them.
+Most messages are sent whatever their neighbours are; docs/sending.md has the rules for the others (1, 4, 5, 8 and 10).
+A message changes only how it and earlier ones are sent, so the change of the first messages is known for every number of them.
 """
 
 from __future__ import annotations
@@ -24,18 +24,21 @@ _THOUGHTS = frozenset({"thinking", "redacted_thinking"})
 
 
 def depends_on_others(message: Message) -> bool:
-    """Whether what is sent of *message* depends on the messages beside it."""
+    """Whether the sent form of *message* depends on its neighbours."""
     tools = tools_in(message)
     return bool(tools.calls or tools.results) or _stands_once(message) or _without_last_thoughts(message) is not message
 
 
 def _stands_once(message: Message) -> bool:
-    """Whether *message* is an item of Responses that is not sent a second time: reasoning, or a call that the provider answered."""
+    """Whether *message* is a Responses item that is not sent a second time: reasoning, or a call that the provider answered."""
     return message.format == "responses" and str(message.raw.get("type")) in STAND_ONCE
 
 
 class Rows(NamedTuple):
-    """The messages of a history, by their numbers: the tokens are those of a message by itself; *follows* says whether the first was recorded directly behind the second."""
+    """The messages of a history, by their numbers.
+
+    *tokens* are those of a message by itself; *follows* says whether the first message was recorded directly behind the second.
+    """
 
     message: Callable[[int], Message]
     tokens: Callable[[int], int]
@@ -43,11 +46,11 @@ class Rows(NamedTuple):
 
 
 _Change = tuple[int, int]
-"""A message by its number, and by how many tokens more than its own is sent of it."""
+"""A message by its number, and the tokens sent for it beyond its own."""
 
 
 class _Waiting(NamedTuple):
-    """What is sent of message *row* only if the answer goes on; *is_item* where it must go on with the item recorded next."""
+    """The *tokens* of message *row* that are sent only if the answer goes on; *is_item* if it must go on with the item recorded next."""
 
     row: int
     tokens: int
@@ -55,7 +58,7 @@ class _Waiting(NamedTuple):
 
 
 class Unsent:
-    """The changes of a history, as far as its messages were taken in; *count* gives the tokens of a message."""
+    """The changes of a history, for the messages taken in so far; *count* gives the tokens of a message."""
 
     def __init__(self, count: Callable[[Message], int]) -> None:
         self._count = count
@@ -66,21 +69,21 @@ class Unsent:
         self._missed: dict[Ref, list[_Change]] = {}
         self._callers: dict[int, Message] = {}
         self._waiting: list[_Waiting] = []
-        self._carried: dict[int, list[_Change]] = {}  # what is sent for the sake of a call, by its message
-        self._ids: set[str] = set()  # of items that stand once
+        self._carried: dict[int, list[_Change]] = {}  # reasoning sent only because of a call, by the call's message
+        self._ids: set[str] = set()  # ids of items that may be sent only once
         self.has_lost = False
-        """Whether a result answered nothing that was taken in."""
+        """Whether a result answered no call taken in."""
         self.has_far = False
-        """Whether what is sent of a message depends on an answer before: a result is late or answers nothing, or an item came a second time."""
+        """Whether a message depends on an earlier answer: a result is late or answers no call, or an item came a second time."""
         self.rows = 0
 
     @property
     def is_waiting(self) -> bool:
-        """Whether the next message counts here, whatever it is."""
+        """Whether the next message matters, even if it does not itself depend on others."""
         return bool(self._pairing.open or self._waiting)
 
     def advance(self, rows: Rows, odd: Sequence[int], length: int) -> None:
-        """Take in the messages up to *length*, of which those in *odd*, in order, depend on others."""
+        """Take in the messages up to *length*; *odd* are, in order, those that depend on others."""
         row = self.rows
         while row < length:
             if not self.is_waiting:
@@ -97,12 +100,12 @@ class Unsent:
         self.rows = max(self.rows, length)
 
     def change(self, length: int) -> int:
-        """By how many tokens more than the messages by themselves is sent of the first *length*."""
+        """The tokens sent for the first *length* messages, minus the messages' own tokens."""
         at = bisect_left(self._by, length)
         return self._sums[at - 1] if at else 0
 
     def changes(self, length: int) -> Mapping[int, int]:
-        """The same by message, of those where it is not 0."""
+        """The same for each message; messages without a change are left out."""
         found: dict[int, int] = {}
         for row, tokens in self._changes[: bisect_left(self._by, length)]:
             found[row] = found.get(row, 0) + tokens
@@ -135,7 +138,7 @@ class Unsent:
             self._carried.clear()
 
     def _settle(self, rows: Rows, by: int, were_open: Mapping[Ref, Tool], answered: set[Ref]) -> None:
-        """Calls that waited wait no longer, and some that did not any more were answered."""
+        """Handle the calls that stopped waiting, and late results for calls that had stopped waiting."""
         still_open = self._pairing.open
         for ref, tool in were_open.items():
             if ref not in still_open and ref not in answered:
@@ -148,7 +151,7 @@ class Unsent:
     # Calls and results
 
     def _miss(self, rows: Rows, by: int, ref: Ref, tool: Tool) -> None:
-        """The conversation went on without an answer to the call: a result is made up, or the call left out."""
+        """The conversation went on without a result for the call: a result is made up, or the call is left out."""
         caller = self._callers[ref.row]
         if tool.kind in TEXT_KINDS:
             changes = [(ref.row, self._count(made_result(caller, tool, tool.id, "openai")))]
@@ -159,7 +162,7 @@ class Unsent:
             self._add(by, row, tokens)
 
     def _lose(self, rows: Rows, row: int, message: Message, results: int) -> None:
-        """Take off the results that answer nothing, or what another result has answered."""
+        """Subtract the results that answer no call, or a call that another result has answered."""
         self.has_lost = self.has_far = True
         kept = {at for at in range(results) if Ref(row, at) in self._pairing.calls}
         left = only_results(message, kept, rest=True)
@@ -168,7 +171,7 @@ class Unsent:
     def _less(self, rows: Rows, row: int, message: Message, left: Message) -> int:
         return -min(rows.tokens(row), self._count(message) - self._count(left))
 
-    # Thoughts, which nothing may end with
+    # Thoughts, which may not be the end of an answer
 
     def _go_on(self, rows: Rows, row: int, message: Message) -> None:
         tokens = rows.tokens(row)
@@ -195,7 +198,7 @@ class Unsent:
         self._add(row, row, -tokens)
 
     def _end_waiting(self, rows: Rows, row: int, *, is_item: bool) -> None:
-        """Something stands behind the thoughts that waited: they are sent, a reasoning item of Responses only with its own."""
+        """The waiting thoughts are sent, because another part follows them; a reasoning item of Responses, only if its own item follows."""
         behind, carried = row, []
         for one in reversed(self._waiting):
             if one.is_item and is_item and not rows.follows(behind, one.row):
@@ -210,9 +213,9 @@ class Unsent:
 
 
 def _behind_answered(rows: Rows, row: int, length: int) -> int | None:
-    """The row behind the chat answer *row* and its results where each call has one, and nothing else is between: all of it is sent.
+    """The row behind the chat answer *row* and its results, if each call has one and nothing else is between: all of these are sent.
 
-    None for all else. Most calls are answered like this, and need not be paired.
+    Otherwise None. Most calls are answered like this, and need no pairing.
     """
     waiting = _named_calls(rows.message(row))
     for at in range(row + 1, min(length, row + 1 + len(waiting))):
@@ -227,7 +230,7 @@ def _behind_answered(rows: Rows, row: int, length: int) -> int | None:
 
 
 def _named_calls(message: Message) -> set[str]:
-    """The ids of the calls of a chat answer; empty where there is doubt which result is whose."""
+    """The ids of the calls of a chat answer; empty if it may be unclear which result belongs to which call."""
     calls = message.raw.get("tool_calls")
     if message.format != "openai" or message.role != "assistant" or not calls or "function_call" in message.raw:
         return set()
@@ -237,7 +240,7 @@ def _named_calls(message: Message) -> set[str]:
 
 
 def _without_last_thoughts(message: Message) -> Message | None:
-    """*message* without the thoughts of Anthropic's that it ends with; None where it is nothing else."""
+    """*message* without Anthropic's thoughts at its end; None if it has nothing else."""
     if message.format != "anthropic" or message.is_thought:
         return message
     blocks = [*items_of(message.raw.get("content"))]

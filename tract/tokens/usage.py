@@ -1,6 +1,6 @@
 """Usage: the tokens a provider counted, under one set of names.
 
-The OpenTelemetry GenAI names: ``gen_ai.usage.input_tokens`` includes what was read from and written to a cache, whichever way the provider counts.
+The names are those of OpenTelemetry GenAI: ``gen_ai.usage.input_tokens`` includes tokens read from and written to a cache, whichever way the provider counts.
 
 | shape | input | cached |
 |---|---|---|
@@ -11,7 +11,7 @@ The OpenTelemetry GenAI names: ``gen_ai.usage.input_tokens`` includes what was r
 | LangChain | ``input_tokens`` | in it: ``input_token_details.cache_read``, ``.cache_creation`` |
 | Pydantic AI | ``input_tokens`` | in it: ``cache_read_tokens``, ``cache_write_tokens`` |
 
-Gemini counts its thoughts beside the answer (``thoughts_token_count``) and the results of its own tools beside the prompt (``tool_use_prompt_token_count``); both are added where they belong.
+Gemini counts its thoughts beside the answer (``thoughts_token_count``) and the results of its own tools beside the prompt (``tool_use_prompt_token_count``); both are added to the output or input they belong to.
 Its names are read in camel case too, as its REST API has them.
 """
 
@@ -30,7 +30,7 @@ CACHE_READ = "gen_ai.usage.cache_read.input_tokens"
 CACHE_CREATION = "gen_ai.usage.cache_creation.input_tokens"
 
 GROUPINGS = ("model", "branch", "day")
-"""What usage can be told apart by."""
+"""The keys by which usage can be grouped."""
 
 _MOST = 2**53
 
@@ -65,7 +65,7 @@ def read_usage(usage: Mapping[str, Any] | TokenUsage) -> TokenUsage:
 
 
 def read_usage_json(usage: dict[str, Any]) -> TokenUsage:
-    """The same of a dict that was read from JSON, and that nobody changes."""
+    """The same for a dict that was read from JSON and that no caller changes."""
     return _read_dict(usage)
 
 
@@ -114,7 +114,7 @@ def _read(
     read: str = "cached_tokens",
     created: str = "cache_write_tokens",
 ) -> TokenUsage:
-    """Usage whose cached tokens are in the input, and told apart in a dict of *details*."""
+    """Usage whose input includes the cached tokens, which a dict of *details* also has separately."""
     inner = usage.get(details) or {}
     if not isinstance(inner, Mapping):
         raise ContentValidationError(f"usage: {details} must be a dict, not {type(inner).__name__}")
@@ -194,17 +194,17 @@ def usage_body(usage: TokenUsage, *, answer: bool, counter: str, estimate: int) 
 
 
 def counted_tokens(body: Mapping[str, Any]) -> int:
-    """How many tokens the provider counted for the context at the note's commit; ContentValidationError for a note that does not say."""
+    """The tokens that the provider counted for the context at the note's commit; ContentValidationError if the note has no count."""
     return _number(body, INPUT) + (_number(body, OUTPUT) if body.get("answer") else 0)
 
 
 def estimated_tokens(body: Mapping[str, Any]) -> int:
-    """The counter's own figure for the same context; ContentValidationError for a note that does not say."""
+    """The counter's own figure for the same context; ContentValidationError if the note has none."""
     return _number(body, "estimate")
 
 
 def usage_of(body: Mapping[str, Any]) -> TokenUsage:
-    """The usage that a note keeps; ContentValidationError for a note that keeps none."""
+    """The usage that a note keeps; ContentValidationError if it keeps none."""
     return TokenUsage(
         _number(body, INPUT),
         _number(body, OUTPUT),

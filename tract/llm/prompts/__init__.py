@@ -1,7 +1,7 @@
-"""Prompts as text files with a version, which a user's own files may replace.
+"""Prompts as text files with a version; a user's own files may replace them.
 
 A prompt is ``<name>.txt``: its first line is ``# version: N``, the rest is the text.
-``{{word}}`` in the text is a place that ``Prompt.fill`` fills.
+``{{word}}`` in the text is a placeholder that ``Prompt.fill`` replaces.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class Prompt:
 
     @property
     def label(self) -> str:
-        """What is recorded of it: ``name@version``, with ``(own)`` behind a user's."""
+        """The prompt's name in records: ``name@version``, with ``(own)`` behind a user's."""
         return f"{self.name}@{self.version}" + (" (own)" if self.is_own else "")
 
     def fill(self, **values: str) -> str:
-        """The text with its places filled; what stands in a value is never a place itself."""
+        """The text with its placeholders replaced; text inside a value is never a placeholder."""
 
         def value_of(place: re.Match[str]) -> str:
             if place[1] not in values:
@@ -44,7 +44,7 @@ class Prompt:
 
 
 def load_prompt(name: str, folder: str | Path | None = None) -> Prompt:
-    """The prompt *name*: the one in *folder* where there is one, else tract's own."""
+    """The prompt *name*: the one in *folder* if there is one, else tract's own."""
     from importlib.resources import files  # loads tempfile and shutil, and most programs read no prompt
 
     if not isinstance(name, str) or not _NAME.fullmatch(name):

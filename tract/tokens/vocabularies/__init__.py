@@ -10,7 +10,7 @@ A data file is ``<name>.bin.zst``, one zstd frame with a checksum; unpacked it i
 A token's rank is its place; the ranks run from 0 without a gap.
 ``scripts/pack-vocabularies`` makes the files and checks them against the checksums of the official ones.
 
-Why zstd and not xz, for o200k_base: 843 KB instead of 816 KB, but 2 ms to unpack instead of 35, in every process that counts.
+zstd is used and not xz because, for o200k_base, it takes 843 KB instead of 816 KB, but 2 ms to unpack instead of 35, in every process that counts.
 The files are tiktoken's, under the licence in ``LICENSE-tiktoken``.
 """
 
@@ -28,14 +28,14 @@ OFFICIAL_SHA256 = {
     "cl100k_base": "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
     "o200k_base": "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
 }
-"""What the official ``.tiktoken`` file of each vocabulary hashes to (tiktoken_ext/openai_public.py)."""
+"""The SHA-256 of the official ``.tiktoken`` file of each vocabulary (tiktoken_ext/openai_public.py)."""
 
 _COUNT = struct.Struct("<I")
 _LONGEST = 64 * 1024 * 1024
 
 
 def load_ranks(name: str) -> dict[bytes, int]:
-    """The rank of each token of vocabulary *name*, in the order of rank; TokenizerError when its file is missing or damaged."""
+    """The rank of each token of vocabulary *name*, in the order of rank; TokenizerError if its file is missing or damaged."""
     try:
         # A plain open: this is data of the package, not of a store, and installers may link it.
         with open(vocabulary_path(name), "rb") as file:
@@ -45,7 +45,7 @@ def load_ranks(name: str) -> dict[bytes, int]:
 
 
 def vocabulary_path(name: str) -> str:
-    """Where the data file of vocabulary *name* lies; TokenizerError when there is no such vocabulary."""
+    """The path of the data file of vocabulary *name*; TokenizerError if there is no such vocabulary."""
     if name not in OFFICIAL_SHA256:
         raise TokenizerError(f"no vocabulary named '{name}'; known are {', '.join(OFFICIAL_SHA256)}")
     return os.path.join(os.path.dirname(__file__), f"{name}.bin.zst")
@@ -62,8 +62,8 @@ def pack_tokens(tokens: Sequence[bytes]) -> bytes:
 
 
 def unpack_ranks(data: bytes) -> dict[bytes, int]:
-    """The ranks in a data file; ValueError when it is none."""
-    import zstandard  # where every token was counted before, no vocabulary is unpacked
+    """The ranks in a data file; ValueError if it is not one."""
+    import zstandard  # if every token was counted before, no vocabulary is unpacked
 
     try:
         if zstandard.frame_content_size(data) > _LONGEST:
@@ -95,7 +95,7 @@ def official_text(name: str) -> bytes:
 
 
 def official_sha256(name: str) -> str:
-    """What the rebuilt official file hashes to, in hexadecimal; equal to ``OFFICIAL_SHA256[name]`` unless the data is wrong."""
+    """The SHA-256 of the rebuilt official file, in hexadecimal; equal to ``OFFICIAL_SHA256[name]`` unless the data is wrong."""
     import hashlib  # only to check: it loads OpenSSL, which no count needs
 
     return hashlib.sha256(official_text(name)).hexdigest()
