@@ -1,9 +1,9 @@
 """Canonical msgpack: one value has one encoding.
 
-Maps keep the order in which their keys were given, and have no key twice; every number and length has its shortest form, floats have 64 bits, and there are no extension types, NaN or infinities.
-The order of keys is part of the value: it is part of what a model wrote, and of what a provider caches.
-What JSON can say can be encoded, and nothing else but byte strings (ids, and the bytes of raw blobs).
-:func:`decode` accepts an encoding only when it is the one :func:`encode` makes.
+Maps keep the order in which their keys were given, and have no key twice. Every number and length has its shortest form, floats have 64 bits, and there are no extension types, NaN or infinities.
+The order of keys is part of the value: a model wrote its message in that order, and a provider caches it so.
+A value may hold what JSON has, and byte strings (ids, and the bytes of raw blobs).
+:func:`decode` accepts an encoding only if :func:`encode` makes the same bytes.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_DEPTH = 128
 """How deep lists and maps may nest."""
 
 MAX_SIZE = 256 * 1024 * 1024
-"""How many bytes one payload may have."""
+"""The largest payload, in bytes."""
 
 _INT_MIN = -(2**63)
 _INT_MAX = 2**64 - 1
@@ -32,7 +32,7 @@ _LARGE = 1024 * 1024
 
 
 class _Packer(threading.local):
-    """A thread's own packer: making one costs as much as packing a message."""
+    """The msgpack packer of a thread: making a packer costs as much as packing a message."""
 
     def __init__(self) -> None:
         self._pack = _new_pack()
@@ -40,7 +40,7 @@ class _Packer(threading.local):
     def pack(self, value: Any) -> bytes:
         data = self._pack(value)
         if len(data) > _LARGE:
-            self._pack = _new_pack()  # else its buffer stays as large
+            self._pack = _new_pack()  # otherwise its buffer would stay that large
         return data
 
 
@@ -52,7 +52,7 @@ _packer = _Packer()
 
 
 class _RefusedError(Exception):
-    """A value that has no encoding; the keys that lead to it are collected on the way out."""
+    """A value has no encoding; *path* collects the keys that lead to it, from the inside out."""
 
     def __init__(self, detail: str) -> None:
         self.detail = detail
@@ -60,9 +60,9 @@ class _RefusedError(Exception):
 
 
 def encode(value: Any, part: str | int | None = None) -> bytes:
-    """The canonical encoding of *value*; of a map or list of which only the *part* under that key, or at that place, came from outside, nothing else is checked.
+    """Return the canonical encoding of *value*. *part*, a key or a position, says that only this part came from outside: the rest is not checked.
 
-    ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is no text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
+    ContentValidationError names the place of what cannot be encoded: a float that is not finite, an integer over 64 bits, text with a lone surrogate, a key that is not text, nesting deeper than MAX_DEPTH, a payload over MAX_SIZE, or an object that is not JSON.
     """
     try:
         if part is None:
@@ -84,7 +84,7 @@ def encode(value: Any, part: str | int | None = None) -> bytes:
 
 
 def pack(value: Any) -> bytes:
-    """The encoding of lists of ids, numbers and short texts, which need no check."""
+    """Encode lists of ids, numbers and short texts, which need no check."""
     try:
         return _packer.pack(value)
     except UnicodeEncodeError:
@@ -92,7 +92,7 @@ def pack(value: Any) -> bytes:
 
 
 def is_deeper(value: Any, levels: int) -> bool:
-    """Whether maps and lists lie in one another more than *levels* deep in a value that was encoded."""
+    """True if maps and lists nest deeper than *levels* in *value*, which was encoded before."""
     if not isinstance(value, (dict, list, tuple)):
         return False
     inner = value.values() if isinstance(value, dict) else value
@@ -100,7 +100,7 @@ def is_deeper(value: Any, levels: int) -> bool:
 
 
 def unpack(data: bytes | memoryview) -> Any:
-    """The value of an encoding whose id was checked; ValueError when it is no msgpack at all."""
+    """Decode an encoding whose id was checked; ValueError if it is not msgpack."""
     try:
         return msgpack.unpackb(data, ext_hook=_no_extension, strict_map_key=True)
     except (ValueError, TypeError, msgpack.exceptions.UnpackException, RecursionError) as exc:
@@ -108,13 +108,13 @@ def unpack(data: bytes | memoryview) -> Any:
 
 
 def unpack_all(payloads: Sequence[bytes]) -> list[Any]:
-    """The value of each encoding, in less time than :func:`unpack` takes for them; ValueError when one of them is no msgpack."""
-    # As one list: the library makes that in one call, where it would be called for each value.
+    """Decode many encodings, faster than :func:`unpack` one by one; ValueError if one of them is not msgpack."""
+    # As one list: the library decodes it in one call, where it would be called for each value.
     return unpack(b"".join([b"\xdd", len(payloads).to_bytes(4, "big"), *payloads]))  # type: ignore[no-any-return]
 
 
 def decode(data: bytes) -> Any:
-    """The value of a canonical encoding; ValueError for any other bytes."""
+    """Decode a canonical encoding; ValueError for any other bytes."""
     value = unpack(data)
     try:
         again = encode(value)
@@ -130,11 +130,11 @@ def _no_extension(code: int, _data: bytes) -> NoReturn:
 
 
 _ALWAYS_FIT = frozenset((str, int, NoneType, bool, bytes))
-"""Types of which every value can be kept, but for text that is not Unicode and integers over 64 bits: packing finds those."""
+"""Every value of these types can be kept, except text that is not Unicode and integers over 64 bits, which packing finds."""
 
 
 def _check(value: Any, depth: int) -> None:
-    """Raise _RefusedError where *value* has what no payload can have."""
+    """Raise _RefusedError if *value* holds something that a payload cannot hold."""
     kind = type(value)
     if kind in _ALWAYS_FIT:
         return
@@ -188,7 +188,7 @@ def _refuse(exc: _RefusedError) -> NoReturn:
 
 
 def _find_surrogate(value: Any) -> str:
-    """The message for a text in *value* that is not valid Unicode."""
+    """The error message for a text in *value* that is not valid Unicode."""
     for place, item in _places(value):
         try:
             item.encode() if isinstance(item, str) else None
@@ -199,13 +199,13 @@ def _find_surrogate(value: Any) -> str:
 
 
 def _find_large(value: Any) -> str:
-    """The message for an integer in *value* of over 64 bits."""
+    """The error message for an integer in *value* that needs more than 64 bits."""
     places = (place for place, item in _places(value) if isinstance(item, int) and not _INT_MIN <= item <= _INT_MAX)
     return f"cannot keep this content{next(places, '')}: an integer that does not fit in 64 bits"
 
 
 def _places(value: Any) -> Iterator[tuple[str, Any]]:
-    """All that is in *value*, keys too, each with where it is."""
+    """Yield every value and key inside *value*, each with its place as text."""
     stack: list[tuple[str, Any]] = [("", value)]
     while stack:
         place, item = stack.pop()

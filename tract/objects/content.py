@@ -1,8 +1,8 @@
-"""The kinds of content a commit can carry.
+"""The kinds of content that a commit can carry.
 
 Each kind is a frozen dataclass with a ``content_type``.
-In a blob it is a map of its fields with ``content_type`` beside them; fields that hold their default ``None`` are left out, so a kind can gain a field without changing the id of what is stored.
-``MessageContent`` keeps a provider's own message exactly as it was given, every key of it.
+In a blob it is a map of its fields, with ``content_type`` beside them. A field that holds its default ``None`` is left out, so a kind can gain a field without changing the ids of stored content.
+``MessageContent`` keeps a provider's own message exactly as it was given, with every key.
 """
 
 from __future__ import annotations
@@ -202,7 +202,10 @@ ContentTypes: TypeAlias = Mapping[str, type[Any]]
 
 
 def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
-    """The map a blob keeps for *content*: an instance of a registered type, or a dict as ``commit`` takes it."""
+    """Return the map that a blob keeps for *content*: an instance of a registered type, or a dict as ``commit`` takes it.
+
+    ContentValidationError if it is neither, or a field is wrong.
+    """
     if isinstance(content, MessageContent):
         return given_message_value(content.message, content.format)
     if isinstance(content, dict):
@@ -222,7 +225,7 @@ def to_value(content: Any, types: ContentTypes = BUILTIN) -> dict[str, JSON]:
 
 
 def from_value(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
-    """The content a blob's map stands for; ContentValidationError when it is of no registered type, or has not what its type needs."""
+    """Return the content that a blob's map stands for; ContentValidationError if its type is not registered, or a field that its type needs is missing or wrong."""
     fields_ = dict(value)
     name = fields_.pop("content_type", None)
     cls = types.get(name) if isinstance(name, str) else None
@@ -248,7 +251,7 @@ def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -
 
 
 def _content_of(value: Mapping[str, JSON], types: ContentTypes) -> Any:
-    """The content that a dict says it is, whatever is in it."""
+    """Return the content that a dict describes, without looking at what is in a message."""
     if type(value) is not dict and not isinstance(value, Mapping):
         raise ContentValidationError(f"content must be a dict or a content type, not {type(value).__name__}")
     if "content_type" in value:
@@ -263,7 +266,7 @@ def _content_of(value: Mapping[str, JSON], types: ContentTypes) -> Any:
 
 
 def check_content_type(name: str, cls: type[Any]) -> str:
-    """*name*, when *cls* can be registered under it."""
+    """Return *name* if *cls* can be registered under it, else ContentValidationError."""
     if not isinstance(name, str) or not name.isidentifier():
         raise ContentValidationError(f"{name!r} is no name for a content type: it must be an identifier")
     if name in BUILTIN:
@@ -278,7 +281,7 @@ def check_content_type(name: str, cls: type[Any]) -> str:
 
 
 def _named_by(cls: type[Any]) -> Any:
-    """The ``content_type`` that the class says it has: as an attribute, or, of a pydantic model, as a field's default."""
+    """The ``content_type`` that the class declares: as an attribute, or, in a pydantic model, as a field's default."""
     field_ = getattr(cls, "model_fields", {}).get("content_type")
     return getattr(cls, "content_type", None) if field_ is None else field_.default
 
@@ -304,7 +307,7 @@ def _build(cls: type[Any], name: str, values: dict[str, JSON]) -> Any:
 
 
 def _reason(exc: Exception) -> str:
-    """What a constructor said, without its own name in front; of pydantic's errors, the first field that has one."""
+    """The text of a constructor's error without the constructor's name; for pydantic, the first field's error."""
     if hasattr(exc, "errors"):
         first = exc.errors()[0]
         return ": ".join(filter(None, (".".join(map(str, first["loc"])), first["msg"])))
@@ -312,7 +315,7 @@ def _reason(exc: Exception) -> str:
 
 
 def _check_fields(content: Any, name: str) -> None:
-    """Refuse built-in content whose text is not text: a wrong type would otherwise surface at the provider."""
+    """Refuse built-in content with a field of a wrong type: the error would otherwise come from the provider."""
     if isinstance(content, MessageContent):
         check_message(content.message, content.format)
     if BUILTIN.get(name) is not type(content) or isinstance(content, MessageContent):

@@ -1,13 +1,13 @@
-"""An object as a JSON document: a line of ``fast-export``, and what ``cat-file --json`` prints.
+"""An object as a JSON document: a line of ``fast-export``, and the output of ``cat-file --json``.
 
-    blob        type, id, value; of a raw one bytes, in base64
+    blob        type, id, value; a raw blob has bytes instead of value, in base64
     tree        type, id, level, items, of: {"commit": …, "blob": …} at level 0, {"tree": …, "count": …} above; of refs {"blob": …} and {"commit": …}
     commit      type, id, operation, parents, content, target, tree, open, generation, time, author, message, metadata, refs: {"tree": …, "open": […]}
-    operation   type, id, previous, time, actor, reason, changes, refs, steps, chunks; of a chunk of refs tracts: part, created, changed, refs
-    any         type, id, payload: in base64, where the fields cannot say it (a byte string in a blob)
+    operation   type, id, previous, time, actor, reason, changes, refs, steps, chunks; a chunk of refs has tracts instead: part, created, changed, refs
+    any         type, id, payload: in base64, if the fields cannot express the object (a byte string inside a blob)
 
-Every key is there, null where the object has no such field; ids are hexadecimal, times in microseconds since 1970.
-An object that is read has the same bytes again: :func:`document_of` reads what it wrote before it gives it away.
+Every key is present, null if the object has no such field; ids are hexadecimal, times in microseconds since 1970.
+Reading a document gives the same bytes again: :func:`document_of` checks this before it returns a document.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Document = dict[str, JSON]
 
 
 def document_of(id: ObjectId, obj: Object) -> Document:
-    """The object as JSON values, from which :func:`object_of` makes the same bytes."""
+    """Return the object as JSON values, from which :func:`object_of` makes the same bytes."""
     head = {"type": obj.kind, "id": id.hex()}
     try:
         fields = _WRITERS[obj.kind](id, obj)
@@ -63,7 +63,7 @@ def document_of(id: ObjectId, obj: Object) -> Document:
 
 
 def object_of(document: JSON) -> NewObject:
-    """The object that *document* says, proved by its id and of the shape of its type; ContentValidationError says what is wrong."""
+    """Return the object that *document* describes, with its id and shape checked; ContentValidationError says what is wrong."""
     if not isinstance(document, dict):
         raise ContentValidationError("an object must be a map")
     fields = dict(document)
@@ -84,7 +84,7 @@ def object_of(document: JSON) -> NewObject:
 
 
 def entry_documents(items: Sequence[ObjectId]) -> list[Document]:
-    """Entries, flat, as JSON values."""
+    """The entries of a flat list ``(commit, blob, commit, blob, …)`` as JSON values."""
     return [{"commit": commit.hex(), "blob": blob.hex()} for commit, blob in _pairs(items)]
 
 
@@ -100,7 +100,7 @@ def _ref_documents(items: Sequence[Any]) -> list[Document]:
 
 
 def ref_value(text: JSON) -> RefValue:
-    """What :func:`shown` made a text of."""
+    """The value of a ref from the text that :func:`shown` made of it; ContentValidationError if it is not text."""
     if not isinstance(text, str):
         raise ContentValidationError(f"{text!r:.80} is no value of a ref")
     return parse_id(text) or text
@@ -248,7 +248,7 @@ def _base64(text: JSON) -> bytes:
 
 
 def _take(value: JSON, *names: str) -> list[JSON]:
-    """The values of the keys *names*, which must be all there are."""
+    """Return the values of the keys *names*; ContentValidationError if the map has other keys, or lacks one."""
     if not isinstance(value, dict) or value.keys() != set(names):
         raise ContentValidationError(f"expected a map with the keys {', '.join(names)}")
     return [value[name] for name in names]
@@ -266,7 +266,7 @@ def _entries(value: JSON) -> list[ObjectId]:
 
 
 def _refs(value: JSON) -> list[Any]:
-    """What a record needs, as ids and kinds."""
+    """The ids and kinds of the objects that a record needs, as a flat list."""
     found: list[Any] = []
     for item in _list(value):
         kind = "commit" if isinstance(item, dict) and "commit" in item else "blob"

@@ -1,7 +1,7 @@
 """Object ids.
 
-An id is the BLAKE3-256 digest of ``"<kind> <length>\\0"`` followed by the payload, *length* being the payload's in bytes, in decimal.
-The kind is in the hash, so a blob can never be taken for a commit.
+An id is the BLAKE3-256 digest of ``"<kind> <length>\\0"`` followed by the payload; *length* is the payload's length in bytes, in decimal.
+The kind is part of the hash, so a blob can never be taken for a commit.
 In memory and inside objects an id is 32 bytes; everywhere a person sees it, 64 hexadecimal digits.
 """
 
@@ -28,12 +28,12 @@ def object_id(kind: Kind, payload: bytes) -> ObjectId:
 
 
 def is_hex(text: str) -> bool:
-    """Whether *text* is made of lower-case hexadecimal digits only."""
+    """True if *text* has only lower-case hexadecimal digits."""
     return _HEX_DIGITS.issuperset(text)
 
 
 def parse_id(text: str) -> ObjectId | None:
-    """The id that 64 hexadecimal digits spell, or None when *text* is anything else."""
+    """Return the id that 64 lower-case hexadecimal digits spell; None if *text* is anything else."""
     if len(text) == HEX_SIZE and is_hex(text):
         return bytes.fromhex(text)
     return None

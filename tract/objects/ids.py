@@ -1,4 +1,4 @@
-"""Many ids in 32 bytes each, less than half of what they take one by one."""
+"""Many ids in one byte string: 32 bytes each, less than half of what separate objects take."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import final, overload
 
 from tract.objects.id import ID_SIZE, ObjectId
 
-# So many are made at once: a form for each number of ids would be kept for ever.
+# Not one Struct per number of ids: the struct module would cache each of them for ever.
 _ONE = struct.Struct(f"{ID_SIZE}s")
 _MANY = struct.Struct(f"{ID_SIZE}s" * 256)
 
 
 @final
 class Ids(Sequence[ObjectId]):
-    """A list of ids, each made when it is asked for; *raw* has them back to back.
+    """A list of ids that makes each id when it is asked for; *raw* has them back to back.
 
-    Who may have these or another list asks for the ``type``: of an abstract class's children ``isinstance`` takes five times as long, and appending a message asks.
+    Code that may get an Ids or another list compares the ``type``: ``isinstance`` takes five times as long for a child of an abstract class, and every append of a message asks.
     """
 
     __slots__ = ("raw",)
@@ -52,5 +52,5 @@ class Ids(Sequence[ObjectId]):
 
 
 def join_ids(ids: Sequence[ObjectId]) -> bytes:
-    """The ids back to back."""
+    """The bytes of all ids, back to back."""
     return ids.raw if type(ids) is Ids else b"".join(ids)

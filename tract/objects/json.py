@@ -1,7 +1,7 @@
-"""JSON as text, and back: the one reader of it.
+"""Reading and writing JSON; nothing else in tract reads it.
 
-Python's own parser takes NaN, lets the last of two equal keys win, and makes an integer of any length.
-:func:`parse_json` gives what a text says, as it came from a provider or a model; :func:`parse_kept_json` only what a payload can keep.
+Python's own parser accepts NaN, lets the last of two equal keys win, and makes an integer of any length.
+:func:`parse_json` returns the value of a text as it came from a provider or a model; :func:`parse_kept_json` accepts only values that a payload can keep.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _INT_MAX = 2**64 - 1
 
 
 class NotJsonError(ValueError):
-    """A text that is no JSON; *line* and *column*, counted from 1, say where, or are 0 where nobody can."""
+    """A text is not JSON. *line* and *column* count from 1; both are 0 if the place is not known."""
 
     def __init__(self, reason: str, line: int = 0, column: int = 0) -> None:
         self.reason = reason
@@ -34,35 +34,35 @@ class NotJsonError(ValueError):
 
 
 class TooDeepError(NotJsonError):
-    """Lists and objects that lie deeper in one another than Python can follow."""
+    """Lists and objects nest deeper than Python can follow."""
 
 
 def parse_json(text: str | bytes) -> JSON:
-    """The value of JSON *text*; NotJsonError for what is none: NaN and bottomless nesting included.
+    """Return the value of JSON *text*; NotJsonError if it is not JSON, or has NaN, or nests too deeply.
 
-    Of two equal keys the last wins, and integers have any length: not all of it can be kept.
+    The last of two equal keys wins, and integers have any length, so a payload may not be able to keep the value.
     """
     return _parse(text, _lenient_decoder())
 
 
 def parse_kept_json(text: str | bytes, refuse: Refuse | None = None) -> JSON:
-    """The value of JSON *text* as a payload can keep it.
+    """Return the value of JSON *text* if a payload can keep it.
 
-    A key twice, a number too large and NaN are a NotJsonError, or what *refuse* makes of the reason stands in the place of the value; it is also given the nearest value that can be kept: the object with the last of the two, the number's text.
+    NotJsonError for a key that comes twice, a number that is too large, and NaN. If *refuse* is given, it is called instead, with the reason and the nearest value that can be kept (the object with the last of the two keys, the number's text), and its result takes the value's place.
     Half a surrogate pair is let through; encoding refuses it.
     """
     return _parse(text, _strict_decoder(refuse or _refuse))
 
 
 def compact_json(value: JSON) -> str:
-    """*value* on one line, without spaces, keys in their order."""
+    """*value* on one line without spaces; keys keep their order."""
     import json  # 1 ms, and plain messages need none
 
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def ascii_json(value: JSON) -> str:
-    """*value* on one line of printable ASCII, so that nothing in it can drive a terminal or break a line."""
+    """*value* on one line of printable ASCII, so that its text can neither control a terminal nor break the line."""
     import json  # as above
 
     # JSON leaves the control character DEL as it is.
@@ -70,7 +70,7 @@ def ascii_json(value: JSON) -> str:
 
 
 def same_json(one: JSON, other: JSON) -> bool:
-    """Whether two values are equal as JSON, in which the order of keys means nothing, and true is no number."""
+    """True if two values are equal as JSON: the order of keys does not matter, and true does not equal 1."""
     if isinstance(one, dict):
         if not isinstance(other, dict) or one.keys() != other.keys():
             return False
@@ -140,7 +140,7 @@ def _strict_decoder(refuse: Refuse) -> json.JSONDecoder:
 
 
 def whole_pairs(text: str, *, alone: Literal["surrogatepass", "replace"] = "surrogatepass") -> str:
-    """*text* with halves of a surrogate pair that came in two pieces as the one sign that they are; halves that are *alone* stay, or are replaced."""
+    """Return *text* with the two halves of a surrogate pair joined to one character. A half that is *alone* stays, or is replaced."""
     try:
         text.encode()
     except UnicodeEncodeError:

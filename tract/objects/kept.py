@@ -1,4 +1,4 @@
-"""Messages and JSON as they are kept, without the kinds of content: an import of what a program wrote needs none of those."""
+"""Messages and JSON in the form that blobs keep, without the kinds of content: an import of a program's files needs none of those."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from tract.objects.message_format import JSON, MessageFormat
 
 
 def message_value(message: dict[str, JSON], format: MessageFormat) -> dict[str, Any]:
-    """What a blob keeps of a provider's message that was read from JSON; as :func:`to_value` of it, without a look for what JSON cannot say."""
+    """Return what a blob keeps of a provider's message that was read from JSON. The result is that of :func:`to_value`, but values that JSON does not have are not looked for."""
     check_message(message, format)
     return {"content_type": "message", "format": format, "message": message}
 
 
 def given_message_value(message: dict[str, JSON], format: str) -> dict[str, Any]:
-    """The same of a message that a program gave, in which bytes are refused."""
+    """Return what a blob keeps of a message that a program gave; ContentValidationError if it holds bytes."""
     check_message(message, format)
     refuse_bytes(message, "message")
     return {"content_type": "message", "format": format, "message": message}
 
 
 def with_plain_parts(message: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of *message* in which an SDK's own parts are dicts: of ``{"role": "assistant", "content": answer.content}`` each block."""
+    """A copy of *message* in which an SDK's own objects are dicts: each block of ``{"role": "assistant", "content": answer.content}``."""
     plain = dict(message)
     for key in ("content", "tool_calls"):
         parts = message.get(key)
@@ -33,12 +33,12 @@ def with_plain_parts(message: Mapping[str, Any]) -> dict[str, Any]:
     return plain
 
 
-# What a model or a user put into these is theirs, nulls and all.
+# The values of these keys are a model's or a user's own, nulls included.
 _THEIRS = frozenset({"input", "arguments", "args", "response", "parsed"})
 
 
 def without_nulls(value: Any) -> Any:
-    """*value* without the fields that are null, but in what a model wrote itself."""
+    """Return *value* without the fields that are null, except inside values that a model wrote itself."""
     if isinstance(value, Mapping):
         return {
             key: item if key in _THEIRS else without_nulls(item)
@@ -49,7 +49,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def dumped(value: Any) -> dict[str, Any]:
-    """The fields of an SDK's object under the names of its API; Google's under those of its SDK, which has no others in common."""
+    """The fields of an SDK's object under the names of its API; of a Google object, under the names of its SDK."""
     by_alias = not type(value).__module__.startswith("google.")
     found: dict[str, Any] = value.model_dump(mode="json", by_alias=by_alias, warnings=False)
     return found
@@ -59,7 +59,7 @@ _USUAL_ROLES = frozenset(("system", "developer", "user", "assistant", "tool", "f
 
 
 def check_message(message: JSON, format: str) -> None:
-    """ContentValidationError for what is no provider's message in *format*."""
+    """Raise ContentValidationError if *message* is not a provider's message in *format*."""
     if not isinstance(message, dict):
         raise ContentValidationError(f"a message must be a dict, not {type(message).__name__}")
     if not message:
@@ -76,13 +76,13 @@ def check_message(message: JSON, format: str) -> None:
 
 
 def check_role(role: str) -> None:
-    """A role is a word that goes into a request's structure, and onto terminals."""
+    """Raise ContentValidationError unless *role* is a printable word: it goes into the structure of a request, and to terminals."""
     if not role or not role.isprintable():
         raise ContentValidationError(f"a role must be a printable word, not {role!r:.60}")
 
 
 def check_text(what: str, value: object) -> None:
-    """ContentValidationError where *value* is neither None nor a text that can be kept."""
+    """Raise ContentValidationError unless *value* is None or a text that can be kept; *what* names it in the error."""
     if value is not None and not isinstance(value, str):
         raise ContentValidationError(f"{what} must be text, not {type(value).__name__}")
     if isinstance(value, str) and not value.isascii():
@@ -90,7 +90,10 @@ def check_text(what: str, value: object) -> None:
 
 
 def plain_json(what: str, value: JSON) -> JSON:
-    """*value* as it will be read again: a copy, so that nobody's later change of it reaches what was committed."""
+    """Return a copy of *value* as it will be read again, so that a later change by the caller does not reach what was committed.
+
+    ContentValidationError, which begins with *what*, if it cannot be kept.
+    """
     try:
         refuse_bytes(value)
         return unpack(encode(value))
@@ -99,7 +102,7 @@ def plain_json(what: str, value: JSON) -> JSON:
 
 
 def refuse_bytes(value: JSON, place: str = "", depth: int = MAX_DEPTH) -> None:
-    """ContentValidationError where *value* has bytes in it: the store could keep them, but JSON cannot say them."""
+    """Raise ContentValidationError if *value* holds bytes: the store could keep them, but JSON has no form for them."""
     if isinstance(value, bytes):
         raise ContentValidationError(f"cannot keep this content{_at(place)}: bytes are not text")
     if not isinstance(value, (dict, list, tuple)):
@@ -122,12 +125,12 @@ def _at(place: str) -> str:
     return f" at {place.lstrip('.')}" if len(place) <= 120 else f" at {place[:100].lstrip('.')}…"
 
 
-# What a message may have in the place of a content.
+# The keys that a message may have instead of content.
 _ASSISTANTS = ("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning")
 
 
 def check_sendable(message: Mapping[str, JSON], format: str) -> None:
-    """ContentValidationError for a message in which there is nothing to send."""
+    """Raise ContentValidationError if *message* has nothing to send."""
     role = message.get("role")
     if role is None or message.get("content") is not None or format == "responses":
         return
@@ -139,7 +142,7 @@ def check_sendable(message: Mapping[str, JSON], format: str) -> None:
 
 
 def _nearest_format(message: Mapping[str, JSON], format: str) -> str:
-    """The format that *message* looks most like, with the key under which it has what is said."""
+    """The format that *message* resembles most, with the key that holds the text in that format."""
     if "parts" in message:
         return "gemini, which has 'parts' and is not taken as a message"
     if any(key in message for key in ("arguments", "output", "summary", "call_id")):

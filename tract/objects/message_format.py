@@ -1,4 +1,4 @@
-"""Providers' message formats: their names, and telling them apart by a message's shape."""
+"""The names of providers' message formats, and telling them apart by a message's shape."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _FORMAT_ALIASES: dict[str, MessageFormat] = {
 
 
 def message_format(name: str) -> MessageFormat:
-    """The format that *name* or an alias of it stands for."""
+    """The format that has this *name* or alias; ContentValidationError if it is unknown."""
     try:
         return _FORMAT_ALIASES[name]
     except (KeyError, TypeError):
@@ -51,9 +51,9 @@ _ANTHROPIC_BLOCKS = frozenset(
 
 
 def detect_format(message: Mapping[str, JSON]) -> MessageFormat | None:
-    """The format *message* is in; None when it is no provider's message at all.
+    """Return the format of *message*; None if it is not a provider's message.
 
-    A message that several formats have (a role and a str) is ``openai``: say the format if you know better.
+    A message that fits several formats (a role and a str) counts as ``openai``: name the format if you know better.
     """
     role = message.get("role")
     if not isinstance(role, str):

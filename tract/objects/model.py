@@ -1,13 +1,13 @@
-"""The values the store is made of, and their payloads.
+"""The values that a store is made of, and their payloads.
 
 | object | payload, in canonical msgpack |
 |---|---|
-| blob | any map of JSON values; of a raw one a byte string |
-| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]``, one of what a record needs ``[0, [id, kind, id, kind, …], "refs"]``, one of the records behind a compression ``[0, items, "records"]`` |
-| commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]``, and ``refs`` where a record needs something, or records are behind a compression: ``[tree, open]`` |
-| operation | ``[previous, time, actor, reason, changes, refs]``, and ``steps`` where several were folded into one, and ``chunks`` where refs are in chunks; a chunk of refs is ``["tracts", tracts]`` |
+| blob | any map of JSON values; a raw blob is a byte string |
+| tree | ``[level, items]``: at level 0 *items* is ``[commit, blob, commit, blob, …]``; above, ``[node, count, node, count, …]``. A chunk of notes is ``[0, items, "notes"]``, a chunk of what a record needs ``[0, [id, kind, id, kind, …], "refs"]``, a chunk of the records behind a compression ``[0, items, "records"]`` |
+| commit | ``[operation, parents, content, target, tree, open, generation, time, author, message, metadata]``, and ``refs`` if a record needs objects, or records are behind a compression: ``[tree, open]`` |
+| operation | ``[previous, time, actor, reason, changes, refs]``, then ``steps`` if several operations were folded into one, and ``chunks`` if refs are in chunks; a chunk of refs is ``["tracts", tracts]`` |
 
-docs/format.md has the same at length; the two change together.
+docs/format.md describes the same at length; change both together.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ class CommitOperation(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """Whether this tract knows what it does; another one's commit is kept and shown, and its context is as it says."""
+        """True if this version of tract knows the operation. A commit with an unknown one is kept and shown, and its context is the one written in it."""
         return self.value in OPERATIONS
 
 
 EXPANDED = "expanded"
-"""The key in an expanding commit's metadata for the summary that went."""
+"""The key in an expanding commit's metadata for the summary that was removed."""
 
 COLLAPSE = "collapse"
-"""The key in the metadata of a message that stands for what another tract did, and of the commit that put that tract's messages in its place."""
+"""The key in the metadata of a message that stands for another tract's work, and of the commit that put that tract's messages in its place."""
 
 OPERATIONS = {op.value: op for op in CommitOperation}
-"""The operations that this tract knows, by the words that commits name them with."""
+"""The operations that this version of tract knows, by their words in commits."""
 
 
 def operation_named(word: str) -> CommitOperation:
-    """The operation that a commit names, which may be one of a later tract."""
+    """The operation with the name *word*, which may come from a later version of tract."""
     known = OPERATIONS.get(word)
     if known is not None:
         return known
@@ -62,9 +62,9 @@ def operation_named(word: str) -> CommitOperation:
 
 
 MAX_LEVEL = 32
-"""How high a tree can be: nodes have 8 items and more, but for the last of each level."""
+"""The highest level of a tree: every node has 8 items or more, except the last of each level."""
 
-# What a datetime can say, in microseconds since 1970: years 1 to 9999.
+# The range of a datetime, in microseconds since 1970: years 1 to 9999.
 FIRST_TIME = -62_135_596_800_000_000
 LAST_TIME = 253_402_300_799_999_999
 
@@ -72,7 +72,7 @@ Entry: TypeAlias = tuple[ObjectId, ObjectId]
 """One message of a context: the commit that introduced it and the blob it now has."""
 
 RefValue: TypeAlias = ObjectId | str
-"""What a ref holds: an id, or for a symbolic ref the name of another ref."""
+"""The value of a ref: an id, or the name of another ref if the ref is symbolic."""
 
 
 class Object(NamedTuple):
@@ -91,14 +91,14 @@ class NewObject(NamedTuple):
 
 
 ListOf: TypeAlias = Literal["messages", "notes", "refs", "records"]
-"""What a list in chunks is of. It is said in the chunks, so that whoever meets one knows what it names."""
+"""The sort of entries that a list in chunks holds. The chunks say it too, so that a chunk alone tells which objects it names."""
 
 
 class Refs(NamedTuple):
-    """A list in chunks that a commit has beside its context: the root of the closed ones, and what is after them, flat.
+    """A list in chunks that a commit has beside its context: *tree* is the root of the closed chunks, *open* the flat entries after them.
 
-    A record lists what it needs, as ``(id, kind, id, kind, …)``.
-    A compression lists the records behind it, as ``(commit, blob, commit, blob, …)``: it does not stand for them, so they stay when gc cuts its history.
+    A record lists the objects it needs, as ``(id, kind, id, kind, …)``.
+    A compression lists the records behind it, as ``(commit, blob, commit, blob, …)``: its summary does not replace them, so gc keeps them when it cuts the history behind it.
     """
 
     tree: ObjectId | None
@@ -108,8 +108,8 @@ class Refs(NamedTuple):
 class Commit(NamedTuple):
     """One recorded change to a context.
 
-    *tree* is the root of the context's closed chunks and *open* the entries after them, as ``(commit, blob, commit, blob, …)``.
-    The entry an append adds is not in its own *open*: it is (this commit, *content*), always last.
+    *tree* is the root of the context's closed chunks, and *open* holds the entries after them, as ``(commit, blob, commit, blob, …)``.
+    The entry that an append adds is not in its own *open*: it is (this commit, *content*), always the last.
     *time* is in microseconds since 1970, UTC.
     """
 
@@ -138,7 +138,7 @@ class Commit(NamedTuple):
 
 
 def borrows_context(commit: Commit) -> bool:
-    """Whether the commit is a spawn whose context is that of its target: so it costs the same whatever that is."""
+    """True if the commit is a spawn that uses its target's context: it then costs the same however long that is."""
     return (
         commit.operation is CommitOperation.SPAWN
         and commit.target is not None
@@ -148,7 +148,10 @@ def borrows_context(commit: Commit) -> bool:
 
 
 def with_context_of(commit: Commit, id: ObjectId, lender: Commit) -> Commit:
-    """The commit, which borrows its context, with that of the commit *id*, *lender*, as if it had it written out."""
+    """Return *commit*, which borrows its context, with the context of *lender* written out; *id* is the id of *lender*.
+
+    ObjectCorruptError if *lender* is a note.
+    """
     if lender.operation is CommitOperation.NOTE:
         raise ObjectCorruptError(f"commit {id.hex()}", "a spawn begins with its context, and it is a note")
     own = (id, lender.content) if lender.operation is CommitOperation.APPEND and lender.content is not None else ()
@@ -156,7 +159,7 @@ def with_context_of(commit: Commit, id: ObjectId, lender: Commit) -> Commit:
 
 
 class Outline(NamedTuple):
-    """What a walk through history needs of a commit."""
+    """The fields of a commit that a walk through history needs."""
 
     operation: str
     parents: tuple[ObjectId, ...]
@@ -166,7 +169,7 @@ class Outline(NamedTuple):
 
 
 class Node(NamedTuple):
-    """A node of a tree: at level 0 entries, which are *of* one sort; above, child nodes with their entry counts."""
+    """A node of a tree: at level 0 its *items* are entries of the sort *of*; above, child nodes with their entry counts."""
 
     level: int
     items: tuple[Any, ...]
@@ -174,17 +177,17 @@ class Node(NamedTuple):
 
     @property
     def total(self) -> int:
-        """How many entries are under this node."""
+        """The number of entries under this node."""
         return len(self.items) // 2 if self.level == 0 else sum(self.items[1::2])
 
 
 def shown(value: RefValue | None) -> str | None:
-    """A ref's value as people read it: an id in hexadecimal, or the name of another ref."""
+    """The value of a ref as people read it: an id in hexadecimal, or the name of another ref."""
     return value.hex() if isinstance(value, bytes) else value
 
 
 class RefChange(NamedTuple):
-    """One ref's move in an operation; None stands for no ref."""
+    """The move of one ref in an operation; None as *old* or *new* means that the ref does not exist."""
 
     name: str
     old: RefValue | None
@@ -192,7 +195,7 @@ class RefChange(NamedTuple):
 
 
 class Step(NamedTuple):
-    """One operation of several that gc folded into one object; *number* of the changes are its own."""
+    """One of several operations that gc folded into one object; *number* is how many of the changes belong to it."""
 
     time: int
     actor: str
@@ -201,10 +204,10 @@ class Step(NamedTuple):
 
 
 class Operation(NamedTuple):
-    """One atomic change of refs, after which the objects written with it are real.
+    """One atomic change of refs, which also makes the objects written with it reachable.
 
-    *refs* is the state of every ref after the operation, on keyframes, and None otherwise; those of other tracts than the root may be in *chunks* instead.
-    *steps* is where several operations, oldest first, were folded into this one, and None otherwise.
+    *refs* is the state of every ref after the operation on keyframes, else None; the refs of tracts other than the root may be in *chunks* instead.
+    *steps* lists the operations, oldest first, that were folded into this one, else None.
     """
 
     previous: ObjectId | None
@@ -218,9 +221,9 @@ class Operation(NamedTuple):
 
 
 class TractRefs(NamedTuple):
-    """The refs of one tract in a chunk of a keyframe: *part* stands between ``tracts/`` and the next slash of their names.
+    """The refs of one tract in a chunk of a keyframe; *part* is the text between ``tracts/`` and the next slash of their names.
 
-    *created* and *changed* are when the tract was made, and when one of its refs moved last, in microseconds since 1970; None where that is not known.
+    *created* is when the tract was made, *changed* when one of its refs last moved, in microseconds since 1970; None if that is not known.
     """
 
     part: str
@@ -247,14 +250,14 @@ Role: TypeAlias = Literal[
     "previous",
     "refs",
 ]
-"""What an object needs another for. What is *noted*, the commit that a note is about, may be gone; all else must be there."""
+"""Why an object names another. The *noted* object, the commit that a note is about, may be gone; every other must exist."""
 
 Named: TypeAlias = tuple[ObjectId, Kind, Role]
-"""An object that another one names: its id, the kind that it must have, and what it is needed for."""
+"""An object that another one names: its id, its required kind, and its role."""
 
 
 def named_by(obj: Commit | Node | Operation) -> Iterator[Named]:
-    """Everything that *obj* names, in the order of its fields; an id as often as it stands there. A blob names nothing."""
+    """Yield every object that *obj* names, in the order of its fields; an id that stands there twice comes twice. A blob names nothing."""
     match obj:
         case Commit():
             return _named_by_commit(obj)
@@ -308,7 +311,7 @@ ENTRY_ROLES: dict[ListOf, tuple[Role, Role]] = {
 
 
 def refs_list(operation: str) -> Literal["refs", "records"]:
-    """What the list is of that a commit of this operation has beside its context."""
+    """The sort of the list that a commit of this operation has beside its context."""
     return "records" if operation == CommitOperation.COMPRESS else "refs"
 
 
@@ -327,12 +330,15 @@ def _named_by_operation(operation: Operation) -> Iterator[Named]:
 
 
 def new_object(kind: Kind, payload: bytes) -> NewObject:
-    # As NewObject(…) does, without a call of Python's: six are made for a message of an import.
+    # The same as NewObject(…) without a Python call: an import makes six for a message.
     return tuple.__new__(NewObject, (object_id(kind, payload), kind, payload))
 
 
 def new_blob(value: Any, part: str | None = None) -> NewObject:
-    """*value*, a map or the bytes of a raw one, as a blob; ContentValidationError when it, or the *part* of it that came from outside, by its key, cannot be kept."""
+    """Make a blob of *value*, a map or the bytes of a raw blob.
+
+    *part* is the key of the only part that came from outside, if only that must be checked. ContentValidationError if it cannot be kept.
+    """
     return new_object("blob", encode(value, part))
 
 
@@ -354,7 +360,7 @@ def new_note_commit(
     time: int,
     author: str,
 ) -> NewObject:
-    """A note's commit without its value, which takes as long to make as the rest: where many are made, of most nobody asks."""
+    """Make a note's commit without a Commit value, which would take as long to make as the rest: most of many notes' commits are never read."""
     parents = () if parent is None else (parent,)
     fields = ("note", parents, event, target, tree, open_, generation, time, author, None, None)
     return new_object("commit", pack(fields))
@@ -370,9 +376,9 @@ def new_operation(operation: Operation) -> NewObject:
 
 
 REF_CHUNK = "tracts"
-"""What a chunk of refs begins with, where another operation has the one before it."""
+"""The first field of a chunk of refs, in the place of another operation's *previous*."""
 
 
 def new_ref_chunk(tracts: Sequence[TractRefs]) -> NewObject:
-    """The refs of some tracts, as a part of a keyframe."""
+    """Make a part of a keyframe with the refs of some tracts."""
     return new_object("operation", pack((REF_CHUNK, tracts)))

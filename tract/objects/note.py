@@ -1,11 +1,11 @@
-"""A note as an event: who said what about a commit, when, and which earlier notes it replaces.
+"""A note as an event: who wrote what about a commit, when, and which earlier notes it replaces.
 
     {"namespace", "target", "time", "author", "random", "replaces", "body"}
 
-The event's id is that of its blob, whoever stores it, and however often its list is written anew.
-Lists are joined by taking all events of both.
-Of those about one commit the ones that another replaces are out; of several left the latest counts, then the one with the greatest id.
-So it makes no difference in which order lists were joined, nor whose clock was wrong.
+The event's id is its blob's id, whoever stores it and however often its list is rewritten.
+Two lists are joined by taking all events of both.
+Among the events about one commit, those that another replaces do not count. If several are left, the latest counts, and among equally late ones the one with the greatest id.
+So neither the order of joins nor a wrong clock changes the result.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _FIELDS = ("namespace", "target", "time", "author", "random", "replaces", "body"
 
 
 class NoteEvent(NamedTuple):
-    """One note, as it was written; *time* is in microseconds, and *replaces* are ids of events about the same commit."""
+    """One note as it was written; *time* is in microseconds since 1970, and *replaces* has the ids of events about the same commit."""
 
     namespace: str
     target: ObjectId
@@ -38,13 +38,13 @@ class NoteEvent(NamedTuple):
 def new_event(
     namespace: str, target: ObjectId, time: int, author: str, replaces: Iterable[ObjectId], body: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What the blob of a new event says."""
+    """Return the map for the blob of a new event."""
     replaced = [id.hex() for id in replaces]
     return event_value(namespace, target, time, author, random_numbers(1)[0], replaced, body)
 
 
 def random_numbers(count: int) -> list[int]:
-    """So many numbers for new events, each of which every reader of JSON can say."""
+    """Return *count* numbers for new events, small enough for every JSON reader."""
     if count == 1:
         return [int.from_bytes(os.urandom(6), "big")]
     return [high << 32 | low for high, low in struct.iter_unpack(">HI", os.urandom(6 * count))]
@@ -59,7 +59,7 @@ def event_value(
     replaces: list[str],
     body: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """What the blob of an event says: its fields, in the order of ``_FIELDS``; *replaces* are ids in hexadecimal."""
+    """Return the map for an event's blob: its fields, in the order of ``_FIELDS``; *replaces* has ids in hexadecimal."""
     return {
         "namespace": namespace,
         "target": target.hex(),
@@ -72,7 +72,7 @@ def event_value(
 
 
 def read_event(id: ObjectId, value: Any) -> NoteEvent:
-    """The event that the blob *id* says; ObjectCorruptError when it says none."""
+    """Return the event in *value*, the content of blob *id*; ObjectCorruptError if it is not an event."""
     if type(value) is dict and tuple(value) == _FIELDS:
         namespace, target, time, author, number, replaces, body = value.values()
         about = parse_id(target) if type(target) is str else None
@@ -87,7 +87,7 @@ def read_event(id: ObjectId, value: Any) -> NoteEvent:
 
 
 def read_body(id: ObjectId, value: Any) -> dict[str, Any]:
-    """What the event in the blob *id* says, without a look at the rest of it; ObjectCorruptError when it says nothing."""
+    """Return the body of the event in blob *id* without checking the other fields; ObjectCorruptError if there is none."""
     body = value.get("body") if type(value) is dict else None
     if type(body) is not dict:
         raise ObjectCorruptError(f"blob {id.hex()}", "it is not what a note says")
@@ -95,6 +95,6 @@ def read_body(id: ObjectId, value: Any) -> dict[str, Any]:
 
 
 def left_standing(events: Mapping[ObjectId, NoteEvent]) -> tuple[ObjectId, ...]:
-    """Of *events*, by id and all about one commit in one namespace, those that no other replaces; the one that counts is the last."""
+    """The ids of the *events* that no other event replaces, oldest first; the last one counts. All are about one commit in one namespace."""
     replaced = {other for id, event in events.items() for other in event.replaces if other != id}
     return tuple(sorted(events.keys() - replaced, key=lambda id: (events[id].time, id)))

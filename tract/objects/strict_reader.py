@@ -1,4 +1,4 @@
-"""How a payload is read: strictly, so that what fsck calls damaged a read refuses too; model.py has the shapes."""
+"""Reading payloads strictly: a read refuses everything that fsck calls damaged. model.py has the shapes."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ _T = TypeVar("_T")
 
 _WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
 
-_MOST = 2**63  # of a generation or a count: the next one has an encoding too
+_MOST = 2**63  # the limit of a generation or a count: the next number can be encoded too
 
 
 def read_blob(id: ObjectId, obj: Object) -> Any:
-    """The map in *obj*; ObjectCorruptError when it is none, a raw blob included."""
+    """Return the map in *obj*; ObjectCorruptError if it is anything else, a raw blob included."""
     value = _unpack(id, obj, "blob")
     if type(value) is not dict:
         raise ObjectCorruptError(f"blob {id.hex()}", "it is not a map")
@@ -45,7 +45,7 @@ def read_blob(id: ObjectId, obj: Object) -> Any:
 
 
 def decode_blob(id: ObjectId, obj: Object) -> dict[str, Any] | bytes:
-    """The map or the bytes in *obj*; ObjectCorruptError when it is neither."""
+    """Return the map or the bytes in *obj*; ObjectCorruptError if it is neither."""
     value: dict[str, Any] | bytes = _unpack(id, obj, "blob")
     if type(value) is not dict and type(value) is not bytes:
         raise ObjectCorruptError(f"blob {id.hex()}", "it is neither a map nor a byte string")
@@ -53,7 +53,7 @@ def decode_blob(id: ObjectId, obj: Object) -> dict[str, Any] | bytes:
 
 
 def read_bytes(id: ObjectId, obj: Object) -> bytes:
-    """The bytes of the raw blob in *obj*; ObjectCorruptError when it is none."""
+    """Return the bytes of the raw blob in *obj*; ObjectCorruptError if it is not a raw blob."""
     value = _unpack(id, obj, "blob")
     if type(value) is not bytes:
         raise ObjectCorruptError(f"blob {id.hex()}", "it is not a byte string")
@@ -61,17 +61,17 @@ def read_bytes(id: ObjectId, obj: Object) -> bytes:
 
 
 def read_commit(id: ObjectId, obj: Object) -> Commit:
-    """The commit in *obj*; ObjectCorruptError when it is none."""
+    """Return the commit in *obj*; ObjectCorruptError if it is not a commit."""
     return _shaped(_commit_of, _unpack(id, obj, "commit"), "commit", id)
 
 
 def read_node(id: ObjectId, obj: Object) -> Node:
-    """The tree node in *obj*; ObjectCorruptError when it is none."""
+    """Return the tree node in *obj*; ObjectCorruptError if it is not a tree node."""
     return _shaped(_node_of, _unpack(id, obj, "tree"), "tree", id)
 
 
 def read_nodes(ids: Sequence[ObjectId], payloads: Sequence[bytes]) -> list[Node]:
-    """The tree nodes with those payloads; ObjectCorruptError names one that is none."""
+    """Return the tree nodes with these payloads; ObjectCorruptError names a payload that is not a tree node."""
     try:
         values = unpack_all(payloads)
     except ValueError:
@@ -87,19 +87,19 @@ def _shaped(make: Callable[[Any], _T], value: Any, kind: Kind, id: ObjectId) -> 
 
 
 def checked_node(id: ObjectId, node: Node, level: int) -> Node:
-    """The node, where it is of *level*; ObjectCorruptError where it is not."""
+    """Return *node* if it has this *level*, else ObjectCorruptError."""
     if node.level != level:
         raise ObjectCorruptError(f"tree {id.hex()}", f"it is of level {node.level} where {level} belongs")
     return node
 
 
 def read_operation(id: ObjectId, obj: Object) -> Operation:
-    """The operation in *obj*; ObjectCorruptError when it is none."""
+    """Return the operation in *obj*; ObjectCorruptError if it is not an operation."""
     return _shaped(_operation_of, _unpack(id, obj, "operation"), "operation", id)
 
 
 def outlines_in(payloads: Sequence[bytes], id_at: Callable[[int], ObjectId]) -> list[Outline]:
-    """The outlines of commits in whose payloads numbers stand in the place of ids; *id_at* gives the id for one. ValueError where one is no commit."""
+    """Return the outlines of commits whose payloads have numbers in the place of ids; *id_at* gives the id for a number. ValueError if one is not a commit."""
     found = []
     for value in unpack_all(payloads):
         operation, parents, content, _, _, _, generation, time = value[:8]
@@ -112,7 +112,7 @@ def outlines_in(payloads: Sequence[bytes], id_at: Callable[[int], ObjectId]) -> 
 
 
 def read_ref_chunk(id: ObjectId, obj: Object) -> tuple[TractRefs, ...]:
-    """The refs in the chunk *obj* of a keyframe; ObjectCorruptError when it is none."""
+    """Return the refs in *obj*, a chunk of a keyframe; ObjectCorruptError if it is not such a chunk."""
     value = _unpack(id, obj, "operation")
     try:
         return _ref_chunk_of(value)
@@ -121,15 +121,15 @@ def read_ref_chunk(id: ObjectId, obj: Object) -> tuple[TractRefs, ...]:
 
 
 def is_ref_chunk(obj: Object) -> bool:
-    """Whether an object of the kind ``operation`` is a chunk of refs, as far as its beginning tells."""
+    """True if an object of the kind ``operation`` begins like a chunk of refs; the rest is not checked."""
     return obj.payload.startswith(_CHUNK_START)
 
 
 def check_payload(kind: Kind, payload: bytes) -> None:
-    """Raise ContentValidationError, saying which rule is broken, unless *payload* is that of an object of *kind*.
+    """Raise ContentValidationError, which names the broken rule, unless *payload* is a valid object of *kind*.
 
-    What reading asks of an object's fields, and that the payload is canonical, which reading leaves to whoever takes one in from outside.
-    That the objects it names exist is not looked at, as nothing here knows a store.
+    This checks the fields as a read does, and also that the payload is canonical: reads leave that to the code that takes objects in from outside.
+    It does not check that the named objects exist, as this module knows no store.
     """
     if len(payload) > MAX_SIZE:
         raise ContentValidationError(f"a payload of {len(payload)} bytes is over the limit of {MAX_SIZE}")
@@ -141,19 +141,19 @@ def check_payload(kind: Kind, payload: bytes) -> None:
 
 
 def check_value(kind: Kind, value: Any) -> None:
-    """The same of the value that a payload is the canonical encoding of."""
+    """Raise ContentValidationError unless *value*, a decoded payload, is a valid object of *kind*."""
     try:
         _SHAPES[kind](value)
     except _ShapeError as exc:
         raise ContentValidationError(f"not a {kind}: {exc}") from exc
 
 
-# The id proves what was written, not that tract wrote it: a store or a stream may come from anybody.
-# All that makes an object's shape is asked whenever it is read, and costs little beside unpacking.
+# The id proves which bytes were written, not that tract wrote them: a store or a stream may come from anybody.
+# So every read checks the whole shape of an object; this costs little beside unpacking.
 
 
 class _ShapeError(ValueError):
-    """A value that is no object of its kind, and why."""
+    """A value is not an object of its kind; the text says why."""
 
 
 def _commit_of(value: Any) -> Commit:
@@ -284,7 +284,7 @@ def _tract_refs(value: Any) -> TractRefs:
 
 
 def _log_object_of(value: Any) -> Any:
-    """An operation, or a chunk of refs: both are what the log of operations is made of."""
+    """An operation, or a chunk of refs: the log of operations consists of both."""
     is_chunk = type(value) is list and len(value) == 2
     return _ref_chunk_of(value) if is_chunk else _operation_of(value)
 

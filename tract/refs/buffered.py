@@ -1,4 +1,4 @@
-"""Stores that hold everything back in memory: what a batch, or a transaction that reads what it made, works on."""
+"""Stores that hold all changes back in memory: for a batch, or a transaction that reads what it made."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tract.storage.store import ObjectStore, StoreStats, payload_of
 
 
 class BufferedObjects(PlainReads):
-    """An object store whose new objects are only in memory: those of the list *new*, which may grow at its end."""
+    """An object store that keeps its new objects in memory only: those in the list *new*, which may grow at its end."""
 
     def __init__(self, base: ObjectStore, new: list[NewObject] | None = None) -> None:
         self._base = base
@@ -31,7 +31,7 @@ class BufferedObjects(PlainReads):
         return self._by_id
 
     def cut(self, length: int) -> None:
-        """Forget the new objects but for the first *length*."""
+        """Forget all new objects except the first *length*."""
         del self.new[length:]
         self._by_id, self._taken = {}, 0
 
@@ -68,7 +68,7 @@ class BufferedObjects(PlainReads):
 
 
 class Mark(NamedTuple):
-    """What was held back at one moment."""
+    """The state of what is held back at one moment."""
 
     edits: dict[str, RefValue | None]
     expected: dict[str, Expected]
@@ -76,7 +76,7 @@ class Mark(NamedTuple):
 
 
 class BufferedRefs:
-    """A ref store whose edits wait in memory, with the objects that came with them; one state of the *base* is seen throughout."""
+    """A ref store whose edits wait in memory, with the objects that came with them. It shows one state of *base* throughout."""
 
     def __init__(self, base: RefStore, objects: BufferedObjects) -> None:
         self._base = base
@@ -91,7 +91,7 @@ class BufferedRefs:
         return self._edits[name] if name in self._edits else self._refs.read(name)
 
     def read_before(self, name: str) -> RefValue | None:
-        """What the ref held before any of these edits."""
+        """The value of the ref before any of these edits."""
         return self._refs.read(name)
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
@@ -108,10 +108,10 @@ class BufferedRefs:
         return found
 
     def refresh(self) -> None:
-        """Nothing: what others do meanwhile is seen when the edits land."""
+        """Do nothing: changes by others are found when the edits land."""
 
     def lock(self) -> AbstractContextManager[None]:
-        """Nothing, for nobody else sees these edits."""
+        """Do nothing: no other handle sees these edits."""
         return nullcontext()
 
     def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
@@ -132,7 +132,7 @@ class BufferedRefs:
         return self._note_moves
 
     def mark(self) -> Mark:
-        """What is held back so far, for ``go_back``."""
+        """Remember what is held back so far, for ``go_back``."""
         return Mark(dict(self._edits), dict(self._expected), len(self._objects.new))
 
     def go_back(self, mark: Mark) -> None:
@@ -142,7 +142,7 @@ class BufferedRefs:
         self._note_moves += 1
 
     def edits(self) -> tuple[RefEdit, ...]:
-        """What is held back, each edit expecting what the base held at first."""
+        """The edits held back; each expects the value that the base held at first."""
         return tuple(RefEdit(name, new, self._expected[name]) for name, new in self._edits.items())
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
@@ -150,7 +150,7 @@ class BufferedRefs:
 
     @property
     def last(self) -> ObjectId | None:
-        """The newest operation; what is held back is none yet."""
+        """The newest operation of the base; edits that are held back are not an operation yet."""
         return self._last
 
     def close(self) -> None:

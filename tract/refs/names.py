@@ -1,6 +1,6 @@
-"""Names of refs and of tracts: checked before they come near a path.
+"""Names of refs and of tracts, checked before they become part of a path.
 
-A name is refused when git would refuse it, and also when it could surprise a file system, a terminal or a reader: control and invisible characters, a leading ``-`` or ``.``, device names, what ends in ``.lock`` or ``.tmp``, and 64 hexadecimal digits (they would read as an id).
+A name is refused if git would refuse it, or if it could surprise a file system, a terminal or a reader: control and invisible characters, a leading ``-`` or ``.``, device names, an ending ``.lock`` or ``.tmp``, and 64 hexadecimal digits (they would read as an id).
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ HEADS = "refs/heads/"
 TAGS = "refs/tags/"
 NOTES = "refs/notes/"
 REMOTES = "refs/remotes/"
-"""What is known of remotes: ``refs/remotes/<remote>/<branch>``."""
+"""Remote-tracking refs: ``refs/remotes/<remote>/<branch>``."""
 
 REMOTE_NOTES = "refs/remote-notes/"
-"""The lists of all notes that are known to be on remotes: ``refs/remote-notes/<remote>/<namespace>``."""
+"""The last known lists of notes on remotes: ``refs/remote-notes/<remote>/<namespace>``."""
 
 SPAWN_REF = "refs/archive/spawn"
-"""In a tract that was spawned: its first commit."""
+"""The ref of a spawned tract's first commit, in that tract."""
 
 CHILD_REFS = "refs/archive/children/"
-"""Where a tract has a ref for each child, named by the first digits of the child's first commit."""
+"""The refs of a tract's children, one each, named by the first digits of the child's first commit."""
 
 STATES = "state"
 """The folder of a tract's states, beside its refs."""
@@ -50,7 +50,7 @@ _DEVICES = frozenset(
 
 
 def branch_ref(name: str) -> str:
-    """The ref of branch *name*; InvalidBranchNameError says which rule a name breaks."""
+    """The ref of branch *name*; InvalidBranchNameError says which rule the name breaks."""
     problem = name_problem(name)
     if problem:
         raise InvalidBranchNameError(f"{name!r} is not a branch name: {problem}")
@@ -58,12 +58,12 @@ def branch_ref(name: str) -> str:
 
 
 def tag_ref(name: str) -> str:
-    """The ref of tag *name*; RefNameError says which rule a name breaks."""
+    """The ref of tag *name*; RefNameError says which rule the name breaks."""
     return TAGS + _checked(name, "a tag name")
 
 
 def check_ref(name: str) -> str:
-    """*name*, when it is a whole ref name a store can keep: ``HEAD``, ``refs/heads/…``, ``tracts/x/refs/…``."""
+    """Return *name* if it is a full ref name that a store can keep (``HEAD``, ``refs/heads/…``, ``tracts/x/refs/…``), else RefNameError."""
     prefix, local = split_tract(name)
     if prefix:
         tract_name(prefix)
@@ -88,7 +88,7 @@ def _checked(name: str, what: str) -> str:
 
 
 def name_problem(name: str) -> str | None:
-    """The rule *name* breaks, or None when it is a good one."""
+    """The rule that *name* breaks, or None if the name is allowed."""
     if not isinstance(name, str):
         return f"it is no text but a {type(name).__name__}"
     if not name:
@@ -145,11 +145,11 @@ _SHOWN_OF_LONG = 80
 
 
 def tract_prefix(name: str) -> str:
-    """What the refs of the tract *name* begin with: nothing for the root tract, else ``tracts/<part>/``.
+    """The prefix of the refs of tract *name*: empty for the root tract, else ``tracts/<part>/``.
 
-    The part is the name with each byte but ``a-z 0-9 - _ .`` as ``%`` and two hexadecimal digits.
-    So no two names, on any file system, have one part: it has no upper case, nothing that Unicode could normalise, no slash and no device's name.
-    SessionError for what is no name: it is empty, no text that UTF-8 can say, or longer than 255 bytes.
+    The part is the name, with each byte except ``a-z 0-9 - _ .`` written as ``%`` and two hexadecimal digits.
+    So two names never share a part, on any file system: it has no upper case, nothing that Unicode could normalise, no slash and no device's name.
+    SessionError if the name is empty, not text that UTF-8 can express, or longer than 255 bytes.
     """
     try:
         data = name.encode()
@@ -172,7 +172,7 @@ def _encoded(data: bytes) -> str:
 
 @lru_cache(maxsize=4096)
 def tract_name(prefix: str) -> str:
-    """The name of the tract whose refs begin with *prefix*; RefNameError where no tract's do."""
+    """The name of the tract whose refs begin with *prefix*; RefNameError if *prefix* is not a tract's."""
     if not prefix:
         return ROOT
     part = prefix.removeprefix(TRACTS).removesuffix("/")
@@ -190,7 +190,7 @@ def tract_name(prefix: str) -> str:
 
 
 def split_tract(name: str) -> tuple[str, str]:
-    """The prefix of the tract that the ref *name* is of, and its name in that tract."""
+    """Split a ref name into the prefix of its tract and its name inside that tract."""
     if not name.startswith(TRACTS):
         return "", name
     end = name.find("/", len(TRACTS)) + 1
@@ -198,9 +198,9 @@ def split_tract(name: str) -> tuple[str, str]:
 
 
 def ref_path(name: str) -> str:
-    """Where the file of a ref lies under the store's folder, or with a tract's prefix the tract's folder.
+    """The path of a ref's file under the store's folder, or, for a tract's prefix, the path of the tract's folder.
 
-    That is its name, but a tract's long part is cut, and ends in ``~`` and a hash; a file ``name`` in the folder then has the whole.
+    The path is the name, but the long part of a tract's name is cut and ends in ``~`` and a hash; a file ``name`` in the folder then holds the full part.
     """
     if len(name) <= _LONGEST_FOLDER or not name.startswith(TRACTS):
         return name
@@ -217,16 +217,16 @@ def tract_folder(part: str) -> str:
 
 
 def fold_name(name: str) -> str:
-    """What a file system makes of a name that has no upper and lower case and takes the ways to write one character for the same."""
+    """Fold a name as a file system does that ignores case and Unicode normalisation."""
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", unicodedata.normalize("NFD", name).casefold()))
 
 
 class NameTable:
-    """The names of refs as a file system sees them that has no upper and lower case, and no file that is a folder too.
+    """The names of refs as seen by a file system that ignores case, and on which a file cannot also be a folder.
 
-    Each question, and each name that comes or goes, costs the length of the name, however many there are.
+    Each check, and each name that is added or removed, costs the length of the name, however many names there are.
     """
 
     def __init__(self, names: Iterable[str] = ()) -> None:
@@ -242,7 +242,7 @@ class NameTable:
             self._under.setdefault(folder, {})[name] = None
 
     def remove(self, name: str) -> None:
-        """Take *name* out, which need not be there."""
+        """Remove *name*, which may be missing."""
         folded = fold_name(name)
         for table, key in ((self._names, folded), *((self._under, folder) for folder in _folders(folded))):
             names = table.get(key, {})
@@ -251,7 +251,7 @@ class NameTable:
                 table.pop(key, None)
 
     def check(self, name: str) -> None:
-        """RefNameError where *name*, which may be in the table, cannot be beside another that is."""
+        """Raise RefNameError if *name*, which may be in the table, cannot exist beside another name in it."""
         folded = fold_name(name)
         for other in self._names.get(folded, ()):
             if other != name:
@@ -263,7 +263,7 @@ class NameTable:
 
 
 def _folders(name: str) -> Iterator[str]:
-    """``a`` and ``a/b`` of ``a/b/c``."""
+    """Yield ``a`` and ``a/b`` for ``a/b/c``."""
     at = name.find("/")
     while at >= 0:
         yield name[:at]

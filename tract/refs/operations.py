@@ -1,10 +1,10 @@
-"""Refs as the sum of the operations: the state is what the last keyframe says and what came after.
+"""Refs as the sum of the operations: the state is the last keyframe and the changes after it.
 
     keyframe ── op ── op ── op          one object each, chained by id
     all refs    a: 1→2  b: ∅→1  a: 2→3
 
-An operation is written in the same append as the objects it makes real.
-Before it is whole nothing has happened, after it all of it has.
+An operation is written in the same append as the objects that it makes reachable.
+Until all of it is written nothing has happened; from then on everything has.
 Ref files are written after it, for people and for repair; the state never comes from them.
 """
 
@@ -31,22 +31,22 @@ from tract.refs.ref_table import RefTable
 from tract.refs.store import ANY, Mirror, RefEdit
 from tract.storage.store import JournalStore
 
-# A reader decodes the operations since the last keyframe; more often than this would only make the journal larger.
+# A reader decodes the operations since the last keyframe; more keyframes would only make the journal larger.
 _KEYFRAME_EVERY = 256
 _CHUNKS_AN_OPERATION = 4
-"""Where a keyframe names many chunks, there is one for so many of them."""
+"""If a keyframe names many chunks, one operation per this many chunks comes before the next keyframe."""
 
 _OPERATIONS_KEPT = 1024
 
 _MANY = 4
-"""Edits for which the kinds of all objects are worth a table."""
+"""With more edits than this, a table of all objects' kinds is worth its cost."""
 
-# A handle's first write looks at the files of all refs, of so many at most: gc looks at more.
+# The first write of a handle compares the files of all refs, if there are at most this many; gc compares more.
 _MOST_LOOKED_AT = 256
 
 
 def now() -> int:
-    """Microseconds since 1970, UTC."""
+    """The time now, in microseconds since 1970, UTC."""
     return time.time_ns() // 1000
 
 
@@ -64,12 +64,12 @@ class OperationRefs:
         self._seen: list[ObjectId] = []
         self._taken = 0
         self._since_keyframe = 0
-        # Refs whose files may not show what they hold: others may have died before they wrote them, or it failed here.
+        # Refs whose files may be out of date: another writer may have died before it wrote them, or the write failed here.
         self._doubtful: set[str] = set()
         self._unshown: set[str] = set()
         self._looked_at_all = False
         self._last: ObjectId | None = None
-        # Who looks back does it again, an undo after an undo; what an operation says never changes.
+        # Reading back is often repeated, for example by one undo after another; an operation never changes.
         self._known: dict[ObjectId, Operation] = {}
         self._catch_up()
 
@@ -106,7 +106,7 @@ class OperationRefs:
         return self._store.lock()
 
     def _catch_up(self) -> None:
-        """Take in the operations of others."""
+        """Apply the operations that other processes wrote."""
         operations = self._store.operations()
         if operations is self._seen and len(operations) == self._taken:
             return
@@ -121,10 +121,10 @@ class OperationRefs:
         self._find_doubtful(taken)
 
     def _find_doubtful(self, taken: Sequence[Operation]) -> None:
-        """Note which refs the writers of *taken* may have left unshown: those died, and the next writer sees to it.
+        """Note which refs the writers of *taken* may have left out of date in their ref files: a writer may have died, and the next one corrects them.
 
-        Who writes shows what others did not before its own changes, the last of these last.
-        So where an operation's last change is shown, all before it are, and one look is mostly enough.
+        A writer shows what others left out before its own changes, and its own last change last.
+        So if an operation's last change is shown, all changes before it are too, and one check is mostly enough.
         """
         doubtful: set[str] = set()
         for operation in reversed(taken):
@@ -136,14 +136,14 @@ class OperationRefs:
 
     def _is_shown(self, change: RefChange | None) -> bool:
         if change is None or self._mirror is None:
-            return True  # a keyframe that changes nothing is written when all is shown
+            return True  # a keyframe that changes nothing is written only when every ref is shown
         try:
             return self._mirror.shows(change)
         except (OSError, StorageError):
             return False
 
     def _take(self, id: ObjectId, operation: Operation, *, is_own: bool = False) -> None:
-        """Take in an operation; what this handle wrote itself is in the table already but for the changes."""
+        """Apply an operation; of one that this handle wrote, the table lacks only the changes."""
         if operation.refs is not None and not is_own:
             moves = self._refs.note_moves + 1
             self._refs = RefTable(self._load_chunk, operation.refs, operation.chunks)
@@ -169,19 +169,19 @@ class OperationRefs:
             self._write(changes, reason, objects)
 
     def suppose(self, changes: Sequence[RefChange]) -> RefTable:
-        """Answer as if *changes* had been made, until ``go_back`` gets what is given; only for the holder of the lock, which writes nothing meanwhile."""
+        """Answer as if *changes* had been made, until ``go_back`` gets the returned table. Only for the holder of the lock, who must not write meanwhile."""
         before = self._refs
         self._refs = before.copy()
         self._refs.move(changes)
         return before
 
     def go_back(self, before: RefTable) -> None:
-        """Answer as it is again."""
-        before.note_moves = self._refs.note_moves + 1  # what was seen meanwhile was another state of the notes
+        """Answer with the real state again."""
+        before.note_moves = self._refs.note_moves + 1  # the notes that were read meanwhile were of another state
         self._refs = before
 
     def changes(self, edits: Sequence[RefEdit], objects: Sequence[NewObject]) -> tuple[RefChange, ...]:
-        """What *edits* would change, with *objects*; the errors are those of ``land``."""
+        """The changes that *edits* would make, with *objects*; the errors are those of ``land``."""
         changes = []
         moved: set[str] = set()
         kinds = {new.id: new.kind for new in objects} if len(edits) > _MANY else None
@@ -209,7 +209,7 @@ class OperationRefs:
     def _will_be_commit(
         self, id: ObjectId, objects: Sequence[NewObject], kinds: Mapping[ObjectId, Kind] | None
     ) -> bool:
-        """Whether *id* is a commit of *objects*, whose *kinds* are known where many are asked for, or of the store."""
+        """True if *id* is a commit in *objects* or in the store; *kinds* has the kinds of *objects* if there are many edits."""
         if kinds is not None and id in kinds:
             return kinds[id] == "commit"
         for new in reversed(objects if kinds is None else ()):
@@ -234,7 +234,7 @@ class OperationRefs:
             self._seal_if_possible()
 
     def _period(self) -> int:
-        """After how many operations there is a keyframe: it names all refs of the root tract, and all chunks."""
+        """The number of operations between keyframes: a keyframe names all refs of the root tract, and all chunks."""
         return max(_KEYFRAME_EVERY, self._refs.root_count, self._refs.chunk_count // _CHUNKS_AN_OPERATION)
 
     def _show(self, changes: Sequence[RefChange]) -> None:
@@ -251,11 +251,11 @@ class OperationRefs:
             self._mirror.write(changes)
             self._unshown.clear()
         except (OSError, StorageError):
-            # The operation has happened: an error now would say it has not. The next writer tries again.
+            # The operation has happened: an error now would say that it has not. The next writer tries again.
             self._unshown = late.union(change.name for change in changes)
 
     def _all_names(self) -> set[str]:
-        """The refs there are, and those of which something is shown: a power cut or a full disk may have taken any ref's file, or brought an old one back."""
+        """All refs, and all names with a ref file: a power cut or a full disk may have removed a ref's file, or brought an old one back."""
         assert self._mirror is not None
         self._looked_at_all = True
         return {*(name for name, _ in self._refs.list()), *self._mirror.names()}
@@ -267,13 +267,13 @@ class OperationRefs:
         self._mirror.write(late, sure=sure)
 
     def show_all(self) -> None:
-        """Show every ref that is not shown as it is, however many there are. Only for the holder of the lock."""
+        """Show every ref whose file is out of date, however many there are. Only for the holder of the lock."""
         if self._mirror is not None:
             with suppress(OSError, StorageError):  # as in ``_show``
                 self._show_late(self._all_names(), sure=False)
 
     def _is_behind(self, name: str) -> bool:
-        """Whether what is shown of the ref is nothing, or older; what proves that an operation was lost stays, for fsck."""
+        """True if the ref's file is missing or older than the ref; evidence of a lost operation stays, for fsck."""
         assert self._mirror is not None
         try:
             self._mirror.check_against(self._store, [name])
@@ -283,7 +283,7 @@ class OperationRefs:
         return True
 
     def _seal_if_possible(self) -> None:
-        """Seal now, or where that fails (there is no room for a pack, say) after one of the next operations."""
+        """Seal now; if that fails, for example because a pack has no room, one of the next operations tries again."""
         try:
             self._seal()
         except OSError:
@@ -300,9 +300,9 @@ class OperationRefs:
         self._catch_up()
 
     def keyframe(self, previous: ObjectId | None, reason: str) -> tuple[NewObject, tuple[NewObject, ...]]:
-        """An operation that changes nothing and says where every ref is, and the chunks of refs that are new with it, or for gc all of them. It goes on *previous*.
+        """Make an operation after *previous* that changes nothing and holds the value of every ref; also return the chunks of refs that are new with it, or for gc all chunks.
 
-        Only for the holder of the lock. What was not shown of the refs is shown first: all of it before a gc, which makes the proofs of old values go.
+        Only for the holder of the lock. Refs whose files are out of date are shown first: all of them before a gc, which removes the evidence of old values.
         """
         self._show(())
         if reason == "gc":
@@ -318,7 +318,7 @@ class OperationRefs:
             self._mirror.close()
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
-        """Every operation, newest first, as far back as they are kept; those that gc folded come one by one."""
+        """Yield every operation that is kept, newest first; folded operations come one by one."""
         id = self._last
         while id is not None:
             operation = self._known.get(id)
@@ -340,7 +340,7 @@ def _last_written(changes: Sequence[RefChange]) -> RefChange | None:
 
 
 def unfold_operation(operation: Operation) -> Iterator[Operation]:
-    """The operations that were folded into one, newest first."""
+    """Yield the operations that were folded into this one, newest first."""
     end = len(operation.changes)
     for step in reversed(operation.steps or ()):
         start = end - step.number

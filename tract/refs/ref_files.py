@@ -1,13 +1,13 @@
-"""Ref files: the state of the refs for people to read, and a witness for repair.
+"""Ref files: the state of the refs for people to read, and evidence for repair.
 
 A ref file is one line: value, durability, check.
 
     3fa9c1…e1 synced 1c2d3e4f
     ref:refs/heads/main synced 90ab12cd
 
-The value is an id, or ``ref:`` and a ref's name; *durability* says whether the operation was ``synced`` before this line was written or only ``cached`` by the operating system; *check* is the first 4 bytes of the BLAKE3 of the ref's name, a zero byte and the line up to here.
-The operations decide what a ref is; the line of a ref that is wrong or gone is written anew from them.
-But a synced line that names a commit nobody has proves that an acknowledged operation was lost, and that is an error.
+The value is an id, or ``ref:`` and a ref's name. *durability* says whether the operation was ``synced`` before this line was written, or only ``cached`` by the operating system. *check* is the first 4 bytes of the BLAKE3 of the ref's name, a zero byte and the line up to here.
+The operations decide the value of a ref; a line that is wrong or missing is rewritten from them.
+But a synced line that names a commit which the store lacks proves that an acknowledged operation was lost, and that is an error.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from tract.storage.shared_file import SharedFile
 from tract.storage.store import Durability, ObjectStore
 
 _SYMBOLIC = "ref:"
-_DURABILITY = {"full": "synced", "process": "cached"}  # of one length, so that a line can be written over another
+_DURABILITY = {"full": "synced", "process": "cached"}  # words of equal length, so that one line can overwrite another
 _MAX_LINE = 1024
-_KNOWN = 16  # files that this handle writes over without a look at the folders on the way
-_FEW = 64  # files that are synced one after the other
+_KNOWN = 16  # files that this handle overwrites without checking the folders on the way
+_FEW = 64  # up to this many files are synced one after another
 _SYNCS_AT_ONCE = 16
 _NAME = "name"
-"""The file in a tract's folder that has the whole of a long name, encoded."""
+"""The file in a tract's folder that holds a long name's full part, encoded."""
 
 
 def format_line(name: str, value: RefValue, durability: Durability) -> bytes:
-    """The line a ref file has."""
+    """The line of a ref file."""
     shown = value.hex() if isinstance(value, bytes) else _SYMBOLIC + value
     text = f"{shown} {_DURABILITY[durability]}"
     return f"{text} {_check(name, text)}\n".encode()
 
 
 def parse_line(name: str, data: bytes) -> tuple[RefValue, bool]:
-    """The value in a ref file, and whether it was synced; ValueError for a line that was not written by tract."""
+    """Return the value in a ref file, and whether it was synced; ValueError if tract did not write the line."""
     try:
         text, check = data.decode().removesuffix("\n").rsplit(" ", 1)
         value, durability = text.rsplit(" ", 1)
@@ -75,9 +75,9 @@ class RefFiles:
         self._known: dict[str, SharedFile] = {}
 
     def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
-        """Show the new values; nothing is synced, for the operations can tell all of it again.
+        """Write the new values; nothing is synced, because the operations can restore all of it.
 
-        *sure* says that the operations are on the disk, where this handle's durability brings them there.
+        *sure* says that the operations are on the disk, if this handle's durability brings them there.
         """
         for change in changes:
             if change.new is None:
@@ -88,21 +88,21 @@ class RefFiles:
                 self._write(change, self._durability if sure else "process", folders)
 
     def shows(self, change: RefChange) -> bool:
-        """Whether the ref's file holds the change's new value, or there is none where the ref is gone."""
+        """True if the ref's file holds the change's new value, or is missing and the change deletes the ref."""
         found = self.read(change.name)
         return (None if found is None else found[0]) == change.new
 
     def write_first(self, refs: Sequence[tuple[str, RefValue]]) -> None:
-        """The files of a new store's refs, each on the disk when this returns."""
+        """Write the files of a new store's refs; each is on the disk when this returns."""
         for name, value in refs:
             files.write_file(self.path_of(name), format_line(name, value, self._durability), sync=True)
 
     def _write(self, change: RefChange, durability: Durability, folders: set[str]) -> None:
-        """Show one new value; *folders* are those that are there as they should, and gets those that this one needs."""
+        """Write one new value. *folders* are the folders already checked or made; those that this file needs are added."""
         name, old, value = change
         assert value is not None
         line = format_line(name, value, durability)
-        # In place: a rename a commit would cost more than the commit. A torn line fails its check and is written anew.
+        # In place: a rename for each commit would cost more than the commit. A torn line fails its check and is rewritten.
         if isinstance(value, bytes) and old is not None and self._overwrite(name, line):
             return
         self._forget(name)
@@ -112,11 +112,11 @@ class RefFiles:
             self._make_directories(name)
             folders.add(folder)
         if "refs/" in name and files.is_directory(path):
-            files.remove_tree(path)  # of refs that were under this name and are gone: none can be beside this one
+            files.remove_tree(path)  # deleted refs were under this name; a ref cannot exist beside refs below it
         files.write_file(path, line, sync=False)
 
     def _overwrite(self, name: str, line: bytes) -> bool:
-        """Write over the file of a ref, if there is one with a line as long."""
+        """Overwrite the file of a ref, if it has a line of the same length."""
         file = self._known.get(name)
         if file is not None:
             if file.overwrite(line):
@@ -154,22 +154,22 @@ class RefFiles:
         for number, part in enumerate(folders):
             directory = os.path.join(directory, part)
             if "refs" in folders[: max(0, number - 1)] and files.is_file(directory):
-                files.unlink(directory)  # of a ref that is gone: a power cut undid its removal
+                files.unlink(directory)  # the file of a deleted ref: a power cut undid its removal
             files.make_directory(directory)
 
     def _check_folders(self, name: str) -> None:
-        """Refuse a symbolic link in the place of a folder on the way to *name*: opening a file looks at the last part only."""
+        """Raise if a folder on the way to *name* is a symbolic link: opening a file checks only the last part of its path."""
         for at, char in enumerate(name):
             if char != "/":
                 continue
             folder = self.path_of(name[:at])
-            if not files.is_file(folder):  # a file is that of a ref that is gone: a power cut undid its removal
+            if not files.is_file(folder):  # a file here belongs to a deleted ref: a power cut undid its removal
                 files.check_directory(folder)
 
     def read(self, name: str) -> tuple[RefValue, bool] | None:
-        """What the file of a ref says, or None when there is no file or its line is damaged."""
+        """The value in a ref's file, and whether it was synced; None if there is no file or its line is damaged."""
         if "refs/" in name and files.is_directory(self.path_of(name)):
-            return None  # there were refs under this name
+            return None  # refs below this name existed
         try:
             self._check_folders(name)
             return parse_line(name, files.read_file(self.path_of(name), _MAX_LINE))
@@ -177,12 +177,12 @@ class RefFiles:
             return None
 
     def names(self) -> Iterator[str]:
-        """Every ref that has a file."""
+        """Yield every ref that has a file."""
         for _, names in self.folders():
             yield from names
 
     def folders(self) -> Iterator[tuple[str, Sequence[str]]]:
-        """Every folder with ref files, with a slash at its end, and the refs whose files are in it: of the store, of its other tracts, and of their refs."""
+        """Yield every folder that may hold ref files, with a slash at its end, and the refs whose files are in it: of the store, of its other tracts, and of their refs."""
         for top in ("", *tract_prefixes(self.path)):
             if not top or files.is_directory(self.path_of(top.removesuffix("/"))):
                 yield top, [top + name for name in (HEAD, ORIG_HEAD) if files.is_there(self.path_of(top + name))]
@@ -197,7 +197,7 @@ class RefFiles:
                 yield from self._folders_under(f"{name}/")
 
     def check_against(self, store: ObjectStore, names: Sequence[str] | None = None) -> None:
-        """Raise when a synced line names a commit the store does not have: an acknowledged operation is gone."""
+        """Raise ObjectCorruptError if a synced line names a commit that the store does not have: an acknowledged operation is lost."""
         for name in self.names() if names is None else names:
             found = self.read(name)
             if found is None:
@@ -210,9 +210,9 @@ class RefFiles:
                 )
 
     def check_held(self, refs: RefStore, names: Sequence[str]) -> None:
-        """Raise when a synced line holds what the ref never held: an acknowledged operation is gone.
+        """Raise ObjectCorruptError if a synced line holds a value that the ref never held: an acknowledged operation is lost.
 
-        A value it held earlier is only a line that a killed process did not get to write.
+        An earlier value of the ref is no evidence: a killed process may not have got to write the newer one.
         """
         unheard: dict[str, RefValue] = {}
         for name in names:
@@ -220,7 +220,7 @@ class RefFiles:
             if found is not None and found[1] and found[0] != refs.read(name):
                 unheard[name] = found[0]
         if unheard:
-            refs.refresh()  # the line may have been written since the refs were last looked at
+            refs.refresh()  # another process may have written the line since the refs were last read
             unheard = {name: value for name, value in unheard.items() if refs.read(name) != value}
         for _, operation in refs.history() if unheard else ():
             for change in operation.changes:
@@ -240,25 +240,25 @@ class RefFiles:
 
 
 class RefFileSync:
-    """Brings all ref files of the store in *path* to the disk, before gc forgets operations.
+    """Sync all ref files of the store in *path* to the disk, before gc forgets operations.
 
-    A ref file is not synced when it is written, because the operations can tell what it held, and what it held before.
+    A ref file is not synced when it is written, because the operations can tell its value and its earlier values.
     Once gc has dropped operations, an old ref file that a power cut brings back would look like evidence of a lost operation.
     """
 
     def __init__(self, path: str, refs: RefStore) -> None:
-        """Sync the files as they are now; takes its time and needs no lock."""
+        """Sync the files as they are now; slow, and needs no lock."""
         self._shown = RefFiles(path, "full")
         self._refs = refs
         folders = dict(self._shown.folders())
         names = list(chain.from_iterable(folders.values()))
         self._sync(names, folders)
         lines = ((name, self._shown.read(name)) for name in names)
-        # A power cut brought an old line back, or the file of a ref that is gone.
+        # A power cut brought back an old line, or the file of a deleted ref.
         self._behind = [name for name, line in lines if line is not None and line[0] != refs.read(name)]
 
     def finish(self, objects: ObjectStore, names: Sequence[str]) -> None:
-        """Write and sync what is behind, and sync the files of the refs *names*; only for the holder of the lock.
+        """Rewrite and sync the files that are out of date, and sync the files of the refs *names*. Only for the holder of the lock.
 
         A file that is evidence of a lost operation stays, for fsck.
         """
@@ -280,7 +280,7 @@ class RefFileSync:
 
 def _sync_file(path: str) -> None:
     if files.is_file(path):
-        with suppress(FileNotFoundError):  # deleted since
+        with suppress(FileNotFoundError):  # deleted meanwhile
             files.sync_file(path)
 
 
@@ -290,10 +290,10 @@ def _sync_folder(path: str) -> None:
 
 
 def _at_once(sync: Callable[[str], None], paths: Iterable[str]) -> None:
-    """*sync* each of *paths*, many of them together: a disk that is asked to bring all to rest for one does it for all that wait."""
+    """Call *sync* for each of *paths*, many at a time: a disk that flushes for one caller flushes for all that wait."""
     found = [*paths]
     if len(found) >= _FEW:
-        with suppress(RuntimeError):  # no thread can be begun: Python ends, or the system has no more of them
+        with suppress(RuntimeError):  # no thread can be started: Python is shutting down, or the system has no more threads
             from concurrent.futures import ThreadPoolExecutor  # it takes longer to load than few files to sync
 
             with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
@@ -305,7 +305,7 @@ def _at_once(sync: Callable[[str], None], paths: Iterable[str]) -> None:
 
 
 def make_tract_folder(path: str, prefix: str) -> str:
-    """Make the folder of the tract whose refs begin with *prefix*, in the store *path*, if there is none; where it is."""
+    """Make the folder of the tract whose refs begin with *prefix*, in the store *path*, unless it exists; return its path."""
     folder = os.path.join(path, ref_path(prefix).rstrip("/"))
     for one in (os.path.dirname(folder), folder):
         files.make_directory(one)
@@ -316,7 +316,7 @@ def make_tract_folder(path: str, prefix: str) -> str:
 
 
 def tract_prefixes(path: str) -> Iterator[str]:
-    """The prefixes of the tracts that have a folder in the store *path*, whether there is such a tract or not."""
+    """Yield the prefixes of the tracts that have a folder in the store *path*, whether the tract exists or not."""
     for folder in files.list_directory(os.path.join(path, TRACTS)):
         prefix = ref_at(path, f"{TRACTS}{folder}/")
         if prefix is not None:
@@ -324,7 +324,7 @@ def tract_prefixes(path: str) -> Iterator[str]:
 
 
 def ref_at(path: str, place: str) -> str | None:
-    """The name of the ref whose file is at *place*, under the store's folder *path*; None where the folder of a long name does not tell it."""
+    """The name of the ref whose file is at *place*, under the store's folder *path*; None if the folder of a long name does not give the name."""
     folder, _, local = place.removeprefix(TRACTS).partition("/")
     if not place.startswith(TRACTS) or "~" not in folder:
         return place

@@ -1,9 +1,9 @@
 """The refs of a store by tract.
 
-A keyframe says where every ref is. The root tract's refs are in it; those of other tracts are in chunks, so that neither opening nor moving a ref of one tract among many costs more than of one among few:
+A keyframe holds the value of every ref. It holds the root tract's refs itself, and those of other tracts in chunks. So opening a store, or moving a ref of one tract, costs the same with many tracts as with few:
 
     keyframe ── refs      HEAD, refs/heads/main …             of the root tract
-             └─ chunks    #0, #1, … #2^k-1                    a tract is in the chunk that the hash of its part says
+             └─ chunks    #0, #1, … #2^k-1                    the hash of a tract's part says in which chunk the tract is
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tract.refs.names import HEAD, NOTES, TRACTS, NameTable, split_tract
 _ByPlace: TypeAlias = dict[int, list[TractRefs]]
 
 _MOST_IN_CHUNK = 32
-"""A chunk with the refs of more tracts has them all divided anew."""
+"""If a chunk would hold the refs of more tracts than this, all chunks are divided again."""
 
 
 class Checkpoint(NamedTuple):
-    """What a keyframe says of all refs: those that stand in it, the chunks with the others, and those of the chunks that are new."""
+    """The refs for a keyframe: those that it holds itself, the ids of the chunks with the others, and the chunks that are new."""
 
     refs: tuple[tuple[str, RefValue], ...]
     chunks: tuple[ObjectId, ...]
@@ -33,7 +33,7 @@ class Checkpoint(NamedTuple):
 
 
 class _Tract:
-    """The refs of one tract, by their names in it; *owner* is the table that may change them."""
+    """The refs of one tract, by their names inside it; *owner* is the table that may change them."""
 
     __slots__ = ("changed", "created", "hash", "names", "owner", "refs")
 
@@ -45,7 +45,7 @@ class _Tract:
         self.refs = refs
         self.created = created
         self.changed = changed
-        self.names: NameTable | None = None  # made when the first new name is checked
+        self.names: NameTable | None = None  # made when a new name is first checked
 
 
 _KEYS = NOTES + "key"
@@ -53,9 +53,9 @@ _OTHERS_HEAD = "/HEAD"
 
 
 class RefTable:
-    """Where every ref of a store is. The refs of other tracts than the root are read from their chunks, by *load*, when they are first asked for.
+    """The value of every ref of a store. *load* reads a chunk of refs of other tracts when one of them is first needed.
 
-    As long as *note_moves* is the same number, no ref of notes moved but those of keys, which nothing shows.
+    While *note_moves* stays the same, no ref of notes has moved, except the notes of keys, which no output shows.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class RefTable:
         self._is_divided = len(self._tracts) == 1
 
     def read(self, name: str) -> RefValue | None:
-        """What the ref holds, None where there is no such ref."""
+        """The value of the ref, or None if it does not exist."""
         found = self.root.refs.get(name)
         if found is not None or not name.startswith(TRACTS):
             return found
@@ -102,30 +102,30 @@ class RefTable:
         return tuple(sorted(item for item in found if item[0].startswith(start)))
 
     def tracts(self) -> Iterator[tuple[str, int | None, int | None]]:
-        """The prefix of every tract with refs, and when it was made and last changed, in microseconds since 1970, as far as that is known."""
+        """Yield the prefix of every tract with refs, and when it was made and last changed, in microseconds since 1970, or None if not known."""
         self._load_all()
         for prefix, tract in self._tracts.items():
             if tract.refs:
                 yield prefix, tract.created, tract.changed
 
     def has_at_most(self, number: int) -> bool:
-        """Whether the store has no more than so many refs; where that would take long to tell, it has more."""
+        """True if the store has at most *number* refs; False if counting them would take long."""
         if len(self._chunks) * _MOST_IN_CHUNK > number:
             return False
         return len(self.list()) <= number
 
     @property
     def root_count(self) -> int:
-        """How many refs the root tract has."""
+        """The number of refs of the root tract."""
         return len(self.root.refs)
 
     @property
     def chunk_count(self) -> int:
-        """How many chunks the refs of other tracts were in at the last keyframe."""
+        """The number of chunks at the last keyframe."""
         return len(self._chunks)
 
     def copy(self) -> RefTable:
-        """This table as it is now, whatever becomes of it."""
+        """A copy that later changes of this table do not reach."""
         other = RefTable(self._load, (), self._chunks)
         other._missing = set(self._missing)
         other._changed = set(self._changed)
@@ -134,13 +134,13 @@ class RefTable:
         other.root = self.root
         other._is_divided = self._is_divided
         other.note_moves = self.note_moves
-        self._owner = object()  # what both have is changed by neither
+        self._owner = object()  # neither table changes the values that both hold
         return other
 
     def move(self, changes: Iterable[RefChange], time: int | None = None) -> None:
-        """Take in the changes of an operation made at *time*; those of a tract whose chunk is not read yet wait until it is."""
+        """Apply the changes of an operation made at *time*. Changes of a tract whose chunk is not loaded wait until it is."""
         changes = tuple(changes)
-        # What takes a name away and brings it back is seldom among the moves of a commit.
+        # A commit seldom has a move that deletes a name and makes it again.
         made = self._made_before(changes) if None in [new for _, _, new in changes] else {}
         for change in changes:
             name, old, new = change
@@ -148,7 +148,7 @@ class RefTable:
                 self.note_moves += 1
             if old is not None and new is not None and not name.startswith(TRACTS):
                 root = self.root if self.root.owner is self._owner else self._own("")
-                root.refs[name] = new  # as with most commits: no name comes or goes
+                root.refs[name] = new  # as in most commits: no name is made or deleted
                 root.changed = root.changed if time is None else time
                 continue
             prefix, local = split_tract(name) if name.startswith(TRACTS) else ("", name)
@@ -162,7 +162,7 @@ class RefTable:
             self._own(prefix).created = created
 
     def _made_before(self, changes: Sequence[RefChange]) -> dict[str, int | None]:
-        """When the tract was made that one operation takes away and brings back under another name, by its new prefix."""
+        """When one operation renames a tract: by its new prefix, the time when the tract was made."""
         heads = [change for change in changes if change.name.endswith(_OTHERS_HEAD) and change.name.startswith(TRACTS)]
         gone = [one for one in heads if one.new is None]
         new = [one for one in heads if one.old is None]
@@ -172,7 +172,7 @@ class RefTable:
         return {split_tract(new[0].name)[0]: None if was is None else was.created}
 
     def _unread(self, prefix: str) -> int | None:
-        """The place of the chunk with the tract's refs, where that is not read yet."""
+        """The position of the chunk with the tract's refs, if that chunk is not loaded, else None."""
         if not self._missing or prefix in self._tracts:
             return None
         at = _hash_of(prefix) & (len(self._chunks) - 1)
@@ -195,7 +195,7 @@ class RefTable:
             del self._tracts[prefix]
 
     def check_new_names(self, changes: Sequence[RefChange]) -> None:
-        """RefNameError for a new name that cannot stand beside the others of its tract, after the *changes*."""
+        """Raise RefNameError if a new name cannot exist beside the other names of its tract, after *changes*."""
         new = [split_tract(change.name) for change in changes if change.old is None]
         if not new:
             return
@@ -219,7 +219,7 @@ class RefTable:
     def checkpoint(
         self, changes: Iterable[RefChange] = (), time: int | None = None, *, whole: bool = False
     ) -> Checkpoint:
-        """What a keyframe says that comes with these *changes*; with *whole* every chunk is among the new ones."""
+        """The refs for a keyframe that comes with *changes*; with *whole*, every chunk is among the new ones."""
         after = self.copy()
         after.move(changes, time)
         count, divided = after._divided(whole=whole)
@@ -228,7 +228,7 @@ class RefTable:
         return Checkpoint(tuple(sorted(after.root.refs.items())), chunks, tuple(new.values()))
 
     def saved(self, chunks: Sequence[ObjectId]) -> None:
-        """Know that a keyframe has what is here, in these *chunks*."""
+        """Record that a keyframe holds the state of this table, in these *chunks*."""
         if len(chunks) != len(self._chunks):
             self._load_all()
         self._chunks = tuple(chunks)
@@ -237,7 +237,7 @@ class RefTable:
         self._is_divided = True
 
     def _divided(self, *, whole: bool) -> tuple[int, _ByPlace]:
-        """How many chunks there are to be, and those that are to be written, by place: the changed ones, or all where their number changes."""
+        """The number of chunks that the keyframe will have, and the chunks to write, by position: the changed ones, or all if the number changes."""
         if whole or not self._is_divided or not self._chunks:
             self._load_all()
             return self._divide(1) if len(self._tracts) > 1 else (0, {})
@@ -251,7 +251,7 @@ class RefTable:
         return self._divide(2 * count)
 
     def _divide(self, count: int) -> tuple[int, _ByPlace]:
-        """All tracts in *count* chunks, or as many more as it takes."""
+        """Divide all tracts into *count* chunks, or double that number until they fit."""
         while True:
             found = self._in_chunks(range(count), count)
             if all(len(tracts) <= _MOST_IN_CHUNK for tracts in found.values()):
@@ -259,7 +259,7 @@ class RefTable:
             count *= 2
 
     def _in_chunks(self, places: Iterable[int], count: int) -> _ByPlace:
-        """The tracts of each of these of *count* chunks, all of which are loaded."""
+        """The tracts in each chunk of *places*, with *count* chunks in all; those chunks must be loaded."""
         found: _ByPlace = {at: [] for at in places}
         for prefix, tract in sorted(self._tracts.items()):
             tracts = found.get(tract.hash & (count - 1))
@@ -279,7 +279,7 @@ class RefTable:
         return self._tracts.get(prefix)
 
     def _own(self, prefix: str) -> _Tract:
-        """The refs of a tract, to be changed."""
+        """The refs of a tract, for changing."""
         found = self._tract(prefix)
         if found is None:
             found = self._tracts[prefix] = _Tract(self._owner, _hash_of(prefix), {}, None, None)
@@ -309,14 +309,14 @@ class RefTable:
 
 
 def refs_in(chunk: Iterable[TractRefs]) -> Iterator[tuple[str, RefValue]]:
-    """The refs in a chunk, by their whole names."""
+    """The refs in a chunk, by their full names."""
     for part, _, _, refs in chunk:
         for name, value in refs:
             yield f"{TRACTS}{part}/{name}", value
 
 
 def _hash_of(prefix: str) -> int:
-    """What says which chunk a tract's refs are in: its last bits, as many as it takes to count the chunks."""
+    """The hash that says in which chunk a tract's refs are: its last bits are the number of the chunk."""
     part = prefix.removeprefix(TRACTS).rstrip("/")
     return int.from_bytes(blake3(part.encode()).digest()[:4], "little")
 

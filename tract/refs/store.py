@@ -1,4 +1,4 @@
-"""What a ref store is: names that move, all of an update or none of it."""
+"""The interface of ref stores: names that move, all moves of an update or none."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tract.storage.store import ObjectStore
 
 
 class Expect(Enum):
-    """What an edit may demand of a ref beside a value of it."""
+    """What an edit may expect of a ref other than a value."""
 
     ANY = "any"
 
@@ -25,7 +25,7 @@ Expected: TypeAlias = RefValue | Literal[Expect.ANY] | None
 
 
 class RefEdit(NamedTuple):
-    """Move *name* to *new* (None deletes it) if it is at *expected* now; None expects that there is no such ref."""
+    """Move *name* to *new* (None deletes it) if it is at *expected* now; None expects that the ref does not exist."""
 
     name: str
     new: RefValue | None
@@ -35,11 +35,11 @@ class RefEdit(NamedTuple):
 class RefStore(Protocol):
     """Refs by name.
 
-    A ref holds an id, or the name of another ref where it is symbolic.
+    A ref holds an id, or, if it is symbolic, the name of another ref.
     """
 
     def read(self, name: str) -> RefValue | None:
-        """What the ref holds, as this store last saw it; None when there is no such ref."""
+        """The value of the ref as this store last saw it; None if it does not exist."""
         ...
 
     def list(self, prefix: str = "") -> tuple[tuple[str, RefValue], ...]:
@@ -47,39 +47,39 @@ class RefStore(Protocol):
         ...
 
     def tracts(self) -> Iterator[tuple[str, int | None, int | None]]:
-        """The prefix of every tract with refs, and when it was made and last changed, in microseconds since 1970, as far as that is kept."""
+        """Yield the prefix of every tract with refs, and when it was made and last changed, in microseconds since 1970, or None if not kept."""
         ...
 
     def now(self) -> RefTable:
-        """Where all refs are now, whatever becomes of them."""
+        """A copy of the state of all refs, which later moves do not reach."""
         ...
 
     def refresh(self) -> None:
-        """See what other processes did."""
+        """Read what other processes did."""
         ...
 
     def lock(self) -> AbstractContextManager[None]:
-        """Be the only one that moves refs; what others did before is seen after ``refresh``."""
+        """Hold the lock, so that no one else moves refs; call ``refresh`` to see earlier moves by others."""
         ...
 
     def update(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
         """Write *objects* and make all the *edits*, or nothing.
 
-        RefMovedError when a ref is not where its edit expects it.
+        RefMovedError if a ref is not at the value that its edit expects.
         """
         ...
 
     def land(self, edits: Sequence[RefEdit], *, reason: str, objects: Sequence[NewObject] = ()) -> None:
-        """The same, for the holder of the lock who saw what others did."""
+        """Do the same as ``update``, for the holder of the lock, after ``refresh``."""
         ...
 
     @property
     def note_moves(self) -> int:
-        """A number that stays the same as long as no ref of notes moves, that is known here; but for those of keys, which nothing shows."""
+        """A number that stays the same while no known ref of notes moves; the notes of keys, which no output shows, do not count."""
         ...
 
     def history(self) -> Iterator[tuple[ObjectId, Operation]]:
-        """Every operation, newest first, as far back as they are kept."""
+        """Yield every operation that is kept, newest first."""
         ...
 
     @property
@@ -91,26 +91,26 @@ class RefStore(Protocol):
 
 
 class Mirror(Protocol):
-    """Where changes of refs are shown beside the log."""
+    """A second place that shows changes of refs, beside the log."""
 
     def write(self, changes: Sequence[RefChange], *, sure: bool = True) -> None:
-        """Show the new values: first those of refs that are gone, then the others in their order; *sure* unless their operations may not be on the disk."""
+        """Show the new values: first delete the refs that are gone, then write the others in their order. *sure* is False if their operations may not be on the disk."""
         ...
 
     def names(self) -> Iterator[str]:
-        """Every ref of which something is shown."""
+        """Yield every ref that the mirror shows."""
         ...
 
     def shows(self, change: RefChange) -> bool:
-        """Whether the change's new value is what is shown."""
+        """True if the mirror shows the change's new value."""
         ...
 
     def check_against(self, store: ObjectStore, names: Sequence[str]) -> None:
-        """ObjectCorruptError where what is shown proves that an operation was lost."""
+        """Raise ObjectCorruptError if the mirror proves that an operation was lost."""
         ...
 
     def check_held(self, refs: RefStore, names: Sequence[str]) -> None:
-        """ObjectCorruptError where what is shown was never held, which proves the same."""
+        """Raise ObjectCorruptError if the mirror shows a value that a ref never held, which also proves a lost operation."""
         ...
 
     def close(self) -> None: ...
