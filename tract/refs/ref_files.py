@@ -293,7 +293,7 @@ def _at_once(sync: Callable[[str], None], paths: Iterable[str]) -> None:
     """Call *sync* for each of *paths*, many at a time: a disk that flushes for one caller flushes for all that wait."""
     found = [*paths]
     if len(found) >= _FEW:
-        with suppress(RuntimeError):  # no thread can be started: Python is shutting down, or the system has no more threads
+        with suppress(RuntimeError):  # no thread can be started: Python ends, or the system has no more
             from concurrent.futures import ThreadPoolExecutor  # it takes longer to load than few files to sync
 
             with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:

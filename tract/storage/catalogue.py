@@ -1,10 +1,10 @@
-"""The objects of a store by number, for gc, which goes over all of them: a few bytes for each of millions, and packs that stay are left as they are.
+"""The objects of a store by number, for gc, which visits all of them: a few bytes for each of millions, and no reading of packs that stay.
 
     number     0 … k-1                  k … k+n-1             …             then             after the last pack's
     object     journal and loose ones   the youngest pack's   older packs'  settled packs'   added later, or nowhere
 
-An object that lies in several places goes by its first number, or by that in a settled pack; its other numbers are duplicates.
-Settled packs (tract/storage/settled.py) are those of which it is known that everything in them is reachable.
+An object with several copies has the number of its first copy, or of the copy in a settled pack; its other numbers are duplicates.
+Settled packs (tract/storage/settled.py) are packs in which every object is known to be reachable.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from tract.storage.pack import Pack
 from tract.storage.shallow import UNTOLD
 
 NONE = 0xFFFFFFFF
-"""No object's number."""
+"""The number that no object has."""
 
 _MOST_RECENT = 8192
 _READS_BEFORE_RELEASE = 8192
@@ -33,11 +33,11 @@ _READS_BEFORE_RELEASE = 8192
 _T = TypeVar("_T")
 
 CollectedStore: TypeAlias = Database | MemoryStore
-"""The stores that gc collects; one in memory has no packs, and all of its objects are loose."""
+"""The stores that gc collects; a store in memory has no packs, and all of its objects are loose."""
 
 
 class Recent(dict[ObjectId, _T]):
-    """The last answers that *find* gave: commits name the same few ids over and over, and nothing answers as quickly as a dict."""
+    """A cache of the last answers of *find*: commits name the same few ids again and again, and nothing answers as fast as a dict."""
 
     def __init__(self, find: Callable[[ObjectId], _T]) -> None:
         self._find = find
@@ -55,10 +55,10 @@ class Recent(dict[ObjectId, _T]):
 
 
 class Catalogue:
-    """The objects that are in *store* when the catalogue is made, by number.
+    """The objects that *store* has when the catalogue is made, by number.
 
-    Only for the holder of the store's ``maintenance``: packs must not go while it is used.
-    Memory: 8 bytes for each object in a pack, some hundred for each one in the journal or in a file of its own.
+    Only for the holder of the store's ``maintenance``: no pack may be removed while the catalogue is used.
+    Memory: 8 bytes for each object in a pack, some hundred for each object in the journal or in a file of its own.
     """
 
     def __init__(self, store: CollectedStore, settled: Collection[str] = ()) -> None:
@@ -72,14 +72,14 @@ class Catalogue:
         self._number = {id: number for number, id in enumerate(self._single)}
         self._recent = Recent(self._find_or_add)
         self.admit: Callable[[ObjectId], int] = self._recent.__getitem__
-        """Gives the object's number; an object that came later, or that is nowhere, gets a new one."""
+        """Returns the object's number; an object that was added later, or that the store lacks, gets a new one."""
         self._reads = 0
         self._open_packs(settled)
         self._ends = [0]
         self._prefixes = array("I")
         self._numbers = array("I")
         self.duplicates = array("I")
-        """The numbers of copies: objects that have another number."""
+        """The numbers of second copies, whose objects have another number."""
         for first in range(256):
             self._add_ids(first)
         if settled:
@@ -94,7 +94,7 @@ class Catalogue:
         self.release()
 
     def _open_packs(self, settled: Collection[str]) -> None:
-        """Open all packs and number their objects, the youngest pack's first and those of *settled* packs last."""
+        """Open all packs and number their objects: the youngest pack first, the *settled* packs last."""
         self._names = sorted(self.packs, key=lambda name: (name in settled, -self.packs[name], name))
         self._opened: list[Pack] = [] if self._packed is None else list(map(self._packed.pack, self._names))
         self._bases: list[int] = list(accumulate((pack.count for pack in self._opened), initial=len(self._single)))
@@ -103,10 +103,10 @@ class Catalogue:
         self._unsettled = self._opened[:unsettled]
         self._settled = list(zip(self._bases[unsettled:], self._opened[unsettled:], strict=True))
         self.settled_from = self._settled[0][0] if settled else self.size
-        """The first number of a settled pack's objects."""
+        """The lowest number of an object in a settled pack."""
 
     def _add_ids(self, first: int) -> None:
-        """Add the ids that begin with the byte *first*, of all packs, in order."""
+        """Add the ids of all packs that begin with the byte *first*, in order."""
         rows = []
         for base, pack in zip(self._bases, self._unsettled, strict=False):
             rows += [prefix << 32 | base + ordinal for prefix, ordinal in pack.index_rows(first)]
@@ -128,7 +128,7 @@ class Catalogue:
                 firsts.add(id)
 
     def _find_settled_copies(self) -> None:
-        """Let the objects that are in a settled pack too go by their number there."""
+        """Give the objects that a settled pack also has their number in that pack."""
         for number in (*range(len(self._single)), *self._numbers):
             id = self.id_of(number)
             settled = self._search_settled(id)
@@ -150,7 +150,7 @@ class Catalogue:
             self._written[number] = self._written_in_pack(packed)
 
     def operations(self) -> Iterator[range]:
-        """The numbers of all operations."""
+        """Yield the numbers of all operations."""
         for base, pack in zip(self._bases, self._opened, strict=True):
             for kind, first, number in pack.runs():
                 if kind == "operation":
@@ -160,24 +160,24 @@ class Catalogue:
                 yield range(number, number + 1)
 
     def number_of(self, id: ObjectId) -> int | None:
-        """The object's number; None when the store does not have it."""
+        """The object's number; None if the store does not have the object."""
         number = self._recent.get(id)
         if number is None:
             number = self._number.get(id)
         return self._search(id) if number is None else number
 
     def pieces(self) -> Iterator[tuple[str | None, range]]:
-        """The packs that are not settled, with the numbers of their objects; first those in the journal or in files, without a name."""
+        """Yield the packs that are not settled, with the numbers of their objects; the objects in the journal or in files come first, with None as the name."""
         yield None, range(len(self._single))
         for name, base, pack in zip(self._names, self._bases, self._unsettled, strict=False):
             yield name, range(base, base + pack.count)
 
     def is_settled(self, number: int) -> bool:
-        """Whether the object is in a settled pack."""
+        """True if the object is in a settled pack."""
         return self.settled_from <= number < self.size
 
     def has(self, id: ObjectId) -> bool:
-        """Whether the store had the object when the catalogue was made."""
+        """True if the store had the object when the catalogue was made."""
         number = self.number_of(id)
         return number is not None and number < self.size
 
@@ -229,7 +229,7 @@ class Catalogue:
         return self.packs[self._names[bisect_right(self._bases, number) - 1]]
 
     def read(self, number: int) -> Object:
-        """The object; BlobNotFoundError when the store does not have it."""
+        """Return the object; BlobNotFoundError if the store does not have it."""
         self._count_read()
         if len(self._single) <= number < self.size:
             at = bisect_right(self._bases, number) - 1
@@ -242,7 +242,7 @@ class Catalogue:
             raise BlobNotFoundError(id.hex(), UNTOLD) from None
 
     def size_of(self, number: int) -> int:
-        """What gc counts for an object, in bytes: its payload before compression, and its id; packing does not change it. One that cannot be read counts as its id."""
+        """The size that gc counts for an object, in bytes: its payload before compression plus its id, so packing does not change it. An object that cannot be read counts as its id."""
         try:
             return len(self.read(number).payload) + ID_SIZE
         except (BlobNotFoundError, ObjectCorruptError):
@@ -254,28 +254,28 @@ class Catalogue:
             self.release()
 
     def folded(self, number: int, ordinal: int, places: Sequence[int]) -> Folded | None:
-        """The object folded for the place *ordinal* of a new pack, straight from how it lies in its old one; None where that is not possible.
+        """Return the object folded for the place *ordinal* of a new pack, made directly from its bytes in the old pack; None if that is not possible.
 
-        *places* has by number the ordinals of the objects of the new pack, NONE for others.
+        *places* gives, by number, the ordinals of the new pack's objects, and NONE for other objects.
         """
         _, part = self._as_it_lies(number)
         return None if part is None else refold(part, ordinal, places, number, NONE)
 
     def names(self, number: int) -> Names | None:
-        """What a commit or chunk of a common form names, by number and straight from how it lies in its pack; None for all others."""
+        """The objects that a commit or chunk of a common form names, by number, read directly from its bytes in the pack; None for every other object."""
         beside, part = self._as_it_lies(number)
         found = None if part is None else names_in(part, number)
         if found is None:
             return None
         numbers = found.numbers
         if min(numbers) < beside.start or max(numbers) >= beside.stop:
-            return None  # whoever reads it is told
+            return None  # the normal read raises the error
         if not self._is_copy:
             return found
         return found._replace(numbers=[self.admit(self.id_of(n)) if self._is_copy[n] else n for n in numbers])
 
     def _as_it_lies(self, number: int) -> tuple[range, bytes | None]:
-        """The numbers of an object's pack, and the object without the ids that were taken out of it; None where none were, or it is in no pack."""
+        """The numbers of an object's pack, and the object with its ids taken out; None for the object if no ids were taken out, or it is in no pack."""
         if not len(self._single) <= number < self.size:
             return range(0), None
         self._count_read()
@@ -285,7 +285,7 @@ class Catalogue:
         return range(base, base + self._opened[at].count), self._packed.folded(self._names[at], number - base)
 
     def payloads(self, numbers: Iterable[int]) -> Iterator[bytes]:
-        """The payloads of the objects *numbers*, read one at a time."""
+        """Yield the payloads of the objects *numbers*, read one at a time."""
         return (self.read(number).payload for number in numbers)
 
     def release(self) -> None:
@@ -294,6 +294,6 @@ class Catalogue:
             self._packed.release()
 
     def in_order(self) -> Iterator[int]:
-        """The numbers of all objects that are not settled: those in the journal or in files, then those in packs by id, whatever their pack."""
+        """Yield the numbers of all objects that are not settled: first those in the journal or in files, then those in packs by id, whatever their pack."""
         yield from range(len(self._single))
         yield from self._numbers

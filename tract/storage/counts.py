@@ -1,4 +1,4 @@
-"""Token counts and totals kept between processes: derived, and worked out again where anything is wrong with them.
+"""Token counts and totals, kept between processes: derived data, computed again if anything is wrong with it.
 
 ``cache/counts-…`` is ``"tract counts 3\\n"``, zero-filled to 16 bytes, then blocks:
 
@@ -6,7 +6,7 @@
 |---|---|---|
 | 0 | 4 | number of rows |
 | 4 | 4 | CRC-32 of the rows |
-| 8 | 44 a row | blob id (32), tokens of the content's text (4), tokens of the message (4), pictures and files in it (2), 1 where what is sent of it depends on the messages beside it (2) |
+| 8 | 44 a row | blob id (32), tokens of the content's text (4), tokens of the message (4), pictures and files in it (2), 1 if what is sent of it depends on neighbouring messages (2) |
 
 A block has at most 256 rows.
 
@@ -20,7 +20,7 @@ A block has at most 256 rows.
 | 40 | 4 | skipped |
 | 44 | 4 | pinned |
 | 48 | 8 | tokens |
-| 56 | 4 | 1 where calls or results of tools are skipped, else 0 |
+| 56 | 4 | 1 if calls or results of tools are skipped, else 0 |
 | 60 | 4 | pictures and files |
 """
 
@@ -49,13 +49,13 @@ _ROW = struct.Struct("<32sIIHH")
 _ROWS_A_BLOCK = 256
 _NEWEST = 512
 MOST_MEDIA = 2**16 - 1
-_MOST_SEARCHES = 32  # each takes a hundredth of reading all
+_MOST_SEARCHES = 32  # each search takes a hundredth of the time of reading the whole file
 
 
 class BlobCount(NamedTuple):
-    """The tokens of a blob's content: its text alone, and as a message with its framing; *media* are the pictures and files in it, whose tokens are estimates.
+    """The tokens of a blob's content: *text* for its text alone, *message* with the framing of a message; *media* counts its pictures and files, whose tokens are estimates.
 
-    *depends* when what is sent of it depends on the messages beside it: a call, a result, a thought.
+    *depends* is true if what is sent of it depends on neighbouring messages: for a call, a result, a thought.
     """
 
     text: int
@@ -65,19 +65,19 @@ class BlobCount(NamedTuple):
 
 
 _count = lru_cache(4096)(BlobCount)
-"""One value for all messages of a size: of a long context's counts nearly all are equal to others."""
+"""One shared value for all equal counts: nearly all counts of a long context equal others."""
 
 
 def counts_path(cache: str, counter: str) -> str:
-    """The file for the counts of the counter named *counter*."""
+    """The path of the counts of the counter named *counter*."""
     plain = "".join(char if char.isalnum() and char.isascii() else "-" for char in counter)[:40]
     return os.path.join(cache, f"counts-{plain}-{blake3(counter.encode()).hexdigest()[:8]}")
 
 
 class CountsReader:
-    """Finds counts in a file, reading no more of it than it must: most ask for the newest, or for a few that are not there.
+    """Finds counts in a file and reads no more of it than needed: most callers ask for the newest counts, or for a few that are missing.
 
-    Damage hides the counts before it: those blobs are counted again, and their counts put at the end. A file of another kind is removed, unless *read_only*.
+    Damage hides the counts before it: those blobs are counted again, and their counts appended. A file of another kind is removed, unless *read_only*.
     """
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
@@ -86,12 +86,12 @@ class CountsReader:
         self.restart()
 
     def restart(self) -> None:
-        """Begin again at the end of the file."""
+        """Start again at the end of the file."""
         self._end: int | None = None
         self._searches = 0
 
     def look_up(self, wanted: ObjectId) -> dict[ObjectId, BlobCount]:
-        """Counts of the file, with that of *wanted* if it has it: at first the newest, then a few one by one, at last all that are left."""
+        """Return counts from the file, among them that of *wanted* if the file has it: the first call returns the newest counts, the next ones single counts, and a later one all that are left."""
         if self._end == 0:
             return {}
         try:
@@ -101,7 +101,7 @@ class CountsReader:
                         files.unlink(self._path)
                     raise ValueError("no file of counts")
                 return self._look_up(data, wanted)
-        except (OSError, ValueError):  # there is none yet, it is empty, or it was none
+        except (OSError, ValueError):  # the file is missing or empty, or was of another kind
             self._end = 0
             return {}
 
@@ -116,19 +116,19 @@ class CountsReader:
             count = _find_row(data, wanted, self._end)
             self._searches += (
                 1 if count is None else _MOST_SEARCHES // 2
-            )  # older messages are looked at: soon all are read
+            )  # older messages are being read: soon all counts are needed
             return found if count is None else {**found, wanted: count}
         self._read_back(data, found, len(data))
         return found
 
     def _read_back(self, data: mmap.mmap, found: dict[ObjectId, BlobCount], most: int) -> None:
-        """Read the blocks before those that were read, until there are *most* counts."""
+        """Read earlier blocks until *found* has *most* counts."""
         while self._end and len(found) < most:
             self._end = _take_block_before(data, self._end, found)
 
 
 def read_counts(data: bytes, report: Callable[[int, str], None]) -> dict[ObjectId, BlobCount]:
-    """All counts in the bytes of a file, up to the first block that is not whole; *report* hears where what is wrong.
+    """Return all counts in the bytes of a file, up to the first damaged block; *report* is called with the offset and the fault.
 
     An empty file is whole: the process that made it may have died before its first block.
     """
@@ -148,7 +148,7 @@ def read_counts(data: bytes, report: Callable[[int, str], None]) -> dict[ObjectI
 
 
 def _find_row(data: mmap.mmap, blob: ObjectId, end: int) -> BlobCount | None:
-    """The blob's count before *end*: its row is searched for, and proved by its block's checksum; None where there is none."""
+    """Search for the blob's row before *end* and return its count, proved by the checksum of its block; None if there is none."""
     row = data.find(blob, len(MAGIC), end)
     while row >= 0:
         for before in range(_ROWS_A_BLOCK):
@@ -162,7 +162,7 @@ def _find_row(data: mmap.mmap, blob: ObjectId, end: int) -> BlobCount | None:
 
 
 def _take_block_before(data: mmap.mmap, end: int, counts: dict[ObjectId, BlobCount]) -> int:
-    """Add the block that ends at *end*: the number of rows leads there, and the checksum is right; where it begins, 0 where there is none."""
+    """Add the counts of the block that ends at *end*, found by its number of rows and proved by its checksum. Return where the block begins, or 0 if there is none."""
     first = max(len(MAGIC), end - _BLOCK.size - _ROWS_A_BLOCK * _ROW.size)
     for number, position in enumerate(range(end - _BLOCK.size - _ROW.size, first - 1, -_ROW.size), 1):
         if _NUMBER.unpack_from(data, position)[0] == number and (rows := _rows_at(data, position)) is not None:
@@ -172,7 +172,7 @@ def _take_block_before(data: mmap.mmap, end: int, counts: dict[ObjectId, BlobCou
 
 
 def _rows_at(data: bytes | mmap.mmap, position: int) -> bytes | None:
-    """The rows of the block at *position*, None where there is no whole one."""
+    """The rows of the block at *position*; None if no whole block is there."""
     if position + _BLOCK.size > len(data):
         return None
     number, crc = _BLOCK.unpack_from(data, position)
@@ -182,7 +182,7 @@ def _rows_at(data: bytes | mmap.mmap, position: int) -> bytes | None:
 
 
 def add_counts(path: str, counts: Mapping[ObjectId, BlobCount]) -> None:
-    """Put *counts* at the end of the file, in one write; they are not synced."""
+    """Append *counts* to the file in one write, without a sync."""
     rows = iter([_ROW.pack(id, *count) for id, count in counts.items()])
     blocks = b"".join(_blocks(rows))
     fd = files.open_append(path)
@@ -193,13 +193,13 @@ def add_counts(path: str, counts: Mapping[ObjectId, BlobCount]) -> None:
 
 
 def _blocks(rows: Iterator[bytes]) -> Iterator[bytes]:
-    """The rows in blocks."""
+    """Yield the rows in blocks."""
     while some := b"".join(islice(rows, _ROWS_A_BLOCK)):
         yield _BLOCK.pack(len(some) // _ROW.size, zlib.crc32(some)) + some
 
 
 def prune_all_counts(cache: str, is_kept: Callable[[ObjectId], bool]) -> None:
-    """Take the blobs that are not kept out of every file of counts in the folder *cache*; what cannot be written stays as it is."""
+    """Remove the counts of blobs that are not kept from every file of counts in the folder *cache*; a file that cannot be written stays as it is."""
     with contextlib.suppress(OSError, DurabilityError):
         for name in files.list_directory(cache):
             path = os.path.join(cache, name)
@@ -208,9 +208,9 @@ def prune_all_counts(cache: str, is_kept: Callable[[ObjectId], bool]) -> None:
 
 
 def prune_counts(path: str, is_kept: Callable[[ObjectId], bool]) -> int:
-    """Take the blobs that are not kept out of the file; how many.
+    """Remove the counts of blobs that are not kept from the file; return their number.
 
-    The file is replaced as a whole. What another process adds meanwhile may be lost with the old one: it is counted again.
+    The whole file is replaced. Counts that another process adds meanwhile may be lost; they are computed again.
     """
     with files.mapped(path) as data:
         gone = sum(not is_kept(row[:32]) for row in _whole_rows(data))
@@ -240,7 +240,7 @@ _MOST_TOTALS = 512
 
 
 class Totals(NamedTuple):
-    """A context in figures, every message counted."""
+    """The figures of a context, with every message counted."""
 
     messages: int
     skipped: int
@@ -251,11 +251,11 @@ class Totals(NamedTuple):
 
 
 def load_totals(path: str) -> dict[bytes, Totals]:
-    """The totals in the file; one with anything wrong in it, or that grew too long, is removed, and what was whole in it is used."""
+    """Return the totals in the file. A file that is damaged or too long is removed; its rows before the damage are still used."""
     try:
         data = files.read_file(path)
     except OSError:
-        return {}  # there are none yet, or what cannot be read is worked out again
+        return {}  # the file is missing, or cannot be read: totals are computed again
     found = read_totals(data)
     if len(found) * _TOTALS_SIZE != len(data) or len(found) > _MOST_TOTALS:
         with contextlib.suppress(OSError):
@@ -264,7 +264,7 @@ def load_totals(path: str) -> dict[bytes, Totals]:
 
 
 def read_totals(data: bytes) -> list[tuple[bytes, Totals]]:
-    """The rows in *data*, up to the first that is not whole."""
+    """The rows in *data*, up to the first damaged one."""
     found = []
     for at in range(0, len(data) - _TOTALS_SIZE + 1, _TOTALS_SIZE):
         row = data[at + _TOTALS_CRC.size : at + _TOTALS_SIZE]
@@ -276,16 +276,16 @@ def read_totals(data: bytes) -> list[tuple[bytes, Totals]]:
 
 
 def damaged_at(data: bytes) -> int | None:
-    """Where the first row begins that is not whole, None where all are.
+    """The offset of the first damaged row, or None if all are whole.
 
-    An empty file is whole: who made it may have died before it wrote the first row.
+    An empty file is whole: the process that made it may have died before it wrote the first row.
     """
     whole = len(read_totals(data)) * _TOTALS_SIZE
     return None if whole == len(data) else whole
 
 
 def add_totals(path: str, totals: Mapping[bytes, Totals]) -> None:
-    """Put *totals* at the end of the file, in one write; they are not synced."""
+    """Append *totals* to the file in one write, without a sync."""
     rows = [_TOTALS_ROW.pack(key, *one) for key, one in totals.items()]
     fd = files.open_append(path)
     try:

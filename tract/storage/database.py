@@ -25,29 +25,29 @@ if TYPE_CHECKING:
 JOURNAL_LIMIT = 4 * 1024 * 1024
 """A journal that is larger, in bytes, is sealed into a pack."""
 
-# Reading a whole pack would otherwise bring all of its ids to memory.
+# Otherwise reading a whole pack would bring all of its ids into memory.
 _READS_BEFORE_RELEASE = 8192
 
-# Blobs that were just written are kept in memory, of so many bytes at most.
+# Blobs that were just written are kept in memory, each up to this many bytes.
 _LATEST_KEPT = 64
 _LATEST_SIZE = 16 * 1024
 
-# More objects than this of more bytes of payload go into a pack before their operation.
-# Its frames hold many of them, so it takes a third of the room of as many records and less time, which pays for two more syncs; and whoever opens the store has less of a journal to read.
+# A batch of more objects and more payload bytes than this goes into a pack before its operation.
+# Frames hold many objects, so the pack takes a third of the room of single records, and less time, which pays for two more syncs; and whoever opens the store has less journal to read.
 _MOST_OBJECTS = 128
 _MOST_BYTES = 64 * 1024
 _BYTES_A_PACK = 8 * 1024
 
 
 def create_database(path: str, operation: NewObject) -> None:
-    """Lay out the folder *path* for objects, with a journal that begins with the keyframe *operation*."""
+    """Create the folders and files for objects under *path*, with a journal that begins with the keyframe *operation*."""
     files.make_directory(path)
     files.make_directory(os.path.join(path, "pack"))
     create_journal(os.path.join(path, "journal"), (operation,))
 
 
 class _Lock:
-    """A database's lock, for ``with``: every commit takes it, and a generator's would take longer."""
+    """The lock of a database, for ``with``. A class, because every commit takes the lock and a generator would be slower."""
 
     __slots__ = ("_database", "_is_held")
 
@@ -59,7 +59,7 @@ class _Lock:
         self._is_held = True
 
     def __exit__(self, *_: object) -> None:
-        # Ctrl-C may come when this begins, and then ``__del__`` does it; nothing of it is in a method, for that begins too.
+        # Ctrl-C may come at the beginning of this method; then ``__del__`` releases. No step is a method of its own, as Ctrl-C may come at its beginning too.
         self._is_held = False
         database = self._database
         try:
@@ -69,7 +69,7 @@ class _Lock:
                 try:
                     database._file_lock.release()
                 except BaseException:
-                    database._file_lock.release()  # that began in the moment of Ctrl-C; twice does no harm
+                    database._file_lock.release()  # Ctrl-C came inside the release; a second release does no harm
                     raise
         finally:
             database._thread_lock.release()
@@ -89,7 +89,7 @@ class Database(ObjectReader):
         self._thread_lock = ThreadLock()
         self._held = 0
         self.packed_from = _MOST_BYTES
-        """Many objects of more bytes of payload go into a pack of their own. Who lands as many again and again asks for more: a store of a thousand small packs is slow to look into."""
+        """A batch of many objects goes into a pack of its own if their payloads have more bytes than this. A caller that lands many such batches raises it: a store of a thousand small packs is slow to search."""
 
         self._sync = durability == "full"
         self._gc_lock_path = os.path.join(locks, "gc")
@@ -98,14 +98,14 @@ class Database(ObjectReader):
 
     @property
     def durability(self) -> Durability:
-        """Whether a write survives a power cut (``full``), or only the death of the process."""
+        """What a write survives: a power cut (``full``), or only the death of the process (``process``)."""
         return "full" if self._sync else "process"
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
         self._check_open()
         with self.lock():
             for new in objects:
-                # Written even where a pack has it: that copy may be garbage which gc is about to drop.
+                # Written even if a pack has the object: that copy may be garbage which gc is about to drop.
                 self._loose.write(new)
         return tuple(new.id for new in objects)
 
@@ -113,12 +113,12 @@ class Database(ObjectReader):
         return _Lock(self)
 
     def _check_writable(self) -> None:
-        """ReadOnlyError where the store was opened to be read: neither a lock nor anything behind one is touched."""
+        """Raise ReadOnlyError if the store was opened read-only, before anything is locked or written."""
         if self.read_only:
             raise ReadOnlyError(os.path.dirname(self.path))
 
     def acquire(self) -> None:
-        """Be the only writer, with all that others appended in sight; ``lock()`` also lets go."""
+        """Become the only writer, after reading what others appended; a ``with`` on ``lock()`` also releases."""
         self._check_writable()
         self._thread_lock.acquire()
         try:
@@ -135,7 +135,7 @@ class Database(ObjectReader):
                 self._is_current = True
             except BaseException:
                 self._held = 0
-                self._file_lock.release()  # also where it was taken a moment before Ctrl-C
+                self._file_lock.release()  # also if Ctrl-C came just after the lock was taken
                 raise
         except BaseException:
             self._thread_lock.release()
@@ -155,21 +155,21 @@ class Database(ObjectReader):
             if self._sync:
                 self._sync_names()
         except DurabilityError as exc:
-            # No operation names what was written, whatever is to be seen of it.
+            # No operation names the objects that were written, even if some of them can be seen.
             raise DurabilityError(str(exc), visible=False) from exc
         self._journal.append(kept, sync=self._sync, keyframe=keyframe, is_first=not self._packs)
         self._write_mark()
         self._remember(objects)
 
     def _write_mark(self) -> None:
-        """Say beside the journal how far it goes now; a mark that cannot be written is only behind."""
+        """Write beside the journal how far it goes now; without it the mark is only behind."""
         try:  # noqa: SIM105  # every commit comes by
             self._file_lock.write(self._journal.packed_mark())
         except OSError:
             pass
 
     def _remember(self, objects: Sequence[NewObject]) -> None:
-        """Keep the last blobs that were written: whoever commits a message mostly counts or compiles it next."""
+        """Keep the last written blobs in memory: a message that was committed is mostly counted or compiled next."""
         latest = self._latest
         for id, kind, payload in objects[-_LATEST_KEPT:]:
             if kind == "blob" and len(payload) <= _LATEST_SIZE:
@@ -178,7 +178,7 @@ class Database(ObjectReader):
             del latest[next(iter(latest))]
 
     def _write_ahead(self, objects: Sequence[NewObject], operation: NewObject) -> list[NewObject]:
-        """Write what does not belong in the journal, and give back what does."""
+        """Write the objects that do not belong in the journal; return those that do."""
         kept: list[NewObject] = []
         for new in objects:
             id, kind, payload = new
@@ -190,7 +190,7 @@ class Database(ObjectReader):
         return self._append_ahead(kept) if len(kept) > _MOST_OBJECTS else kept
 
     def _sync_names(self) -> None:
-        """Bring out the names that lead to the journal and the packs: who gave them may have died before it did."""
+        """Sync the folders of the journal and the packs: the process that made those files may have died before it synced their names."""
         if not self._names_synced:
             store = os.path.dirname(self.path)
             for folder in (os.path.realpath(os.path.dirname(store)), self.path, self._pack_path):
@@ -198,12 +198,12 @@ class Database(ObjectReader):
             self._names_synced = True
 
     def _append_ahead(self, objects: list[NewObject]) -> list[NewObject]:
-        """Write the front of a batch too large for one transaction as packs; what is left for the last one.
+        """Write the first objects of a batch that is too large for one transaction as packs; return the objects left for the transaction.
 
-        Nothing names these objects before the operation does, so a crash in between leaves only garbage.
+        No operation names these objects before the last write, so a crash in between leaves only garbage.
         """
         objects = list({new[0]: new for new in objects}.values())
-        # The more packs there are, the larger is the next: 500 of them took 54 ms to open, and half of a commit to ask for its blob.
+        # The more packs there are, the larger the next one must be: 500 packs took 54 ms to open, and half of a commit went into asking them for its blob.
         least = min(max(self.packed_from, _BYTES_A_PACK * len(self._packs)), JOURNAL_LIMIT)
         if sum([len(payload) for _, _, payload in objects]) <= least:
             return objects
@@ -215,20 +215,20 @@ class Database(ObjectReader):
         return self._journal.size > JOURNAL_LIMIT
 
     def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
-        """Bring the journal's objects into a pack and begin a new journal.
+        """Write the journal's objects into a pack and begin a new journal.
 
-        The pack and its index are on the disk before the journal that held the objects goes; a crash in between leaves both, which is harmless.
+        The pack and its index are on the disk before the old journal is replaced; a crash in between leaves both, which is harmless.
         """
         self._write_pack(list(self._journal.objects()))
         self.begin_journal((*chunks, keyframe))
 
     def begin_journal(self, objects: Sequence[NewObject], *, zeros: bool = True) -> None:
-        """Put a new journal of *objects*, the last of them a keyframe, in the place of the old one."""
+        """Replace the journal by a new one with *objects*; the last of them is a keyframe."""
         create_journal(self._journal_path, objects, zeros=zeros)
         self._look()
 
     def _write_pack(self, objects: Sequence[NewObject], *, quick: bool = False) -> None:
-        """Write a pack of *objects*, apart by kind, each kind in the order given: like compresses best beside like. A *quick* one is larger."""
+        """Write *objects* into a pack, grouped by kind, each kind in the given order: similar objects compress best side by side. A *quick* pack is larger."""
         from tract.storage.pack_writer import QUICK_LEVEL, SEAL_LEVEL, Group, write_pack  # once in many commands
 
         by_kind: dict[Kind, list[NewObject]] = {kind: [] for kind in KINDS}
@@ -238,11 +238,11 @@ class Database(ObjectReader):
         payloads = [new.payload for found in by_kind.values() for new in found]
         write_pack(self._pack_path, groups, payloads, level=QUICK_LEVEL if quick else SEAL_LEVEL, folds=not quick)
 
-    # For gc: it holds ``maintenance`` for all of these, and the lock for those that remove or replace.
+    # For gc, which holds ``maintenance`` for all of these, and the lock for those that remove or replace.
 
     @contextmanager
     def maintenance(self, *, looks: bool = False) -> Iterator[None]:
-        """Hold the lock that only one gc can have; GCError while another process has it. To *look* at a store that was opened to be read takes no lock."""
+        """Hold the lock that only one gc can have; GCError if another process holds it. With *looks*, a read-only store takes no lock."""
         if looks and self.read_only:
             yield
             return
@@ -259,17 +259,17 @@ class Database(ObjectReader):
             lock.close()
 
     def mark_collected(self) -> None:
-        """Remember when gc ran last: ``count_new_packs`` and ``count_new_loose`` count only what is newer."""
+        """Record the time of this gc: ``count_new_packs`` and ``count_new_loose`` count only newer files."""
         os.utime(self._gc_lock_path)
 
     def count_new_packs(self) -> int:
-        """How many packs were written since the last gc."""
+        """The number of packs written since the last gc."""
         since = os.stat(self._gc_lock_path).st_mtime_ns
         names = [name for name in files.list_directory(self._pack_path) if name.endswith(".idx")]
         return sum(files.time_of(os.path.join(self._pack_path, name)) > since for name in names)
 
     def count_new_loose(self, limit: int) -> int:
-        """How many loose objects were written since the last gc; 0 where there are not even *limit* of any age."""
+        """The number of loose objects written since the last gc; 0 if there are fewer than *limit* loose objects of any age."""
         ids = list(self._loose.names())
         if len(ids) < limit:
             return 0
@@ -277,22 +277,22 @@ class Database(ObjectReader):
         return sum(files.time_of(self._loose.path_of(id)) > since for id in ids)
 
     def packs(self) -> dict[str, int]:
-        """The packs there are, by the name of their index, with the time they were written, in nanoseconds since 1970."""
+        """All packs, by the name of their index, with the time when they were written, in nanoseconds since 1970."""
         self._open_packs()
         return {name: files.time_of(pack.index_path) for name, pack in self._packs.items()}
 
     def pack(self, name: str) -> Pack:
-        """One of ``packs``; to read many payloads from it, ``read_packed`` is kinder to memory."""
+        """One of ``packs``; ``read_packed`` uses less memory for reading many payloads."""
         return self._packs[name]
 
     def read_packed(self, name: str, ordinal: int) -> Object:
-        """An object of one pack, by its ordinal."""
+        """Return an object of one pack, by its ordinal."""
         if name != self._recent:
             self._go_to(name)
         return self._packs[name].object_at(ordinal)
 
     def folded(self, name: str, ordinal: int) -> bytes | None:
-        """The same as it lies, where ids were taken out of it."""
+        """Return an object of one pack in its folded form, by its ordinal; None if no ids were taken out of it."""
         if name != self._recent:
             self._go_to(name)
         return self._packs[name].folded_at(ordinal)
@@ -303,11 +303,11 @@ class Database(ObjectReader):
             pack.release()
 
     def loose_objects(self) -> dict[ObjectId, int]:
-        """The loose objects, with the time they were written, in nanoseconds since 1970."""
+        """The loose objects, with the time when they were written, in nanoseconds since 1970."""
         return {id: files.time_of(self._loose.path_of(id)) for id in self._loose.names()}
 
     def loose_kind(self, id: ObjectId) -> Kind:
-        """The kind of a loose object; one that is damaged passes for a blob, since nothing needs it."""
+        """The kind of a loose object; a damaged one counts as a blob, since nothing needs it."""
         try:
             obj = self._loose.read(id)
         except ObjectCorruptError:
@@ -315,15 +315,15 @@ class Database(ObjectReader):
         return "blob" if obj is None else obj.kind
 
     def is_large(self, id: ObjectId) -> bool:
-        """Whether a loose object is too large to be worth copying into a pack."""
+        """True if a loose object is too large to be worth copying into a pack."""
         return os.stat(self._loose.path_of(id)).st_size > LOOSE_LIMIT // 4
 
     def journal_objects(self) -> Iterator[tuple[ObjectId, Kind]]:
-        """Every object of the journal."""
+        """Every object of the journal, with its kind."""
         return self._journal_ids()
 
     def has_new_objects(self) -> bool:
-        """Whether the journal has anything but operations."""
+        """True if the journal has any object that is not an operation."""
         return any(kind != "operation" for _, kind in self._journal_ids())
 
     def write_pack(
@@ -334,10 +334,10 @@ class Database(ObjectReader):
         dictionary: bytes = b"",
         written: int | None = None,
     ) -> str:
-        """Write a pack, read all of it again, and open it; the name of its index.
+        """Write a pack, read all of it back, and open it; return the name of its index.
 
-        What does not hash to its id after all is a GCError, and the pack is removed: a disk may lie, and a compressor be wrong.
-        *written* is the time to give it, in nanoseconds since 1970, for objects that are no younger for being copied.
+        GCError if an object read back does not hash to its id, and the pack is removed: a disk may lie, and a compressor may be wrong.
+        *written* sets the pack's time, in nanoseconds since 1970: copying does not make old objects young.
         """
         from tract.storage.pack_writer import write_packing
 
@@ -349,25 +349,25 @@ class Database(ObjectReader):
         try:
             _prove(path)
         except (GCError, ObjectCorruptError):
-            if name not in self._packs:  # a pack of the same bytes may have been there before, and be all there is
+            if name not in self._packs:  # a pack with the same bytes may have been there before, as the only copy
                 self._unlink_packs([name])
             raise
         self._open_packs()
         return name
 
     def make_room(self) -> None:
-        """Give back what can be made again: half-written files, and the zeros at the journal's end. Only for the holder of the lock and of ``maintenance``."""
+        """Free disk space that holds nothing of value: half-written files, and the zeros at the journal's end. Only for the holder of the lock and of ``maintenance``."""
         self.remove_leftovers()
         self._journal.trim()
 
     def use_room(self) -> None:
-        """Write zeros ahead in the journal again; only for the holder of the lock."""
+        """Write zeros ahead in the journal again. Only for the holder of the lock."""
         self._journal.extend()
 
     def rotate(self, objects: Sequence[NewObject], keyframe: NewObject) -> None:
-        """Bring the journal's objects into a pack, but for its operations, and begin a new journal with *objects* and *keyframe*.
+        """Write the journal's objects, except its operations, into a pack, and begin a new journal with *objects* and *keyframe*.
 
-        Every other handle sees the new journal before it appends, and looks at the packs anew.
+        Every other handle sees the new journal before it appends, and lists the packs again.
         """
         kept = [new for new in self._journal.objects() if new.kind != "operation"]
         if kept:
@@ -375,14 +375,14 @@ class Database(ObjectReader):
         self.begin_journal((*objects, keyframe))
 
     def drop_packs(self, names: Iterable[str]) -> None:
-        """Remove packs whose objects are in others, or wanted no more."""
+        """Remove packs whose objects are in other packs, or no longer needed."""
         gone = list(names)
         for name in gone:
             self._close_pack(name)
         self._unlink_packs(gone)
 
     def _unlink_packs(self, names: Sequence[str]) -> None:
-        """Remove packs, the indexes first: an index makes a pack visible, and one without its pack looks like damage."""
+        """Remove packs, indexes first: an index makes a pack visible, and an index without its pack looks like damage."""
         for name in names:
             files.unlink(os.path.join(self._pack_path, name))
         if names:
@@ -391,14 +391,14 @@ class Database(ObjectReader):
             files.unlink(os.path.join(self._pack_path, name.removesuffix(".idx") + ".pack"))
 
     def drop_loose(self, written: Mapping[ObjectId, int]) -> None:
-        """Remove loose objects, but for those that were written again after the time given with each."""
+        """Remove loose objects, except those written again after the time given for each."""
         for id, moment in written.items():
             path = self._loose.path_of(id)
             if files.time_of(path) == moment:
                 files.unlink(path)
 
     def remove_leftovers(self) -> None:
-        """Remove what processes that were killed left behind: half-written files and imports, and packs that never got their index."""
+        """Remove what killed processes left behind: half-written files and imports, and packs that never got an index."""
         names = files.list_directory(self._pack_path)
         for name in names:
             is_pack = name.endswith(".pack") and name.removesuffix(".pack") + ".idx" not in names
@@ -419,7 +419,7 @@ class Database(ObjectReader):
 
 
 def _prove(path: str) -> None:
-    """Read all of a pack; GCError where an object does not hash to its id."""
+    """Read all of a pack; GCError if an object does not hash to its id."""
     pack = Pack(path)
     try:
         for number, new in enumerate(pack.objects()):

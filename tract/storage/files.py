@@ -1,7 +1,7 @@
-"""The one place that touches the disk.
+"""The only module that touches the disk.
 
-Everything tract writes, syncs or renames goes through these functions (``locks.py`` and ``shared_file.py`` keep what they open), so one place can be made to fail in a test, and one place says which modes and flags are used.
-Directories are 0700 and files 0600 whatever the umask says; the last component of a path is never followed when it is a symbolic link.
+Everything that tract writes, syncs or renames goes through these functions (``locks.py`` and ``shared_file.py`` keep what they open), so a test can make one place fail, and one place decides modes and flags.
+Directories are 0700 and files 0600, whatever the umask says. If the last component of a path is a symbolic link, it is never followed.
 """
 
 from __future__ import annotations
@@ -23,22 +23,22 @@ DIR_MODE = 0o700
 _SAFE = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
 _LARGEST = 1024 * 1024 * 1024
 _numbers = count()  # a clock may stand still, or be set back
-_MOST_UNASKED = 2 * 1024 * 1024  # so many bytes are read without a look at how long the file is
+_MOST_UNASKED = 2 * 1024 * 1024  # up to this many bytes are read without asking for the file's length
 
 
 def open_read(path: str) -> int:
-    """A descriptor on the regular file *path*, or FileNotFoundError. Not inherited by a child program."""
+    """Open the regular file *path* for reading; FileNotFoundError if it is missing. Child programs do not inherit the descriptor."""
     return _checked(path, _open(path, os.O_RDONLY))
 
 
 def open_write(path: str, *, create: bool = True) -> int:
-    """A read-write descriptor on the regular file *path*, created empty when it is missing."""
+    """Open the regular file *path* for reading and writing; with *create*, a missing file is created empty."""
     fd = _checked(path, _open(path, os.O_RDWR | (os.O_CREAT if create else 0)))
     return _usable(fd) if create else fd
 
 
 def open_write_or_read(path: str) -> int:
-    """A read-write descriptor on the file *path*, or where it may not be written a read-only one."""
+    """Open the file *path* for reading and writing, or only for reading if it may not be written."""
     try:
         return open_write(path, create=False)
     except OSError as exc:
@@ -48,20 +48,20 @@ def open_write_or_read(path: str) -> int:
 
 
 def is_writable(fd: int) -> bool:
-    """Whether the descriptor may be written to."""
+    """True if the descriptor may be written to."""
     return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
 
 
 def open_append(path: str) -> int:
-    """A descriptor whose writes go to the end of *path*, created when it is missing."""
+    """Open *path* so that all writes go to its end; a missing file is created."""
     return _usable(_checked(path, _open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)))
 
 
 def create_exclusive(path: str) -> int:
-    """A descriptor on a file that was not there before; FileExistsError when it was."""
+    """Create the file *path* and open it; FileExistsError if it exists."""
     fd = _open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL)
     try:
-        os.fchmod(fd, FILE_MODE)  # a umask can take more than we do
+        os.fchmod(fd, FILE_MODE)  # a umask may remove more bits than this mode
     except OSError:
         close(fd)
         with contextlib.suppress(OSError):
@@ -93,28 +93,28 @@ def _checked(path: str, fd: int) -> int:
 
 
 def _usable(fd: int) -> int:
-    """The descriptor of a file that may be new, with the mode that files have: a umask can take more than we do."""
-    with contextlib.suppress(OSError):  # another user's stays as it is
+    """Give a file that may be new the mode of tract's files, as a umask may have removed too much; return the descriptor."""
+    with contextlib.suppress(OSError):  # the file of another user stays as it is
         if os.fstat(fd).st_mode & 0o700 != FILE_MODE:
             os.fchmod(fd, FILE_MODE)
     return fd
 
 
 def close(fd: int) -> None:
-    """Let go of a descriptor; what had to be on the disk was synced, and the descriptor is gone whatever the system says."""
+    """Close a descriptor. Errors are ignored: what had to be on the disk was synced before, and the descriptor is closed in any case."""
     with contextlib.suppress(OSError):
         os.close(fd)
 
 
 def _named(exc: OSError, fd: int) -> OSError:
-    """The error with the name of the file that it is about: the system tells only of those it opens."""
+    """Add the file's name to the error: the system names only files that it was asked to open."""
     if exc.filename is None:
         exc.filename = name_of(fd) or None
     return exc
 
 
 def name_of(fd: int) -> str:
-    """The path of the file behind *fd*, as far as the system can tell."""
+    """The path of the file behind *fd*, or an empty text if the system cannot tell."""
     with contextlib.suppress(OSError):
         if hasattr(fcntl, "F_GETPATH"):  # macOS
             return os.fsdecode(fcntl.fcntl(fd, fcntl.F_GETPATH, bytes(1024)).rstrip(b"\0"))
@@ -123,14 +123,14 @@ def name_of(fd: int) -> str:
 
 
 def as_storage_error(exc: OSError) -> StorageError:
-    """What the operating system refuses, such as one more open file, as an error of the store's."""
+    """Turn an error of the operating system, such as too many open files, into a StorageError."""
     subject = f" '{exc.filename}'" if exc.filename else ""
     return StorageError(f"the store cannot be used:{subject} {exc.strerror or exc}")
 
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
-    """Up to *size* bytes from *offset*; fewer only at the end of the file."""
-    if size > _MOST_UNASKED:  # room is made for all of them before any is read, and a damaged length may say anything
+    """Return up to *size* bytes from *offset*; fewer only at the end of the file."""
+    if size > _MOST_UNASKED:  # memory for all bytes is allocated before any is read, and a damaged length may have any value
         size = max(0, min(size, size_of(fd) - offset))
     try:
         data = os.pread(fd, size, offset)
@@ -150,7 +150,7 @@ def read_at(fd: int, size: int, offset: int) -> bytes:
 
 
 def read_rest(fd: int, offset: int, limit: int) -> bytes:
-    """The bytes from *offset* to the end of the file, without the hole that a sparse file may end in; StorageError for more than *limit*."""
+    """Return the bytes from *offset* to the end of the file, without the hole at the end of a sparse file; StorageError if there are more than *limit*."""
     end = size_of(fd)
     if end - offset > _MOST_UNASKED:
         end = _end_of_data(fd, offset, end)
@@ -160,7 +160,7 @@ def read_rest(fd: int, offset: int, limit: int) -> bytes:
 
 
 def _end_of_data(fd: int, start: int, end: int) -> int:
-    """Where the last stretch ends that the file system keeps bytes of; *end* where it cannot tell."""
+    """Return where the last data of a sparse file ends; *end* if the file system cannot tell."""
     found = start
     if not hasattr(os, "SEEK_DATA"):
         return end
@@ -173,7 +173,7 @@ def _end_of_data(fd: int, start: int, end: int) -> int:
 
 
 def read_file(path: str, limit: int | None = None) -> bytes:
-    """The whole of *path*, or its first *limit* bytes; StorageError for a whole that is larger than any file of tract's that is read at once."""
+    """Return the whole of *path*, or its first *limit* bytes; StorageError if a whole file is larger than any that tract reads at once."""
     fd = open_read(path)
     try:
         size = size_of(fd)
@@ -195,7 +195,7 @@ def write_at(fd: int, data: bytes | memoryview, offset: int) -> None:
 
 
 def overwrite(fd: int, data: bytes) -> bool:
-    """Put *data* in the place of all that is in the file behind *fd*; False, and nothing done, where that has another length or lost its name: another process replaced it."""
+    """Replace the whole content of the file behind *fd* by *data* of the same length. Return False, and change nothing, if the length differs or the file has no name any more because another process replaced it."""
     try:
         found = os.fstat(fd)
     except OSError as exc:
@@ -207,16 +207,16 @@ def overwrite(fd: int, data: bytes) -> bool:
 
 
 def append(fd: int, data: bytes) -> None:
-    """Write all of *data* at the end of a descriptor from :func:`open_append`."""
+    """Write all of *data* to the end, through a descriptor from :func:`open_append`."""
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
 
 
 def sync_data(fd: int, what: str, *, visible: bool) -> None:
-    """Bring the file's data to the disk.
+    """Sync the file's data to the disk.
 
-    A failed sync is never tried again: Linux forgets the error and the second call would lie.
+    A failed sync is never tried again: Linux forgets the error, and the second call would lie.
     """
     try:
         _sync(fd)
@@ -225,9 +225,9 @@ def sync_data(fd: int, what: str, *, visible: bool) -> None:
 
 
 def _sync(fd: int) -> None:
-    """The cheapest call of the system's after which the data is on the disk itself.
+    """Make the cheapest system call after which the data is on the disk itself.
 
-    macOS has no fdatasync, and its fsync stops at the drive's own cache; F_FULLFSYNC does not, where the file system knows it.
+    macOS has no fdatasync, and its fsync stops at the drive's cache; F_FULLFSYNC does not, on file systems that support it.
     """
     if hasattr(fcntl, "F_FULLFSYNC"):
         try:
@@ -243,7 +243,7 @@ def _sync(fd: int) -> None:
 
 
 def sync_file(path: str) -> None:
-    """Bring the data of the file *path* to the disk: another process wrote it, and may not have."""
+    """Sync the data of the file *path*: the process that wrote it may not have."""
     fd = open_read(path)
     try:
         sync_data(fd, f"'{path}'", visible=False)
@@ -252,11 +252,11 @@ def sync_file(path: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Bring the names in directory *path* to the disk."""
+    """Sync the names in directory *path* to the disk."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
-            os.fsync(fd)  # a directory takes no other call on any system
+            os.fsync(fd)  # the only call that works on directories on every system
         finally:
             close(fd)
     except OSError as exc:
@@ -275,7 +275,7 @@ def _status(fd: int) -> os.stat_result:
 
 
 def time_of(path: str) -> int:
-    """When *path* was written, in nanoseconds since 1970; 0 when it is gone."""
+    """When *path* was written, in nanoseconds since 1970; 0 if it is missing."""
     try:
         return os.stat(path).st_mtime_ns
     except FileNotFoundError:
@@ -283,7 +283,7 @@ def time_of(path: str) -> int:
 
 
 def stamp_of(path: str) -> tuple[int, int] | None:
-    """What changes when another file takes the place of *path*: its inode and when it was written; None when there is none."""
+    """The inode and the time of *path*, which change when another file takes its place; None if it is missing."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -292,15 +292,15 @@ def stamp_of(path: str) -> tuple[int, int] | None:
 
 
 def identity(fd: int) -> tuple[int, int]:
-    """What tells the file behind *fd* from every other, as long as *fd* is open."""
+    """The device and inode of the file behind *fd*: unique as long as *fd* is open."""
     found = _status(fd)
     return found.st_dev, found.st_ino
 
 
 def is_named(path: str, identity: tuple[int, int]) -> bool:
-    """Whether *path* names that file and no other was put in its place.
+    """True if *path* still names that file, so no other file took its place.
 
-    A file that was replaced may have other names all the same: backups are made of hard links.
+    A replaced file may still have other names: backups are made of hard links.
     """
     try:
         found = os.lstat(path)
@@ -310,7 +310,7 @@ def is_named(path: str, identity: tuple[int, int]) -> bool:
 
 
 def make_directory(path: str) -> bool:
-    """Make directory *path* unless it is there; whether it was made. A symbolic link in its place is refused."""
+    """Create directory *path* unless it exists; return whether it was created. UnsafeRepositoryError if something else, such as a symbolic link, is there."""
     try:
         os.mkdir(path, DIR_MODE)
         os.chmod(path, DIR_MODE)
@@ -321,12 +321,12 @@ def make_directory(path: str) -> bool:
 
 
 def check_directory(path: str) -> None:
-    """Refuse what is in the place of a directory and is none, such as a symbolic link; nothing there is no fault."""
+    """Raise UnsafeRepositoryError if *path* is not a directory, for example a symbolic link; a missing one is no error."""
     _check_kind(path, stat.S_ISDIR, "directory")
 
 
 def check_file(path: str) -> None:
-    """Refuse what is in the place of a file and is none, such as a symbolic link; nothing there is no fault."""
+    """Raise UnsafeRepositoryError if *path* is not a regular file, for example a symbolic link; a missing one is no error."""
     _check_kind(path, stat.S_ISREG, "regular file")
 
 
@@ -340,7 +340,7 @@ def _check_kind(path: str, is_right: Callable[[int], bool], kind: str) -> None:
 
 
 def is_directory(path: str) -> bool:
-    """Whether *path* is a directory itself, no link to one."""
+    """True if *path* itself is a directory, not a link to one."""
     try:
         return stat.S_ISDIR(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -348,7 +348,7 @@ def is_directory(path: str) -> bool:
 
 
 def is_file(path: str) -> bool:
-    """Whether *path* is a regular file itself, no link to one."""
+    """True if *path* itself is a regular file, not a link to one."""
     try:
         return stat.S_ISREG(os.lstat(path).st_mode)
     except (FileNotFoundError, NotADirectoryError):
@@ -356,7 +356,7 @@ def is_file(path: str) -> bool:
 
 
 def is_special(path: str) -> bool:
-    """Whether *path*, or what it links to, is there and no regular file: a pipe would be waited for, and a device may never end."""
+    """True if *path*, or the target of its link, exists and is not a regular file: a read would wait for a pipe, and a device may never end."""
     try:
         return not stat.S_ISREG(os.stat(path).st_mode)
     except OSError:
@@ -364,7 +364,7 @@ def is_special(path: str) -> bool:
 
 
 def is_there(path: str) -> bool:
-    """Whether anything is at *path*, be it a link to nothing; OSError where that cannot be told, and must not pass for a no."""
+    """True if anything exists at *path*, even a dangling link. OSError if the system cannot tell, which must not count as a no."""
     try:
         os.lstat(path)
     except (FileNotFoundError, NotADirectoryError):
@@ -373,18 +373,18 @@ def is_there(path: str) -> bool:
 
 
 def exists(path: str) -> bool:
-    """Whether anything is at *path*; of all ways to ask, the fastest where nothing is."""
+    """True if anything exists at *path*; the fastest check if nothing does."""
     return os.access(path, os.F_OK)
 
 
 def make_directories(path: str) -> None:
-    """Make directory *path* and those above it that are missing, as the umask says, each with its name on the disk.
+    """Create directory *path* and its missing parents, with modes from the umask, and sync their names.
 
-    They are the user's, not the store's; but a store is only as durable as the names that lead to it.
+    They are the user's folders, not the store's; but a store is only as durable as the names that lead to it.
     """
     parent = os.path.dirname(path)
     if os.path.isdir(path):
-        # Who made it may have died before it synced the name; what is not ours to open was made long ago.
+        # The process that made it may have died before it synced the name; a folder that we may not open was made long ago.
         with contextlib.suppress(DurabilityError):
             sync_directory(os.path.realpath(parent))
         return
@@ -398,9 +398,9 @@ def make_directories(path: str) -> None:
 
 
 def write_file(path: str, data: bytes | memoryview, *, sync: bool) -> None:
-    """Put *data* at *path* as a whole: a reader sees the old file or the new one, never a part.
+    """Write *data* to *path* as a whole: a reader sees the old file or the new one, never a part.
 
-    With *sync* it is on the disk, under its name, when this returns.
+    With *sync* the file is on the disk, under its name, when this returns.
     """
     with _new_file(path, data, sync=sync) as temporary:
         os.replace(temporary, path)
@@ -409,7 +409,7 @@ def write_file(path: str, data: bytes | memoryview, *, sync: bool) -> None:
 
 
 def create_file(path: str, data: bytes) -> bool:
-    """Put *data* at *path* as a whole, with its name on the disk, where nothing is there yet; whether it was."""
+    """Write *data* to *path* as a whole and sync its name, unless *path* exists; return whether it was written."""
     with _new_file(path, data, sync=True) as temporary:
         try:
             os.link(temporary, path)
@@ -424,7 +424,7 @@ def create_file(path: str, data: bytes) -> bool:
 
 @contextlib.contextmanager
 def _new_file(path: str, data: bytes | memoryview, *, sync: bool) -> Iterator[str]:
-    """A file with *data* beside *path*, for a ``with`` block that gives it that name; where the block fails the file goes."""
+    """A temporary file with *data* beside *path*; the ``with`` block renames it, and if the block fails it is removed."""
     directory, name = os.path.split(path)
     temporary = os.path.join(directory, f".tmp-{os.getpid()}-{time.monotonic_ns():x}-{next(_numbers)}-{name[:40]}")
     with _writing(path):
@@ -450,7 +450,7 @@ def size_and_time(path: str) -> tuple[int, int]:
 
 
 def is_full(exc: BaseException | None) -> bool:
-    """Whether *exc* says that there was no room on the disk, or came from such an error."""
+    """True if *exc*, or an error that caused it, says that the disk is full."""
     while exc is not None:
         if isinstance(exc, OSError) and exc.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
@@ -459,7 +459,7 @@ def is_full(exc: BaseException | None) -> bool:
 
 
 def free_space(path: str) -> int:
-    """How many bytes can be written beside *path* until the disk is full."""
+    """The number of bytes that can be written beside *path* until the disk is full."""
     found = os.statvfs(path)
     return found.f_bavail * found.f_frsize
 
@@ -471,7 +471,7 @@ def truncate(fd: int, size: int) -> None:
 
 @contextlib.contextmanager
 def _writing(path: str) -> Iterator[None]:
-    """Translate what the system says about a file that cannot be written."""
+    """Turn a system error about a file that cannot be written into a DurabilityError."""
     try:
         yield
     except OSError as exc:
@@ -479,7 +479,7 @@ def _writing(path: str) -> Iterator[None]:
 
 
 class NewFile:
-    """A large file written piece by piece, that has no name until ``publish`` gives it one; without that it is gone."""
+    """A large file that is written piece by piece. It has no name until ``publish`` gives it one, and is removed if that never happens."""
 
     def __init__(self, directory: str) -> None:
         self.size = 0
@@ -495,7 +495,7 @@ class NewFile:
         self.size += len(data)
 
     def publish(self, name: str) -> str:
-        """Bring the file to the disk under *name* in its folder; its path."""
+        """Sync the file under *name* in its folder; return its path."""
         assert self._temporary is not None
         path = os.path.join(self._directory, name)
         sync_data(self._fd, f"'{path}'", visible=False)
@@ -516,7 +516,7 @@ class NewFile:
 
 @contextlib.contextmanager
 def mapped(path: str) -> Iterator[mmap.mmap]:
-    """The bytes of *path*, which is not empty, read as they are asked for, without the hole that a sparse file may end in."""
+    """Map the bytes of *path* without the hole at the end of a sparse file; pages are read when they are used. ValueError if the file is empty."""
     fd = open_read(path)
     try:
         length = _end_of_data(fd, 0, size_of(fd))
@@ -532,7 +532,7 @@ def mapped(path: str) -> Iterator[mmap.mmap]:
 
 
 def copy_file(source: str, target: str) -> None:
-    """Put what *source* holds at *target* as well, on the disk when this returns; costs no room where links can be had."""
+    """Make *target* a copy of *source*, on the disk when this returns; a hard link, which takes no room, if possible."""
     try:
         os.link(source, target, follow_symlinks=False)
     except (OSError, NotImplementedError):
@@ -542,7 +542,7 @@ def copy_file(source: str, target: str) -> None:
 
 
 def close_to_others(path: str) -> None:
-    """Let only the owner use *path*, which is no link."""
+    """Remove all rights of other users from *path*, unless it is a link."""
     mode = os.lstat(path).st_mode
     if not stat.S_ISLNK(mode):
         os.chmod(path, stat.S_IMODE(mode) & 0o700)
@@ -553,23 +553,23 @@ def rename(source: str, target: str) -> None:
 
 
 def unlink(path: str) -> None:
-    """Remove *path*; no error when it is gone already."""
+    """Remove *path*; no error if it is missing."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)
 
 
 def remove_tree(path: str) -> None:
-    """Remove folder *path* and all in it, as far as that can be done."""
+    """Remove folder *path* and everything in it, as far as possible."""
     import shutil  # takes long to load, and is seldom needed
 
-    with contextlib.suppress(OSError):  # of a close that failed it tells all the same
+    with contextlib.suppress(OSError):  # a failed close raises in spite of ignore_errors
         shutil.rmtree(path, ignore_errors=True)
 
 
 def remove_abandoned(folder: str, prefix: str, seconds: float) -> None:
-    """Remove those folders of this user's in *folder* whose names begin with *prefix* and which did not change for so many *seconds*.
+    """Remove this user's folders in *folder* whose names begin with *prefix* and that did not change for *seconds*.
 
-    Each gets another name first: who made it and only slept finds it gone, not half of it.
+    Each is renamed first: a process that made it and only slept finds it gone, not half of it.
     """
     with contextlib.suppress(OSError):
         for name in list_directory(folder):
@@ -586,15 +586,15 @@ def _is_abandoned(found: os.stat_result, seconds: float) -> bool:
 
 
 def remove_empty(path: str) -> None:
-    """Remove the folder *path*, if there is nothing in it."""
+    """Remove the folder *path* if it is empty."""
     with contextlib.suppress(OSError):
         os.rmdir(path)
 
 
 def list_directory(path: str) -> list[str]:
-    """The names in *path*, sorted; an empty list when there is no such directory.
+    """The names in *path*, sorted; an empty list if the directory does not exist.
 
-    Any other failure is raised: a listing that failed is not an empty one.
+    Any other failure is raised: a failed listing is not an empty one.
     """
     try:
         return sorted(os.listdir(path))
@@ -603,7 +603,7 @@ def list_directory(path: str) -> list[str]:
 
 
 def check_tree(path: str, safe_directories: tuple[str, ...] = ()) -> None:
-    """Refuse a store that is a symbolic link, or that another user owns and nobody listed as safe: itself, or the folder that it is in; ``*`` stands for all."""
+    """Raise UnsafeRepositoryError if the store is a symbolic link, or belongs to another user and neither it nor its folder is in *safe_directories*; ``*`` there stands for all."""
     found = os.lstat(path)
     if stat.S_ISLNK(found.st_mode):
         raise UnsafeRepositoryError(f"'{path}' is a symbolic link")

@@ -1,4 +1,4 @@
-"""Folded payloads: commits, trees and operations of a pack, with distances in the place of ids; byte by byte in :mod:`tract.storage.pack`."""
+"""Folded payloads: commits, trees and operations of a pack, with distances in the place of ids; :mod:`tract.storage.pack` has the byte tables."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from tract.objects.codec import pack
 from tract.objects.id import ID_SIZE, Kind, ObjectId
 from tract.objects.model import LAST_TIME, Commit, CommitOperation, Node, Role, named_by, new_commit, new_node
 
-# An id in msgpack: a byte string of 32.
+# The head of an id in msgpack: a byte string of 32.
 ID_HEAD = b"\xc4\x20"
 
 _NUMBER = struct.Struct("<H")
 # The number of ids, and the first two distances.
 _ROW_HEAD = struct.Struct("<HII")
-# A number of four bytes in msgpack.
+# A four-byte number in msgpack.
 _ORDINAL = struct.Struct(">BI").pack
 _NO_SIGN = 0xFFFFFFFF
 _ANY_ID = ObjectId(bytes(ID_SIZE))
 
-# Of chunks with more ids than this, which tract does not make, each is read for itself.
+# Larger chunks, which tract does not make, are read one by one.
 _MOST_IN_CHUNK = 256
 
 
 def unfold(folded: bytes, ordinal: int, id_at: Callable[[int], ObjectId]) -> bytes:
-    """The payload that was folded; ValueError or IndexError where it cannot have been."""
+    """Return the payload that was folded; ValueError or IndexError if the bytes are not a folded payload."""
     return put_back(folded, [id_at(found) for found in ordinals_in(folded, ordinal)])
 
 
 def ordinals_in(folded: bytes, ordinal: int) -> list[int]:
-    """The ordinals of the ids that were taken out of the object *ordinal*; ValueError where none can have been."""
+    """Return the ordinals of the ids that were taken out of the object *ordinal*; ValueError if the bytes are not a folded payload."""
     try:
         (number,) = _NUMBER.unpack_from(folded)
         distances = struct.unpack_from(f"<{number}i", folded, 2)
@@ -45,23 +45,23 @@ def ordinals_in(folded: bytes, ordinal: int) -> list[int]:
 
 
 class Folded(NamedTuple):
-    """A folded payload, and the size of the payload itself."""
+    """A folded payload, and the size of the payload itself, in bytes."""
 
     part: bytes
     size: int
 
 
 def refold(part: bytes, ordinal: int, places: Sequence[int], first: int, unplaced: int) -> Folded | None:
-    """The object that lies as *part* in one pack as it lies in another, where it is the object *ordinal*; the same as ``fold`` gives.
+    """Fold an object for the place *ordinal* of a new pack, from its folded bytes *part* in another pack; the result is that of ``fold``.
 
-    *places* has the ordinals in the new pack, or *unplaced*; ``places[first - distance]`` is that of an id in *part*.
-    None where that is not so simple: not all of its ids are in the new pack, or some were not taken out.
+    *places* has the ordinals in the new pack, or *unplaced*; ``places[first - distance]`` is the ordinal of an id in *part*.
+    None if that is not possible: some of its ids are not in the new pack, or were not taken out.
     """
     number = int.from_bytes(part[:2], "little")
     try:
         found = [places[first - distance] for distance in struct.unpack_from(f"<{number}i", part, 2)]
     except (struct.error, IndexError):
-        return None  # whoever unfolds it says what is wrong
+        return None  # unfolding raises the error
     if unplaced in found or part.find(ID_HEAD, 2 + 6 * number) >= 0:
         return None
     distances = struct.pack(f"<H{number}i", number, *[ordinal - place for place in found])
@@ -77,9 +77,9 @@ class Rows(NamedTuple):
 
 
 def rows_in(folded: bytes, ordinal: int) -> Rows | None:
-    """What a folded chunk of a context says where its commits follow each other in the pack, and its blobs do; None for anything else.
+    """Read a folded chunk of a context whose commits are consecutive in the pack, and whose blobs are too; None for anything else.
 
-    So lie most chunks of a history that only appended, and most of reading a context would be putting their payloads together and taking them apart.
+    Most chunks of a history that only appended are like that, and building their payloads to take them apart again would be most of the time of reading a context.
     """
     if len(folded) < _ROW_HEAD.size:
         return None
@@ -87,16 +87,16 @@ def rows_in(folded: bytes, ordinal: int) -> Rows | None:
     form = _row_form(number)
     end = 2 + 4 * number
     if form is None or folded[end:] != form.end or first < number or second < number:
-        return None  # from a lower number on the form below would have a distance borrow from the next
+        return None  # with smaller distances the subtraction below would borrow from the next one
     if int.from_bytes(folded[2:end], "little") != (second << 32 | first) * form.ones - form.steps:
         return None
     return Rows((ordinal - first) & _NO_SIGN, (ordinal - second) & _NO_SIGN, number // 2)
 
 
 class _RowForm(NamedTuple):
-    """What a folded chunk is like whose commits follow each other, and whose blobs do.
+    """The form of a folded chunk whose commits are consecutive, and whose blobs are too.
 
-    Its distances as one number of 32 bits each, the first in the lowest: each is one less than that two before, so all of them are the first two times *ones*, less *steps*.
+    Its distances are read as one number of 32 bits each, the first in the lowest bits. Each is one less than the one two before it, so all of them are the first two times *ones*, minus *steps*.
     """
 
     ones: int
@@ -106,7 +106,7 @@ class _RowForm(NamedTuple):
 
 @lru_cache(256)
 def _row_form(number: int) -> _RowForm | None:
-    """The form of a chunk with so many ids; None where no chunk has as many."""
+    """The form of a chunk with *number* ids; None if no chunk has that many."""
     if not number or number % 2 or number > _MOST_IN_CHUNK:
         return None
     payload = new_node(Node(0, (_ANY_ID,) * number)).payload
@@ -122,9 +122,9 @@ FoldedOutline: TypeAlias = tuple[str, int, int, int, int]
 
 
 def outline_in(folded: bytes, ordinal: int) -> FoldedOutline | None:
-    """The outline of the folded commit *ordinal*, where it is of a common form and all of its ids were taken out; None for any other.
+    """Return the outline of the folded commit *ordinal* if it has a common form and all of its ids were taken out, else None.
 
-    So lie nearly all commits, and most of reading one would be its open entries, which no walk needs.
+    Nearly all commits are like that, and most of the time of reading one would go into its open entries, which no walk needs.
     """
     number = int.from_bytes(folded[:2], "little")
     at = 2 + 4 * number
@@ -135,19 +135,19 @@ def outline_in(folded: bytes, ordinal: int) -> FoldedOutline | None:
 
 
 def _outline_from(operation: str, folded: bytes, ordinal: int, at: int) -> FoldedOutline | None:
-    """The outline of a commit of a common form, whose generation is at offset *at*."""
+    """The outline of a commit of a common form; *at* is the offset of its generation."""
     try:
         parent, content = _TWO_DISTANCES(folded, 2)
         generation, head, time = _GENERATION_AND_TIME.get(folded[at], _SMALL_GENERATION)(folded, at)
     except (struct.error, IndexError):
-        return None  # whoever reads it is told
+        return None  # the normal read raises the error
     if head != _EIGHT_BYTES or time > LAST_TIME:
         return None
     return operation, ordinal - parent, ordinal - content, generation, time
 
 
 _TWO_DISTANCES = struct.Struct("<ii").unpack_from
-# A generation in msgpack, by its first byte where it is not below 128; then the first byte of a time, and the time.
+# A generation in msgpack, by its first byte if it is 128 or more; then the first byte of a time, and the time.
 _SMALL_GENERATION = struct.Struct(">BBQ").unpack_from
 _GENERATION_AND_TIME = {
     0xCC: struct.Struct(">xBBQ").unpack_from,
@@ -158,7 +158,7 @@ _EIGHT_BYTES = 0xCF
 
 
 class Names(NamedTuple):
-    """What an object of the kind *kind* names, in the order of its fields, with numbers in the place of ids; those from *open* on are a commit's open entries."""
+    """The objects that an object of *kind* names, in the order of its fields, with numbers in the place of ids; those from position *open* on are a commit's open entries."""
 
     kind: Kind
     numbers: list[int]
@@ -168,9 +168,9 @@ class Names(NamedTuple):
 
 
 def names_in(folded: bytes, number: int) -> Names | None:
-    """What a folded commit or chunk names, where it is of a common form and all of its ids were taken out; None for any other.
+    """Return what a folded commit or chunk names if it has a common form and all of its ids were taken out, else None.
 
-    *number* is its own ordinal, or whatever is counted as ordinals are; the numbers are counted as it is.
+    *number* is its own ordinal, or its number in any count that runs as ordinals do; the result counts in the same way.
     """
     count = int.from_bytes(folded[:2], "little")
     at = 2 + 4 * count
@@ -182,7 +182,7 @@ def names_in(folded: bytes, number: int) -> Names | None:
 
 
 class _NameForm(NamedTuple):
-    """A common form: how the part behind the distances begins, which for a chunk is all of it, and what the ids are."""
+    """A common form: *start* is how the bytes behind the distances begin (for a chunk, all of them); the other fields say what the ids are."""
 
     start: bytes
     kind: Kind
@@ -193,7 +193,7 @@ class _NameForm(NamedTuple):
 
 @lru_cache(256)
 def _name_forms(count: int) -> list[_NameForm]:
-    """The common forms of objects with so many ids."""
+    """The common forms of objects with *count* ids."""
     forms = [_name_form(start, "commit", commit, len(commit.open)) for commit, start in _common_commits(count)]
     row = _row_form(count)
     return forms if row is None else [*forms, _name_form(row.end, "tree", Node(0, (_ANY_ID,) * count), 0)]
@@ -206,12 +206,12 @@ def _name_form(start: bytes, kind: Kind, obj: Commit | Node, open_: int) -> _Nam
 
 @lru_cache(256)
 def _commit_forms(number: int) -> list[tuple[str, bytes]]:
-    """The operations of the commits of common forms that have so many ids, and each one's gaps and its rest as far as the generation."""
+    """The operations of common commits with *number* ids, each with the gaps and the other bytes up to the generation."""
     return [(commit.operation.value, start) for commit, start in _common_commits(number)]
 
 
 def _common_commits(number: int) -> list[tuple[Commit, bytes]]:
-    """Commits of common forms that have so many ids, parent and content first, and each one's gaps and its rest as far as the generation."""
+    """Common commits with *number* ids, parent and content first, each with the gaps and the other bytes up to the generation."""
     forms = ((CommitOperation.APPEND, 0), (CommitOperation.NOTE, 1), (CommitOperation.EDIT, 1))
     return [
         _common_commit(operation, number, targets)
@@ -242,7 +242,7 @@ _FORM_END = pack((1, 1, "", None, None))[1:]
 
 
 def with_ordinals(folded: bytes, ordinal: int) -> bytes:
-    """The payload of the object *ordinal* that was folded, with a number in the place of each id that was taken out: its ordinal."""
+    """Return the folded payload of the object *ordinal*, with the ordinal as a number in the place of each id that was taken out."""
     number = int.from_bytes(folded[:2], "little")
     start, at = 2 + 4 * number, 2 + 6 * number
     parts: list[bytes] = []
@@ -254,12 +254,12 @@ def with_ordinals(folded: bytes, ordinal: int) -> bytes:
 
 
 def put_back(folded: bytes, ids: Sequence[ObjectId]) -> bytes:
-    """The payload that was folded, with the ids that were taken out of it."""
+    """Return the payload that was folded, with *ids* put back in their places."""
     number = len(ids)
     start, at = 2 + 4 * number, 2 + 6 * number
     apart = (
         len(folded[start:at].rstrip(b"\0")) + 1
-    ) // 2  # those behind the last gap follow each other: most of a commit's, and all of a chunk's
+    ) // 2  # the ids after the last gap are consecutive: most of a commit's, and all of a chunk's
     parts: list[bytes] = []
     for id, gap in zip(ids[:apart], struct.unpack_from(f"<{apart}H", folded, start), strict=True):
         parts += (folded[at : at + gap], ID_HEAD, id)

@@ -1,4 +1,4 @@
-"""The journal: where everything lands, one append a commit; its bytes are those of ``journal_format.py``."""
+"""The journal: every commit is one append here; ``journal_format.py`` has its bytes."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ FIRST_STEP = 64 * 1024
 _LAST_STEP = 1024 * 1024
 MOST_ROOM = 128 * 1024
 
-# One read brings the header and, for most objects, all of the record.
+# One read fetches the header and, for most objects, the whole record.
 _READ_AHEAD = 4096
 
 
 def create_journal(path: str, objects: Sequence[NewObject], *, zeros: bool = True) -> None:
-    """Put a new journal at *path* whose first transaction is *objects*, the last of them a keyframe operation; on a full disk without *zeros* ahead.
+    """Write a new journal at *path* whose first transaction is *objects*; the last of them is a keyframe operation. Without *zeros*, for a full disk, no zeros are written ahead.
 
-    It is on the disk before it has its name, so a reader sees the old journal or this one.
+    The file is synced before it gets its name, so a reader sees the old journal or this one.
     """
     nonce = os.urandom(8)
     head = pack_header(nonce)
@@ -52,7 +52,7 @@ def create_journal(path: str, objects: Sequence[NewObject], *, zeros: bool = Tru
 
 
 class Journal:
-    """An open journal file: an index of its objects, and where it ends."""
+    """An open journal file: an index of its objects, and where its last whole transaction ends."""
 
     def __init__(self, path: str, *, read_only: bool = False) -> None:
         self.path = path
@@ -69,7 +69,7 @@ class Journal:
             self._durable = 0
             self._end = FILE_HEADER_SIZE
             self._allocated = files.size_of(self._fd)
-            # Up to here this handle knows the file to be on the disk.
+            # This handle knows that the file is on the disk up to here.
             self._synced = FILE_HEADER_SIZE
             self._sync_failed = False
             self.torn = False
@@ -83,30 +83,30 @@ class Journal:
 
     @property
     def is_cut(self) -> bool:
-        """Whether the file is not as long as its writers make it: then what was in it may be gone without a trace in it."""
+        """True if the file does not have a length that its writers make: it was cut, and what was in it may be gone without a trace."""
         return self._allocated % FIRST_STEP != 0
 
     @property
     def size(self) -> int:
-        """Where the last whole transaction ends, in bytes."""
+        """The end of the last whole transaction, in bytes."""
         return self._end
 
     def is_replaced(self) -> bool:
-        """Whether another process sealed this journal and put a new one in its place."""
+        """True if another process sealed this journal and put a new one in its place."""
         return not files.is_named(self.path, self._identity)
 
     def packed_mark(self) -> bytes:
-        """How far this journal goes, as far as this handle knows."""
+        """The mark that says how far this journal goes, as far as this handle knows."""
         return pack_mark(self._nonce, self._transactions, self._durable)
 
     def missing(self, mark: Mark) -> tuple[int, int]:
-        """How many transactions that *mark* counted are not here, and how many of these were on the disk."""
+        """The number of transactions that *mark* counted and this journal lacks, and how many of them were on the disk."""
         if mark.nonce != self._nonce:
-            return 0, 0  # of another journal, which was whole when this one took its place
+            return 0, 0  # the mark of another journal, which was whole when this one replaced it
         return max(0, mark.written - self._transactions), max(0, mark.durable - self._transactions)
 
     def scan(self) -> bool:
-        """Take in the transactions that were appended since; whether there were any."""
+        """Read the transactions appended since the last look; return whether there were any."""
         if files.read_at(self._fd, 8, self._end) == bytes(8):
             return False
         before, end = self._transactions, self._end
@@ -118,7 +118,7 @@ class Journal:
                 self._transactions = before
             seen_again = False
         if not seen_again:
-            # A reader without the lock may get a transaction half-written and the next one whole: a second look tells that from damage.
+            # A reader without the lock may see a half-written transaction and the next one whole: a second look tells that from damage.
             self._take_in()
         return self._transactions > before
 
@@ -153,9 +153,9 @@ class Journal:
                 raise ObjectCorruptError(self.path, detail, self._end)
 
     def _take_whole(self, data: bytes, base: int) -> int:
-        """Take in the transactions that *data* begins with, up to the first that is not whole; where that is.
+        """Read the whole transactions that *data* begins with; return where the first that is not whole begins.
 
-        The same tests as in ``whole_transaction``, without a call and a value for each: every command that opens a store goes through here thousands of times.
+        The checks are those of ``whole_transaction``, without a call and a value for each: every command that opens a store passes here thousands of times.
         """
         index, nonce, crc32 = self.index, self._nonce, zlib.crc32
         unpack_transaction, unpack = TRANSACTION.unpack_from, HEADER.unpack_from
@@ -186,15 +186,15 @@ class Journal:
 
     def _take_operation(self, id: ObjectId, flags: int) -> None:
         if flags & KEYFRAME:
-            # A new list, so that whoever remembers the old one sees that the count starts again.
+            # a new list, so that a caller with the old one sees that the count starts again
             self.operations = [id]
         elif flags & OPERATION:
             self.operations.append(id)
 
     def clear_torn_end(self, evidence: str | None) -> None:
-        """Make room after the last whole transaction. Only for the holder of the lock.
+        """Clear the bytes after the last whole transaction. Only for the holder of the lock.
 
-        What is cleared is kept first, as a journal that begins with the hole, in the file *evidence*; None where nobody was told that it succeeded.
+        They are saved first in the file *evidence*, as a journal that begins with the hole; None if no one was told that those writes succeeded.
         """
         data = files.read_rest(self._fd, self._end, LONGEST)
         if evidence is not None:
@@ -206,7 +206,7 @@ class Journal:
         self.behind = 0
 
     def _open_for_writing(self) -> None:
-        """Ask once more for what was refused when the journal was opened, and may be allowed by now."""
+        """Open the file for writing if that was refused when the journal was opened, and may be allowed by now."""
         if self._writable:
             return
         fd = files.open_write(self.path, create=False)
@@ -217,7 +217,7 @@ class Journal:
         self._fd, self._writable = fd, True
 
     def read(self, id: ObjectId) -> Object | None:
-        """The object, or None when it is not in this journal."""
+        """Return the object, or None if this journal does not have it."""
         offset = self.index.get(id)
         if offset is None:
             return None
@@ -235,7 +235,7 @@ class Journal:
         return unpack_record(id, header, stored, self.path, offset, LOOSE_LIMIT)
 
     def kind(self, id: ObjectId) -> Kind:
-        """The kind of an object of this journal, without reading the rest of it."""
+        """The kind of an object of this journal, from its header only."""
         offset = self.index[id]
         header = files.read_at(self._fd, HEADER_SIZE, offset)
         if header[-ID_SIZE:] != id or not 1 <= header[0] <= len(KINDS):
@@ -243,7 +243,7 @@ class Journal:
         return KINDS[header[0] - 1]
 
     def objects(self) -> Iterator[NewObject]:
-        """All objects, by one read of the whole file."""
+        """Yield all objects, after one read of the whole file."""
         data = files.read_at(self._fd, self._end, 0)
         for id, offset in self.index.items():
             start = offset + HEADER_SIZE
@@ -255,15 +255,14 @@ class Journal:
     def append(self, objects: Sequence[NewObject], *, sync: bool, keyframe: bool, is_first: bool = True) -> None:
         """Write *objects*, the last of them the operation, as one transaction. Only for the holder of the lock.
 
-        Behind objects some room is left, which on a full disk is for moving refs, and for gc; little where the journal *is_first* and no pack is beside it.
-
-        One write, and one sync where *sync* says so; another before it where somebody else wrote last.
-        DurabilityError says whether the transaction can be seen: a failed write cannot, a failed sync can.
+        Some room is left behind the objects, so that a full disk still lets refs move and gc run; little room if the journal *is_first* and no pack is beside it.
+        There is one write, and with *sync* one sync; another sync comes before it if another process wrote last.
+        DurabilityError says if the transaction can be seen: after a failed write it cannot, after a failed sync it can.
         """
         if not self._writable:
             self._open_to_append()
         if sync and self._synced < self._end:
-            # A synced transaction says that all before it is on the disk: behind a hole it would be taken for damage.
+            # A synced transaction says that everything before it is on the disk; behind a hole it would count as damage.
             self._sync(visible=False)
         flags = OPERATION | (SYNCED if sync else 0) | (KEYFRAME if keyframe else 0)
         records = [pack_record(new) for new in objects]
@@ -305,7 +304,7 @@ class Journal:
         try:
             files.sync_data(self._fd, f"'{self.path}'", visible=visible)
         except DurabilityError:
-            # At once as well, so that another process's next sync does not leave a hole before what it brings out.
+            # At once as well, so that the next sync of another process does not leave a hole before its own bytes.
             with suppress(OSError):
                 self._write_anew()
             raise
@@ -314,13 +313,13 @@ class Journal:
         self._durable = self._transactions
 
     def _write_anew(self) -> None:
-        """Write what no sync brought out once more: after one that failed the kernel takes the pages for clean."""
+        """Write again what no sync brought to the disk: after a failed sync the kernel takes those pages for clean."""
         files.write_at(self._fd, files.read_at(self._fd, self._end - self._synced, self._synced), self._synced)
 
     def _reserve(self, end: int, room: int) -> None:
-        """Write zeros ahead, so that *room* is left behind *end*; in steps that grow with the file and end at a multiple of the first, also where the file was cut.
+        """Write zeros ahead so that *room* bytes are left behind *end*. The steps grow with the file and end at a multiple of the first step, even if the file was cut.
 
-        On a full disk less than a step will do.
+        On a full disk less than a step is enough.
         """
         while end + room > self._allocated or self._allocated % FIRST_STEP:
             step = min(max(self._allocated, FIRST_STEP), _LAST_STEP)
@@ -338,19 +337,19 @@ class Journal:
             self._allocated += step
 
     def extend(self) -> None:
-        """Write zeros ahead again, as far as there is room."""
+        """Write zeros ahead again, if there is room."""
         with suppress(OSError, DurabilityError):
             self._open_to_append()
             self._reserve(self._end, 0)
 
     def trim(self) -> None:
-        """Give the zeros that were written ahead back to the disk. Only for the holder of the lock, when nothing is torn."""
+        """Cut off the zeros that were written ahead, to free their disk space. Only for the holder of the lock, and if nothing is torn."""
         self._open_to_append()
         files.truncate(self._fd, self._end)
         self._allocated = self._end
 
     def _erase(self, start: int, length: int) -> None:
-        """Take back a write that failed half-way; what cannot be erased stays a torn end."""
+        """Undo a write that failed half-way; bytes that cannot be erased stay as a torn end."""
         try:
             files.write_at(self._fd, bytes(min(length, max(0, files.size_of(self._fd) - start))), start)
         except OSError:

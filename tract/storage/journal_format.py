@@ -1,4 +1,4 @@
-"""The bytes of a journal, and of the mark beside it: packed, and read for those who stop at the first that is wrong and for fsck, which goes on behind it.
+"""The bytes of a journal, and of the mark beside it. They are read by the store, which stops at the first fault, and by fsck, which goes on behind it.
 
 The file starts with a header:
 
@@ -25,9 +25,9 @@ Then transactions, back to back:
 After the last transaction come zeros, written ahead so that a sync has no file size to update.
 
 A transaction that is not whole has not happened.
-Where nothing whole follows it, it is the torn end of a write that was never acknowledged, and the next writer clears it.
-Where a whole transaction follows it, it is a hole, and what is behind it is evidence of damage:
-reading fails where one of those was synced; where none was, a power cut under durability ``process`` may have left the hole, so reading goes on before it and says so, and the next writer keeps every byte from the hole on in a file of its own.
+If no whole transaction follows it, it is the torn end of a write that was never acknowledged, and the next writer clears it.
+If a whole transaction follows it, it is a hole, and the transactions behind it are evidence of damage.
+Reading fails if one of those was synced. If none was, a power cut under durability ``process`` may have left the hole: then reading uses what is before it and warns, and the next writer saves every byte from the hole on in a file of its own.
 The nonce keeps a message that looks like a transaction from being taken for one.
 
 Beside the journal, in ``locks/journal``, the last writer's mark says how far the journal went (little-endian):
@@ -39,7 +39,7 @@ Beside the journal, in ``locks/journal``, the last writer's mark says how far th
 | 12 | 4 | transactions that were on the disk |
 | 16 | 4 | CRC-32 of the bytes before |
 
-It is written after the transaction and never synced, so it may be behind the journal.
+The mark is written after the transaction and never synced, so it may be behind the journal.
 A journal that is behind its mark has lost transactions that were acknowledged.
 """
 
@@ -68,12 +68,12 @@ KEYFRAME = 4
 KNOWN_FLAGS = SYNCED | OPERATION | KEYFRAME
 
 LONGEST = 256 * 1024 * 1024
-"""A longer journal, in bytes, is not tract's: one is packed at 4 MiB, and one transaction brings little more."""
+"""The longest journal, in bytes; a longer file is not tract's. A journal is packed at 4 MiB, and one transaction adds little more."""
 
 _ZEROS_AT_ONCE = 4096
 _ZEROS = bytes(_ZEROS_AT_ONCE)
 
-# A hostile file may look like transactions at every few bytes; so many times its length is read for checksums, and no more.
+# A hostile file may look like a transaction every few bytes; checksums are computed over this many times its length, and no more.
 _MOST_CHECKED = 32
 
 
@@ -91,7 +91,7 @@ def pack_transaction(nonce: bytes, records: Sequence[bytes], number: int, flags:
 
 
 def read_header(path: str, head: bytes) -> bytes:
-    """The nonce in the first bytes of the journal *path*."""
+    """Return the nonce from the first bytes of the journal *path*; FormatVersionError or ObjectCorruptError if they are not a header."""
     if head[: len(MAGIC) - 2] == MAGIC[:-2] and head[:16] != MAGIC:
         found = head[len(MAGIC) - 2 : 16].split(b"\n")[0].decode("ascii", "replace")
         raise FormatVersionError(path, found, "1")
@@ -103,7 +103,7 @@ def read_header(path: str, head: bytes) -> bytes:
 
 
 class Span(NamedTuple):
-    """Bytes of a journal from *start* to *end*: a whole transaction with its *flags* and number of *records*, or a hole, whose *flags* are None."""
+    """The bytes of a journal from *start* to *end*: a whole transaction with its *flags* and number of *records*, or a hole, whose *flags* are None."""
 
     start: int
     end: int
@@ -113,9 +113,9 @@ class Span(NamedTuple):
 
 
 def read_spans(data: bytes, start: int, nonce: bytes, number: int) -> Iterator[Span]:
-    """The transactions of *data* from *start* on, where number *number* is expected, and the holes between and behind them, but for zeros.
+    """Yield the transactions of *data* from *start* on, where transaction *number* is expected, and the holes between and behind them; zeros at the end are no hole.
 
-    ValueError where more looks like a transaction than can be tried.
+    ValueError if more looks like a transaction than can be checked.
     """
     position, stop = start, end_of_bytes(data)
     left = _MOST_CHECKED * len(data)
@@ -138,7 +138,7 @@ def read_spans(data: bytes, start: int, nonce: bytes, number: int) -> Iterator[S
 
 
 def end_of_bytes(data: bytes) -> int:
-    """Where the zeros begin that *data* ends in: most of a journal may be zeros, and ``rstrip`` takes long to pass a million of them."""
+    """Where the zeros at the end of *data* begin: most of a journal may be zeros, and ``rstrip`` is slow over a million of them."""
     stop = len(data)
     while stop > _ZEROS_AT_ONCE and data[stop - _ZEROS_AT_ONCE : stop] == _ZEROS:
         stop -= _ZEROS_AT_ONCE
@@ -147,7 +147,7 @@ def end_of_bytes(data: bytes) -> int:
 
 
 def whole_transaction(data: bytes, position: int, nonce: bytes) -> Span | None:
-    """The whole transaction at *position*, or None where there is none."""
+    """The whole transaction at *position*, or None if there is none."""
     if data[position : position + 8] != nonce or len(data) - position < TRANSACTION_SIZE:
         return None
     _, crc, length, flags, _, count, number = TRANSACTION.unpack_from(data, position)
@@ -158,13 +158,13 @@ def whole_transaction(data: bytes, position: int, nonce: bytes) -> Span | None:
 
 
 def _claimed_length(data: bytes, position: int) -> int:
-    """How many bytes a checksum at *position* was worked out of."""
+    """The number of bytes that the checksum at *position* was computed over."""
     length = int.from_bytes(data[position + 12 : position + 16], "little")
     return length if position + length <= len(data) else 0
 
 
 class Mark(NamedTuple):
-    """How many transactions the journal with *nonce* had, and how many of them were on the disk, when its last writer was done."""
+    """The number of transactions that the journal with *nonce* had when its last writer finished, and how many of them were on the disk."""
 
     nonce: bytes
     written: int
@@ -178,7 +178,7 @@ def pack_mark(nonce: bytes, written: int, durable: int) -> bytes:
 
 
 def read_mark(path: str) -> Mark | None:
-    """The mark in the file *path*; None where none was written, ValueError for one that is damaged."""
+    """Return the mark in the file *path*; None if none was written, ValueError if it is damaged."""
     try:
         data = files.read_file(path, _MARK.size + 5)
     except FileNotFoundError:
