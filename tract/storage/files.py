@@ -130,7 +130,7 @@ def as_storage_error(exc: OSError) -> StorageError:
 
 def read_at(fd: int, size: int, offset: int) -> bytes:
     """Return up to *size* bytes from *offset*; fewer only at the end of the file."""
-    if size > _MOST_UNASKED:  # memory for all bytes is allocated before any is read, and a damaged length may have any value
+    if size > _MOST_UNASKED:  # memory for all is allocated first, and a damaged length may be any number
         size = max(0, min(size, size_of(fd) - offset))
     try:
         data = os.pread(fd, size, offset)
