@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,20 @@ def test_what_is_no_json_is_refused(read: Callable[[str | bytes], Any], text: st
 def test_a_refusal_says_where() -> None:
     with pytest.raises(NotJsonError, match="expecting value at line 2 column 4"):
         parse_json('{\n"":,}')
+
+
+@pytest.mark.parametrize("read", [parse_json, parse_kept_json])
+@pytest.mark.parametrize("text", ['{"a":1}', ' {"a":1}', '{"a":1} \r\n\t', '\n{"a":{}}\n'])
+def test_white_space_around_a_text_means_nothing(read: Callable[[str], Any], text: str) -> None:
+    assert json.loads(text) == read(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "place"), [('{"a":1}x', 8), ('{"a":1} {}', 9), ('{"a":1}\u00a0', 8), ('{"a":1}\x0c', 8)]
+)
+def test_what_stands_behind_a_text_is_refused_with_its_place(text: str, place: int) -> None:
+    with pytest.raises(NotJsonError, match=f"extra data at line 1 column {place}$"):
+        parse_kept_json(text)
 
 
 @pytest.mark.parametrize("read", [parse_json, parse_kept_json])

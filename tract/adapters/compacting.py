@@ -11,10 +11,11 @@ from typing import Any
 
 from tract.adapters.transcripts.conversations import Turn
 from tract.dataclass import replace
+from tract.history.commit import Draft
 from tract.history.compression import NewSummary, commit_compression, compress_reason
 from tract.history.context import context_at, entries
 from tract.history.keys import find_key
-from tract.history.notes import KEY
+from tract.history.new_keys import KeysOfCommits
 from tract.history.times import microseconds
 from tract.objects.kept import message_value
 from tract.objects.model import Entry
@@ -54,9 +55,11 @@ def _compress(repo: Repository, turn: Turn, branch: str, summaries: Sequence[New
     """Commit the compression at the time of *turn*, under its key where it is the summary."""
     time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
     with transaction(replace(repo, clock=lambda: time), compress_reason(summaries)) as tx:
+        keys = KeysOfCommits(tx)
         commit, _ = commit_compression(tx, branch, summaries, **about)
         if turn.summarises and turn.key is not None:
-            tx.note(KEY, commit, {"key": turn.key}, time=time)
+            keys.add_new([(Draft(dict(summaries[0].value), key=turn.key), commit, tx.repo.commit(commit))])
+    keys.landed()
 
 
 def _facts(sources: Sequence[Entry]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from tract.errors import TimeArgumentError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def moment(time: int) -> datetime:
@@ -22,10 +23,11 @@ def microseconds(when: datetime | str, what: str) -> int:
         when = read_time(when)
     if not isinstance(when, datetime):
         raise TimeArgumentError(f"{what} must be a datetime or a text, not {type(when).__name__}")
-    if when.tzinfo is None or when.utcoffset() is None:
-        raise TimeArgumentError(f"{what} must say its time zone: {when.isoformat()} could be anywhere")
-    try:
-        when = when.astimezone(UTC)
-    except OverflowError:
-        raise TimeArgumentError(f"{what} is outside the years 1 to 9999 in UTC: {when.isoformat()}") from None
-    return (when - _EPOCH) // timedelta(microseconds=1)
+    if when.tzinfo is not UTC:
+        if when.tzinfo is None or when.utcoffset() is None:
+            raise TimeArgumentError(f"{what} must say its time zone: {when.isoformat()} could be anywhere")
+        try:
+            when = when.astimezone(UTC)
+        except OverflowError:
+            raise TimeArgumentError(f"{what} is outside the years 1 to 9999 in UTC: {when.isoformat()}") from None
+    return (when - _EPOCH) // _MICROSECOND

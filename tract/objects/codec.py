@@ -35,13 +35,11 @@ class _Packer(threading.local):
     """The msgpack packer of a thread: making a packer costs as much as packing a message."""
 
     def __init__(self) -> None:
-        self._pack = _new_pack()
+        self.pack = _new_pack()
 
-    def pack(self, value: Any) -> bytes:
-        data = self._pack(value)
-        if len(data) > _LARGE:
-            self._pack = _new_pack()  # otherwise its buffer would stay that large
-        return data
+    def after_large(self) -> None:
+        """Replace the packer after a large value: otherwise its buffer would stay that large."""
+        self.pack = _new_pack()
 
 
 def _new_pack() -> Callable[[Any], bytes]:
@@ -78,6 +76,8 @@ def encode(value: Any, part: str | int | None = None) -> bytes:
         raise ContentValidationError(_find_surrogate(value)) from None
     except OverflowError:
         raise ContentValidationError(_find_large(value)) from None
+    if len(data) > _LARGE:
+        _packer.after_large()
     if len(data) > MAX_SIZE:
         raise ContentValidationError(f"content of {len(data)} bytes is over the limit of {MAX_SIZE}")
     return data
@@ -86,9 +86,12 @@ def encode(value: Any, part: str | int | None = None) -> bytes:
 def pack(value: Any) -> bytes:
     """Encode lists of ids, numbers and short texts, which need no check."""
     try:
-        return _packer.pack(value)
+        data = _packer.pack(value)
     except UnicodeEncodeError:
         raise ContentValidationError(_find_surrogate(value)) from None
+    if len(data) > _LARGE:
+        _packer.after_large()
+    return data
 
 
 def is_deeper(value: Any, levels: int) -> bool:

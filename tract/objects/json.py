@@ -84,7 +84,7 @@ def same_json(one: JSON, other: JSON) -> bool:
 
 def _parse(text: str | bytes, decoder: json.JSONDecoder) -> JSON:
     try:
-        return decoder.decode(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
+        return _decode(text.decode("utf-8-sig") if isinstance(text, bytes) else text, decoder)
     except UnicodeDecodeError as exc:
         raise NotJsonError(f"not UTF-8 at byte {exc.start}") from None
     except RecursionError:
@@ -95,6 +95,15 @@ def _parse(text: str | bytes, decoder: json.JSONDecoder) -> JSON:
         if not hasattr(exc, "lineno"):  # Python refuses to read integers of thousands of digits
             raise NotJsonError("an integer of more than 64 bits") from None
         raise NotJsonError(f"{exc.msg[:1].lower()}{exc.msg[1:]}", exc.lineno, exc.colno) from None  # type: ignore[attr-defined]  # json is not imported for this
+
+
+def _decode(text: str, decoder: json.JSONDecoder) -> JSON:
+    """As the decoder itself does, which looks for white space around each text: of a session, a record at a time."""
+    if text[:1] == "{":
+        value, end = decoder.raw_decode(text)
+        if end == len(text) or not text[end:].strip(" \t\n\r"):
+            return value
+    return decoder.decode(text)
 
 
 def _refuse(reason: str, _kept: JSON = None) -> NoReturn:

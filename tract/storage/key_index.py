@@ -141,9 +141,7 @@ class KeyIndex:
         base = self._base
         if key in self._waiting or (base is not None and key in base._waiting):
             return True
-        if not (self._runs or self._added or base is not None) and self._is_bare():
-            return False
-        return bool(self._rows(name_of_key(key)))
+        return not self._is_bare() and bool(self._rows(name_of_key(key)))
 
     def notes(self, key: str) -> list[ObjectId]:
         """The blobs of the notes that say *key*; a name may be another key's too, so the caller looks."""

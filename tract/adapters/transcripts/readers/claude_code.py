@@ -96,9 +96,11 @@ def _note_unknown(found: Found, report: Report) -> None:
     for at, record in enumerate(found.values):
         if not isinstance(record, dict):
             continue
-        kind, message = record.get("type"), record.get("message")
-        has_message = isinstance(message, dict) and "content" in message
-        if isinstance(kind, str) and kind not in _KNOWN and not has_message:
+        kind = record.get("type")
+        if not isinstance(kind, str) or kind in _KNOWN:
+            continue
+        message = record.get("message")
+        if not (isinstance(message, dict) and "content" in message):
             unknown.setdefault(kind[:40], []).append(found.line(at))
     for kind, lines in unknown.items():
         records = "1 record" if len(lines) == 1 else f"{len(lines)} records"

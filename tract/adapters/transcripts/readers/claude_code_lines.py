@@ -125,7 +125,7 @@ def _turn(entry: Entry, with_usage: bool) -> Turn:
     said = record.get
     usage = message.get("usage")
     about = {key: value for key, value in message.items() if key not in _ELSEWHERE and value is not None}
-    metadata = {key: value for key in KEPT if (value := said(key))}
+    metadata = {key: value for key, value in zip(KEPT, map(said, KEPT), strict=True) if value}
     if about:
         metadata["message"] = about
     if entry.compaction:
