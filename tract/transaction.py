@@ -372,7 +372,7 @@ class Transaction:
             return tuple(found)
         own = {made.id: made for made in self.objects}
         read = {id: own[id] if id in own else self.repo.objects.read(id) for id in found}
-        events = {id: read_event(id, read_blob(id, Object(obj.kind, obj.payload))) for id, obj in read.items()}
+        events = {id: read_event(id, read_blob(id, Object(obj.kind, obj.payload)), target) for id, obj in read.items()}
         return left_standing(events)
 
     def ref(self, name: str) -> RefValue | None:

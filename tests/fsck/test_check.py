@@ -12,7 +12,7 @@ import pytest
 
 from tests.making import Words
 from tract import Tract
-from tract.errors import FormatVersionError, NotARepositoryError
+from tract.errors import FormatVersionError, NotARepositoryError, ObjectCorruptError
 from tract.maintenance.fsck.check import check_repository, examine
 from tract.maintenance.fsck.conversation import conversation_problems, count_problems
 from tract.maintenance.gc.collect import collect
@@ -337,6 +337,52 @@ def test_a_list_of_notes_that_does_not_begin_with_its_own_note_is_an_error(wrong
         repo.refs.update([RefEdit("refs/notes/config", new.id)], reason="test", objects=[new])
 
     assert [("error", "context-entries")] == problems(tmp_path)
+
+
+@pytest.mark.parametrize("wrong", ["no event", "another's", "of another kind", "twice"])
+def test_an_entry_of_a_list_of_notes_that_is_none_of_it_is_named_and_never_read(wrong: str, tmp_path: Path) -> None:
+    with open_tract(tmp_path) as t:
+        first, last = (bytes.fromhex(id) for id in say(t, "a", "b"))
+        t.annotate(first.hex(), "pinned", reason="first")
+        repo = t.repository
+        tip = repo.refs.read("refs/notes/priority")
+        assert isinstance(tip, bytes)
+        note = repo.commit(tip)
+        known = note.content
+        assert known is not None
+        event = {**repo.blob(known), "target": last.hex()}
+        blob = {
+            "no event": lambda: new_blob({"target": last.hex(), "body": {"priority": "skip"}}),
+            "another's": lambda: new_blob({**event, "target": first.hex(), "time": 1}),
+            "of another kind": lambda: new_blob({**event, "namespace": "usage"}),
+            "twice": lambda: new_blob(event),
+        }[wrong]()
+        entries = (last, blob.id) * (2 if wrong == "twice" else 1)
+        new = new_commit(
+            note._replace(
+                parents=(tip,),
+                generation=note.generation + 1,
+                target=last,
+                content=blob.id,
+                open=(*note.open, *entries),
+            )
+        )
+        repo.refs.update([RefEdit("refs/notes/priority", new.id)], reason="test", objects=[blob, new])
+
+    found = [one for one in check_repository(str(tmp_path / ".tract")).errors if one.subject.startswith("note ")]
+    assert [("note-twice" if wrong == "twice" else "note-shape", f"note {blob.id.hex()}")] == [
+        (one.kind, one.subject) for one in found
+    ]
+    assert found[0].path == "objects/journal"
+    with open_tract(tmp_path) as t:
+        if wrong == "of another kind":  # it says what it says
+            return
+        reads: list[Callable[[], object]] = [lambda: t.get_annotations(last.hex())]
+        if wrong != "twice":  # of two that are one, what counts is the same
+            reads += [t.compile, t.pinned]
+        for read in reads:
+            with pytest.raises(ObjectCorruptError):
+                read()
 
 
 def test_an_edit_that_its_context_does_not_have_is_said_to_be_that(tmp_path: Path) -> None:

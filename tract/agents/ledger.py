@@ -11,18 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
-from tract.history.notes import NoteTable, note_tip, noted_entries, notes_between
+from tract.history.notes import NoteTable, check_distinct, note_tip, noted_entries, notes_between, said_by
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Refs
-from tract.objects.note import NoteEvent, read_event
+from tract.objects.note import NoteEvent
 from tract.repo import Repository
 from tract.transaction import Transaction
 
 TRACT = bytes(32)
 """What an entry is about that was made before the first commit: the tract itself."""
-
-_READ_TOGETHER = 256
 
 T = TypeVar("T")
 
@@ -83,10 +81,10 @@ class Ledger:
             self.entries, self._texts, self._known = [], {}, set()
             added = list(noted_entries(repo, tip))
         self._tip = tip
-        ids = [blob for _, blob in added if blob not in self._known]
-        for start in range(0, len(ids), _READ_TOGETHER):
-            for id in ids[start : start + _READ_TOGETHER]:
-                self._take(id, read_event(id, repo.blob(id)))
+        check_distinct(self.namespace, added)
+        for entry in added:
+            if entry[1] not in self._known:
+                self._take(entry[1], said_by(repo, entry))
         return True
 
     def _take(self, id: ObjectId, event: NoteEvent) -> None:

@@ -13,11 +13,10 @@ from contextlib import contextmanager
 from tract.dataclass import replace
 from tract.errors import EditTargetError, RefMovedError
 from tract.history.commit import Change, add_commit
-from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote, noted_by
+from tract.history.notes import CONFIG, KEY, REQUEST, USAGE, NewNote, noted_by, said_by
 from tract.history.records import build_refs
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Refs, RefValue, named_by, shown
-from tract.objects.note import read_event
 from tract.refs.buffered import BufferedObjects, BufferedRefs
 from tract.refs.names import HEAD, HEADS, NOTES
 from tract.refs.store import ANY, RefEdit
@@ -199,7 +198,7 @@ class Batch:
         while isinstance(tip, bytes) and tip != since:
             commit = self.repo.commit(tip)
             for target, blob in noted_by(self.repo, tip)[::-1]:
-                event = read_event(blob, self.repo.blob(blob))
+                event = said_by(self.repo, (target, blob))
                 notes.append((blob, NewNote(target, event.body, event.time, commit.message)))
             tip = commit.parents[0] if commit.parents else None
         return notes[::-1]

@@ -24,7 +24,7 @@ from typing import Any, TypeVar
 from tract.errors import KeyConflictError
 from tract.history.commit import Draft
 from tract.history.context import context_at, find_entry
-from tract.history.notes import KEY, note_tip, noted_entries, notes_between
+from tract.history.notes import KEY, note_tip, noted_entries, notes_between, said_by
 from tract.history.walk import is_ancestor
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
@@ -108,7 +108,7 @@ def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, lis
     wanted = asking(repo, lambda index: {id: list[str]() for id in commits if index.link(id) is not None})
     for target, blob in noted_entries(repo, note_tip(repo, KEY)) if wanted else ():
         if target in wanted:
-            body = read_event(blob, repo.blob(blob)).body
+            body = said_by(repo, (target, blob)).body
             if "was" not in body and body["key"] not in wanted[target]:
                 wanted[target].append(body["key"])
     return wanted
@@ -270,7 +270,7 @@ def _advance(repo: Repository, index: KeyIndex) -> None:
 
 def _add(repo: Repository, index: KeyIndex, target: ObjectId, blob: ObjectId) -> None:
     """Add one note, and the links of the commit it is about."""
-    key = read_event(blob, repo.blob(blob)).body.get("key")
+    key = said_by(repo, (target, blob)).body.get("key")
     if not isinstance(key, str):
         return
     index.add_key(key, blob)

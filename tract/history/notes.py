@@ -20,9 +20,11 @@ What a note says is in its blob, an event (tract/objects/note.py), and which of 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Self
 
+from tract.errors import ObjectCorruptError
 from tract.history.context import chunks
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
@@ -155,20 +157,20 @@ class NoteTable:
             return None
         body = self._bodies.get(blob)
         if body is None:
-            body = self._bodies[blob] = read_body(blob, repo.blob(blob))
+            body = self._bodies[blob] = read_body(blob, repo.blob(blob), commit)
         return body
 
     def event(self, repo: Repository, commit: ObjectId) -> NoteEvent | None:
         """The note about *commit* that counts, or None."""
         blob = self._blob(repo, commit)
-        return None if blob is None else read_event(blob, repo.blob(blob))
+        return None if blob is None else read_event(blob, repo.blob(blob), commit)
 
     def standing(self, repo: Repository, commit: ObjectId) -> tuple[ObjectId, ...]:
         """The notes about *commit* that no other replaces: those that a new one is to replace."""
         if commit in self._several:
             events = self._several[commit]
             for id in [id for id, event in events.items() if event is None]:
-                events[id] = read_event(id, repo.blob(id))
+                events[id] = read_event(id, repo.blob(id), commit)
             return left_standing({id: event for id, event in events.items() if event is not None})
         blob = self._blobs.get(commit)
         return () if blob is None else (blob,)
@@ -212,8 +214,23 @@ def noted_by(repo: Repository, id: ObjectId) -> list[Entry]:
 
 def note_history(repo: Repository, namespace: str, target: ObjectId | None = None) -> Iterator[NoteEvent]:
     """The namespace's notes, those that others replaced included, the last in the list first; only those about *target* where it is given."""
-    found = [blob for commit, blob in noted_entries(repo, note_tip(repo, namespace)) if target in (None, commit)]
+    found = [entry for entry in noted_entries(repo, note_tip(repo, namespace)) if target in (None, entry[0])]
+    check_distinct(namespace, found)
     for start in range(len(found), 0, -_READ_TOGETHER):
         part = found[max(0, start - _READ_TOGETHER) : start]
-        for id, payload in reversed(list(zip(part, repo.objects.payloads(part, "blob"), strict=True))):
-            yield read_event(id, read_blob(id, Object("blob", payload)))
+        payloads = repo.objects.payloads([blob for _, blob in part], "blob")
+        for (commit, id), payload in reversed(list(zip(part, payloads, strict=True))):
+            yield read_event(id, read_blob(id, Object("blob", payload)), commit)
+
+
+def said_by(repo: Repository, entry: Entry) -> NoteEvent:
+    """What an entry of a list says; ObjectCorruptError where it is no note, or one about another commit."""
+    commit, blob = entry
+    return read_event(blob, repo.blob(blob), commit)
+
+
+def check_distinct(namespace: str, entries: Collection[Entry]) -> None:
+    """ObjectCorruptError where a list has a note twice."""
+    if len({blob for _, blob in entries}) < len(entries):
+        blob, _ = Counter(blob for _, blob in entries).most_common(1)[0]
+        raise ObjectCorruptError(f"ref '{NOTES}{namespace}'", f"its list has note {blob.hex()[:16]} more than once")

@@ -9,11 +9,11 @@ from typing import Any, Literal, TypeAlias
 
 from tract.dataclass import dataclass, replace
 from tract.errors import CommitNotFoundError, ContentValidationError
-from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, notes_between, write_note
+from tract.history.notes import PRIORITY, NewNote, NoteTable, note_history, notes_between, said_by, write_note
 from tract.history.times import moment
 from tract.objects.id import ObjectId
 from tract.objects.model import RefValue
-from tract.objects.note import left_standing, read_body, read_event
+from tract.objects.note import left_standing, read_body
 from tract.refs.names import HEADS, NOTES, split_tract, tract_name
 from tract.repo import Repository
 
@@ -141,14 +141,14 @@ def brought_back(repo: Repository, old: ObjectId | None, new: ObjectId | None) -
         was.advance(repo, old)
         now.advance(repo, new)
         return {one for one in was.targets() if _hides(was.get(repo, one)) and not _hides(now.get(repo, one))}
-    news = {blob: read_event(blob, repo.blob(blob)) for _, blob in added}
+    news = {entry[1]: said_by(repo, entry) for entry in added}
     found: set[ObjectId] = set()
     for target in {event.target for event in news.values()}:
         events = {blob: event for blob, event in news.items() if event.target == target}
         if not _hides(events[left_standing(events)[-1]].body):
             before = {one for event in events.values() for one in event.replaces} - events.keys()
             there = [one for one in before if repo.objects.contains(one)]
-            found |= {target} if any(_hides(read_body(one, repo.blob(one))) for one in there) else set()
+            found |= {target} if any(_hides(read_body(one, repo.blob(one), target)) for one in there) else set()
     return found
 
 

@@ -12,10 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from tract.dataclass import replace
 from tract.errors import RefMovedError
-from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_by, noted_entries
+from tract.history.notes import BOOKKEEPING, KEY, REQUEST, noted_by, noted_entries, said_by
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, Entry, NewObject, new_commit
-from tract.objects.note import read_event
 from tract.reflog import RENOTED
 from tract.refs.names import NOTES, split_tract
 from tract.refs.store import RefEdit
@@ -49,7 +48,7 @@ def repeat_keys(repo: Repository, lost: Mapping[ObjectId, Sequence[ObjectId]]) -
         if said:
             with transaction(own, RENOTED, moves="refs") as tx:
                 for target, blob in said:
-                    body = read_event(blob, own.blob(blob)).body
+                    body = said_by(own, (target, blob)).body
                     for end in lost[target]:
                         tx.note(KEY, end, {"key": body["key"], "was": body.get("was", target.hex())})
 

@@ -71,27 +71,36 @@ def event_value(
     }
 
 
-def read_event(id: ObjectId, value: Any) -> NoteEvent:
-    """Return the event in *value*, the content of blob *id*; ObjectCorruptError if it is not an event."""
+def read_event(id: ObjectId, value: Any, about: ObjectId | None = None) -> NoteEvent:
+    """Return the event in *value*, the content of blob *id*; ObjectCorruptError if it is not an event, or not one about commit *about*."""
     if type(value) is dict and tuple(value) == _FIELDS:
         namespace, target, time, author, number, replaces, body = value.values()
-        about = parse_id(target) if type(target) is str else None
+        noted = parse_id(target) if type(target) is str else None
         texts = replaces if type(replaces) is list and all(type(text) is str for text in replaces) else [""]
         others = tuple(parse_id(text) for text in texts)
         is_plain = type(namespace) is str and type(author) is str and type(number) is int and type(body) is dict
-        if about is not None and is_plain and type(time) is int and FIRST_TIME <= time <= LAST_TIME:
+        if noted is not None and is_plain and type(time) is int and FIRST_TIME <= time <= LAST_TIME:
             known = tuple(other for other in others if other is not None)
             if len(known) == len(others):
-                return NoteEvent(namespace, about, time, author, number, known, body)
+                if about not in (None, noted):
+                    raise _elsewhere(id, noted, about)
+                return NoteEvent(namespace, noted, time, author, number, known, body)
     raise ObjectCorruptError(f"blob {id.hex()}", "it is not what a note says")
 
 
-def read_body(id: ObjectId, value: Any) -> dict[str, Any]:
-    """Return the body of the event in blob *id* without checking the other fields; ObjectCorruptError if there is none."""
-    body = value.get("body") if type(value) is dict else None
+def read_body(id: ObjectId, value: Any, about: ObjectId | None = None) -> dict[str, Any]:
+    """Return the body of the event in blob *id* without checking all other fields; ObjectCorruptError if there is none, or it is not about commit *about*."""
+    body = value["body"] if type(value) is dict and tuple(value) == _FIELDS else None
     if type(body) is not dict:
         raise ObjectCorruptError(f"blob {id.hex()}", "it is not what a note says")
+    if about is not None and value["target"] != about.hex():
+        raise _elsewhere(id, read_event(id, value).target, about)
     return body
+
+
+def _elsewhere(id: ObjectId, noted: ObjectId, about: ObjectId) -> ObjectCorruptError:
+    detail = f"it is a note about commit {noted.hex()[:16]}, in a list where it stands for {about.hex()[:16]}"
+    return ObjectCorruptError(f"blob {id.hex()}", detail)
 
 
 def left_standing(events: Mapping[ObjectId, NoteEvent]) -> tuple[ObjectId, ...]:

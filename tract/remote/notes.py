@@ -85,11 +85,12 @@ def notes_about(repo: Repository, lists: NoteLists, commits: frozenset[ObjectId]
 
 
 def with_needed(repo: Repository, chosen: Sequence[HeadNote]) -> list[HeadNote]:
-    """*chosen*, and before each the note that it leaves its request to."""
+    """*chosen*, and before each the note that it leaves its request to; ObjectCorruptError for one that says nothing of its commit."""
     found: dict[ObjectId, HeadNote] = {}
     for note in chosen:
+        body = read_body(note.blob, repo.blob(note.blob), note.target)
         if note.namespace == REQUEST:
-            other = read_body(note.blob, repo.blob(note.blob)).get("as")
+            other = body.get("as")
             id = parse_id(other) if isinstance(other, str) else None
             if id is not None and id not in found and repo.objects.contains(id):
                 target = parse_id(repo.blob(id)["target"])
@@ -114,7 +115,7 @@ def append_notes(
         if tip is not None:
             commit = repo.commit(tip)
             before, generation = Context(commit.tree, commit.open), commit.generation
-        event = read_event(blob, repo.blob(blob))
+        event = read_event(blob, repo.blob(blob), target)
         context = append_entry(repo, before, (target, blob), new, "notes")
         note = Commit(
             operation=CommitOperation.NOTE,

@@ -41,6 +41,7 @@ from tract.maintenance.fsck.contents import (
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import look_over
+from tract.maintenance.fsck.notes import note_problems
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
 from tract.objects.id import ObjectId
@@ -274,7 +275,7 @@ def _check_graph(found: Examination) -> None:
         graph.walk(Root(f"the reflog of {name}", value, "warning") for value in earlier)
     graph.check_messages()
     _check_targets(found, graph)
-    found.problems.extend(graph.problems)
+    found.problems.extend([*graph.problems, *note_problems(found, graph)])
     found.reached = graph.reached.union(id for id, _ in found.record.operations)
     found.commits = len(graph.commits)
     found.history = graph.commits.keys()

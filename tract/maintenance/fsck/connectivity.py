@@ -313,15 +313,15 @@ class Graph:
         ):
             self._problem("context-entries", subject, "its open entries are not those of the commit before it")
         if commit.operation is CommitOperation.EDIT and not self._has_entry(commit, before.tree):
-            is_there = any(entry == commit.target for entry, _ in self._entries(Context(commit.tree, commit.open)))
+            is_there = any(entry == commit.target for entry, _ in self.entries(Context(commit.tree, commit.open)))
             detail = "has another content in its context" if is_there else "is not in its context"
             self._problem("edit-without-target", subject, f"the message it edits {detail}", severity="warning")
         if commit.operation is CommitOperation.REORDER:
-            had, has = (sorted(self._entries(one)) for one in (before, Context(commit.tree, commit.open)))
+            had, has = (sorted(self.entries(one)) for one in (before, Context(commit.tree, commit.open)))
             if had != has:
                 self._problem("context-entries", subject, "its entries are not those of the commit before it")
 
-    def _entries(self, context: Context) -> list[Entry]:
+    def entries(self, context: Context) -> list[Entry]:
         """The entries of a context, as far as its nodes can be read, in no order."""
         items = list(context.open)
         stack = [] if context.tree is None else [context.tree]
