@@ -1,1 +1,1 @@
-"""Judgement about a context, made by people or by models: how conflicts are resolved."""
+"""Changes to a context that need judgement, from people or models: compressions, merges, replays and the like."""

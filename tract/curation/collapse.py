@@ -1,7 +1,7 @@
 """Collapsing a child's work into one message: plan it, ask a model for the text, commit it, or keep it for review.
 
-plan     which tract, what it did, where its message goes         asks nobody
-ask      what a model says of the work                            locks nothing
+plan     which tract, its work, the place of its message          asks no model
+ask      a model's text about the work                            locks nothing
 land     one transaction                                          or it waits: state/collapse-<id>
 """
 
@@ -43,11 +43,11 @@ from tract.writing.drafts import draft, tool_message
 
 CollapseRole = Literal["user", "assistant", "system"]
 _SHORT = 64
-"""Tokens that a summary may have however little the child did."""
+"""Tokens that a summary may always have, however little the child did."""
 
 
 class CollapseOptions(TypedDict, total=False):
-    """What ``Tract.collapse`` takes beside the child."""
+    """The options of ``Tract.collapse``, besides the child."""
 
     content: str | None
     call_id: str | None
@@ -60,7 +60,7 @@ class CollapseOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CollapseResult:
-    """What the work of a child became: *parent_commit_hash* is the commit in its parent; it is None while the collapse waits as *proposal_id*.
+    """The result of collapsing a child's work: *parent_commit_hash* is the commit in its parent; it is None while the collapse waits as *proposal_id*.
 
     *source_tokens* are those of the child's messages, *summary_tokens* those of the text.
     *warnings* say if the message is in an unexpected place: in another tract, or next to the message of an earlier collapse.
@@ -78,12 +78,12 @@ class CollapseResult:
 
     @property
     def commit_hash(self) -> str | None:
-        """The commit in the parent: so the result itself names it, as in ``expand(result)``."""
+        """The commit in the parent, under the name that makes a result a revision: ``expand(result)``."""
         return self.parent_commit_hash
 
 
 class Plan(NamedTuple):
-    """A collapse to be asked for, or landed: *tokens* are those of the work."""
+    """A planned collapse; *tokens* are those of the work."""
 
     link: Link
     work: Work
@@ -92,7 +92,7 @@ class Plan(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What is said of a child's work, and by which model, where one said it; *call_id* and *role* are whose message it becomes."""
+    """The text about a child's work, and the model that wrote it, if one did; *call_id* and *role* decide the form of its message."""
 
     text: str
     call_id: str | None = None
@@ -102,7 +102,7 @@ class Said(NamedTuple):
 
 
 def check_options(options: CollapseOptions) -> None:
-    """CompressionError for what a collapse cannot be asked for, ContentValidationError for a value of another kind."""
+    """CompressionError for options that do not go together, ContentValidationError for a value of a wrong type."""
     check_keywords("collapse", options, CollapseOptions)
     for what in ("content", "instructions"):
         text = options.get(what)
@@ -118,7 +118,7 @@ def check_options(options: CollapseOptions) -> None:
 
 
 def find_link(repo: Repository, child: str, *, force: bool) -> Link:
-    """The link of the tract *child* to this one, its parent; with *force* of a tract that was spawned from another. SessionError where there is none."""
+    """The link of the tract *child* to this one, its parent; with *force*, also of a tract spawned from another. SessionError if there is none."""
     link = child_named(repo, child)
     if link is not None and child != repo.tract and (force or not link.is_stranger):
         return link
@@ -134,7 +134,7 @@ def find_link(repo: Repository, child: str, *, force: bool) -> Link:
 
 
 def plan_collapse(child: Workspace, link: Link, *, up_to: ObjectId | None = None) -> Plan:
-    """What the child that *child* is a workspace of did since its spawn; SessionError where that is nothing."""
+    """The work of the child, whose workspace is *child*, since its spawn; SessionError if there is none."""
     repo = child.repo
     try:
         work = work_between(repo, link.spawn, repo.head()[1] if up_to is None else up_to)
@@ -147,7 +147,7 @@ def plan_collapse(child: Workspace, link: Link, *, up_to: ObjectId | None = None
 def ask_for_summary(
     space: Workspace, plan: Plan, summariser: Summariser, target: int | None, instructions: str | None
 ) -> Summary:
-    """What a model says of a child's work; nothing is locked while it is asked. CompressionError where it is longer than the work."""
+    """A model's text about a child's work; nothing is locked meanwhile. CompressionError if the text is longer than the work."""
     blocks = blocks_of(_shown(space, plan))
     if not blocks:
         raise SessionError(f"nothing to sum up: all that tract '{plan.link.child}' did is hidden")
@@ -166,14 +166,14 @@ def ask_for_summary(
 
 
 def doubt_of(space: Workspace, plan: Plan, text: str) -> str | None:
-    """Why somebody should look at what a model says of a child's work before it lands; None where there is no doubt."""
+    """Why a person should check a model's text about a child's work before it lands; None if there is no doubt."""
     done = [message_text(message) for message in _shown(space, plan)]
     doubt = doubt_about(done, text)
     return None if doubt is None else f"{UNFIT}it {doubt}"
 
 
 def _shown(space: Workspace, plan: Plan) -> list[Message]:
-    """The messages of the work that are not hidden."""
+    """The messages of the work that are shown."""
     with space.lock:
         notes = space.compiler.advance_notes()
         entries = [one for one in (*plan.work.edited, *plan.work.own) if not notes.is_skipped(space.repo, one[0])]
@@ -181,7 +181,7 @@ def _shown(space: Workspace, plan: Plan) -> list[Message]:
 
 
 def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | None) -> Said:
-    """A model's summary, with what it says of how it came about; CompressionError where that cannot be kept."""
+    """A model's summary, with its record of how it was made; CompressionError if that cannot be kept."""
     try:
         config = checked_config(dict(summary.generation_config) or None) or {}
         plain_json("usage", dict(summary.usage))
@@ -193,9 +193,9 @@ def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | No
 
 
 def land_collapse(space: Workspace, plan: Plan, said: Said, *, expected: Asked) -> tuple[CollapseResult, Any]:
-    """Make the message, or edit the one there is: what that did, and the message's content.
+    """Commit the message, or edit the existing one; return the result and the message's content.
 
-    SessionError where another process was faster, and for a call that does not wait for a result.
+    SessionError if another process was faster, or the call does not wait for a result.
     """
     repo, link = space.repo, plan.link
     target, warnings = _target(repo, link)
@@ -231,7 +231,7 @@ def collapse_result(
     proposal: str | None = None,
     warnings: tuple[str, ...] = (),
 ) -> CollapseResult:
-    """What became of *plan*: a *commit*, or a *proposal* that waits."""
+    """The result of *plan*: a *commit*, or a *proposal* that waits."""
     return CollapseResult(
         parent_commit_hash=commit,
         proposal_id=proposal,
@@ -246,7 +246,7 @@ def collapse_result(
 
 
 def _target(repo: Repository, link: Link) -> tuple[Entry | None, list[str]]:
-    """The message to edit, with the blob it has; None, and why, where there is one no more, or somebody else edited it."""
+    """The message to edit and its blob; or None and the reasons, if it is gone or was edited by another author."""
     if link.collapse is None or link.last is None:
         return None, []
     first, last = bytes.fromhex(link.collapse), bytes.fromhex(link.last)
@@ -260,7 +260,7 @@ def _target(repo: Repository, link: Link) -> tuple[Entry | None, list[str]]:
 
 
 def _message(space: Workspace, link: Link, said: Said, target: Entry | None, warnings: list[str]) -> Any:
-    """The result of the call that it answers, where there is one, else a message that names child and purpose."""
+    """The message's content: the result of the call it answers, if there is one, else a message that names child and purpose."""
     answered = [] if target is None else tool_ids(space.blobs.message(target[1]))[1]
     if answered and said.call_id in (None, *answered):
         return tool_message(answered[0], said.text)
@@ -285,7 +285,7 @@ _STATES = {"answered": "has its result already", "absent": "is not in the contex
 
 
 def _state_of_call(space: Workspace, call: str) -> Literal["open", "answered", "absent"]:
-    """Whether a call of the context at HEAD waits for its result; the newest of that id counts."""
+    """Whether a call of the context at HEAD waits for its result; of several with that id, the newest counts."""
     is_answered = False
     for _, blob in reversed(entries(space.repo, context_at(space.repo, space.repo.head()[1]))):
         calls, results = tool_ids(space.blobs.message(blob))

@@ -1,4 +1,4 @@
-"""A context place by place: which message stands there, whether it is hidden or pinned, and its tokens."""
+"""A context place by place: its messages, whether each is hidden or pinned, and its tokens."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from tract.objects.model import Entry
 from tract.revision import Revision, revision_text
 
 INSTRUCTIONS = ("system", "developer")
-"""The roles of messages that tell a model what to do, and that providers take apart from the rest."""
+"""The roles of instructions, which providers take apart from the other messages."""
 
 
 _ROW = 200
-"""So many entries in a row are read in the time that one look-up takes."""
+"""The number of entries in a row that can be read in the time of one look-up."""
 
 
 class ContextView:
-    """The context at a commit, place by place, with the priority of each message now.
+    """The context at a commit, place by place, with the present priority of each message.
 
-    All of it is read when all is asked for, or much of it; single messages are looked up.
+    The whole context is read if all or much of it is asked for; single messages are looked up.
     """
 
     def __init__(self, space: Workspace, head: ObjectId) -> None:
@@ -56,17 +56,17 @@ class ContextView:
         return self.items[at] if self._is_read() else entry_at(self.space.repo, self._context, at)
 
     def _is_read(self) -> bool:
-        """Whether all entries are read, or would better be: to look one up takes as long as to read some hundred in a row."""
+        """Whether all entries are read, or should be: one look-up takes as long as reading some hundred in a row."""
         self._looks += 1
         return "items" in self.__dict__ or self._looks * _ROW > len(self)
 
     def place_of(self, revision: Revision, error: type[TractError]) -> int:
-        """The place of the message that *revision* names, where an edit's id stands for the message it edits; *error* where the context does not have it."""
+        """The place of the message that *revision* names; an edit's id stands for the message it edits. *error* if the context does not have it."""
         repo = self.space.repo
         text = revision_text(revision)
         if (
             len(text) == HEX_SIZE and "index" in self.__dict__
-        ):  # of thousands that are named by their ids none is looked up
+        ):  # thousands of messages named by their ids need no look-up
             known = self.index.get(parse_id(text) or b"")
             if known is not None:
                 return known
@@ -80,31 +80,31 @@ class ContextView:
         return at
 
     def is_hidden(self, at: int) -> bool:
-        """Whether the model is not shown the message: it is skipped, or the other half of its tool pair is."""
+        """Whether the model does not receive the message, because it or the other half of its tool pair is skipped."""
         commit = self.entry(at)[0]
         if self._notes.is_skipped(self.space.repo, commit):
             return True
         return commit in self._snapshot.hidden.blobs and not self.space.compiler.is_custom
 
     def priority(self, at: int, content: Mapping[str, Any] | None = None) -> Priority:
-        """The message's priority; a caller that has read its *content* already gives it."""
+        """The message's priority; a caller that has read its *content* already passes it."""
         commit, blob = self.entry(at)
         note = self._notes.priorities.get(self.space.repo, commit)
         return priority_of(note, self.space.repo.blob(blob) if content is None else content)
 
     def is_pinned(self, at: int) -> bool:
-        """Whether the message must survive."""
+        """Whether the message is pinned."""
         note = self._notes.priorities.get(self.space.repo, self.entry(at)[0])
         if note is None and self.message(at).role not in INSTRUCTIONS:
-            return False  # most are told so without another look at their contents
+            return False  # decides most messages without reading their contents
         return self.priority(at) is Priority.PINNED
 
     def raw_message(self, at: int) -> Message:
-        """The message as its content says it."""
+        """The message as its content has it."""
         return self.space.blobs.message(self.entry(at)[1])
 
     def message(self, at: int) -> Message:
-        """The message as the model is shown it."""
+        """The message as the model receives it."""
         commit = self.entry(at)[0]
         row = self._snapshot.columns.place(commit)
         if row is None or not self._snapshot.shows(commit):
@@ -112,7 +112,7 @@ class ContextView:
         return self._snapshot.columns.messages[row]
 
     def tokens(self, at: int) -> int:
-        """The tokens of what is sent of the message, framing included; of a hidden one those of the message by itself."""
+        """The tokens sent for the message, framing included; for a hidden one, those of the message by itself."""
         columns, commit = self._snapshot.columns, self.entry(at)[0]
         row = columns.place(commit)
         if row is None or not self._snapshot.shows(commit):
@@ -124,7 +124,7 @@ class ContextView:
         return self._snapshot.columns.counts_sent(self._snapshot.length, self.space)
 
     def tokens_around(self, at: int) -> tuple[int, int]:
-        """The tokens shown in front of the message at *at*, and from it on."""
+        """The shown tokens before the message at *at*, and those from it on."""
         columns, length = self._snapshot.columns, self._snapshot.length
         row = columns.place(self.entry(at)[0])
         total = columns.total(length, self.space)
@@ -132,5 +132,5 @@ class ContextView:
         return before, total - before
 
     def units(self) -> ToolUnits:
-        """The units of tool calls and results, hidden ones as well."""
+        """The units of tool calls and results, hidden ones included."""
         return tool_units([self.raw_message(at) for at in range(len(self))])

@@ -1,6 +1,6 @@
 """A message as a text that a person or a model can edit, and back.
 
-Where a message is a role and a text, it is that text, and only that changes; where it is more (tool calls, parts), it is its JSON.
+A message that is only a role and a text becomes that text, and an edit changes nothing else; a message with more (tool calls, parts) becomes its JSON.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ TextFormat = Literal["text", "json"]
 
 
 def text_format(value: Mapping[str, Any]) -> TextFormat:
-    """What the text of a message is: its own words, or the whole of it as JSON."""
+    """The form of a message's text: its own words, or all of it as JSON."""
     return "json" if _text_place(value) is None else "text"
 
 
 def text_of_value(value: Mapping[str, Any], format: TextFormat = "text") -> str:
-    """The text of what a blob keeps; with *format* ``json`` the whole of it, whatever it is."""
+    """The text of a blob's value; with *format* ``json``, always the whole of it."""
     place = _text_place(value)
     if place is not None and format == "text":
         holder, key = place
@@ -34,9 +34,9 @@ def text_of_value(value: Mapping[str, Any], format: TextFormat = "text") -> str:
 
 
 def value_with_text(value: Mapping[str, Any], text: str, format: TextFormat) -> dict[str, Any]:
-    """*value* with what *text* says in place of its own; everything else of a plain message stays as it is.
+    """*value* with *text* in place of its own; everything else of a plain message stays.
 
-    ContentValidationError when the text is not JSON where it has to be, or says no message.
+    ContentValidationError if the text must be JSON and is not, or is not a message.
     """
     if format == "json":
         return _value_of_json(value, text)
@@ -51,7 +51,7 @@ def value_with_text(value: Mapping[str, Any], text: str, format: TextFormat) -> 
 
 
 def _text_place(value: Mapping[str, Any]) -> tuple[Mapping[str, Any], str] | None:
-    """The map that holds the text, and its key in it; None for a message that is more than its text."""
+    """The map that holds the text, and its key in it; None for a message with more than a text."""
     kind = value.get("content_type")
     if kind != "message":
         key = "content" if kind == "artifact" else "text"

@@ -37,9 +37,9 @@ class ExpandResult:
 
 
 def expand(space: Workspace, revision: str, *, branch: str | None = None, expected: Expected = ANY) -> ExpandResult:
-    """Put the messages back that the summary *revision* stands for, on HEAD's branch or on a new *branch*; see ``plan_expansion`` for errors.
+    """Put back the messages that the summary *revision* replaced, on HEAD's branch or on a new *branch*; see ``plan_expansion`` for errors.
 
-    BudgetExceededError when HEAD's context would be over a budget that is to refuse; a branch beside it is there to be looked at, however long.
+    BudgetExceededError if HEAD's context would be over a budget that refuses; a new branch may have any length, because it is there to be read.
     """
     repo = space.repo
     summary = summary_named(space, revision)
@@ -54,7 +54,7 @@ def expand(space: Workspace, revision: str, *, branch: str | None = None, expect
 
 
 def _calls_that_wait(space: Workspace, expansion: Expansion) -> tuple[str, ...]:
-    """What there is to say of the calls whose results go with the summary."""
+    """The warnings about calls whose results leave with the summary."""
     blob = find_entry(space.repo, context_at(space.repo, expansion.head), expansion.summary)
     gone = [] if blob is None else tool_ids(space.blobs.message(blob))[1]
     if not gone:
@@ -64,12 +64,12 @@ def _calls_that_wait(space: Workspace, expansion: Expansion) -> tuple[str, ...]:
 
 
 def summary_named(space: Workspace, revision: str) -> ObjectId:
-    """The summary that *revision* names: its own commit, an edit of it, or the compression that brought no other."""
+    """The summary that *revision* names: by its own commit, by an edit of it, or by a compression with this one summary."""
     repo = space.repo
     id = resolve_revision(repo, revision)
     commit = repo.commit(id)
     if commit.operation is CommitOperation.COMPRESS:
-        summaries_of(repo, id)  # says so where they are not kept any more
+        summaries_of(repo, id)  # raises the error if they are not kept any more
         if len(commit.parents) < 2:
             raise CompressionError(f"what commit {id.hex()[:16]} compressed is not kept any more")
         if len(commit.parents) > 2:

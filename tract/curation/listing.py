@@ -1,4 +1,4 @@
-"""The messages of a context, one by one: what each is, its priority and its tokens."""
+"""The messages of a context, one by one: their kinds, priorities and tokens."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MessageInfo(Shown):
 
     @property
     def text(self) -> str:
-        """What there is to read in it."""
+        """The readable text of the message."""
         return message_text(self.message)
 
     @property
@@ -55,7 +55,7 @@ class MessageInfo(Shown):
 
     @property
     def is_protected(self) -> bool:
-        """Whether it instructs the model, or is pinned."""
+        """Whether it is an instruction, or pinned."""
         return self.kind == "instruction" or self.priority is Priority.PINNED
 
     def __repr__(self) -> str:
@@ -67,7 +67,7 @@ class MessageInfo(Shown):
 
     @property
     def marks(self) -> tuple[str, ...]:
-        """``pinned``, ``skip``, ``hidden``: what is special about it."""
+        """Its marks: ``pinned``, ``skip``, ``hidden``."""
         marked = () if self.priority is Priority.NORMAL else (self.priority.value,)
         return (*marked, "hidden") if self.is_hidden and self.priority is not Priority.SKIP else marked
 
@@ -80,9 +80,9 @@ def list_messages(
     count: int | None = None,
     only: Sequence[Revision] | None = None,
 ) -> list[MessageInfo]:
-    """Up to *count* messages of the context at *revision*, from number *start* on, or those that *only* names; none where there is no commit yet.
+    """Up to *count* messages of the context at *revision*, from number *start* on, or those that *only* names; empty if there is no commit yet.
 
-    EditTargetError for one of *only* that the context does not have.
+    EditTargetError if *only* names a message that the context does not have.
     """
     for name, number in (("start", start), ("count", 0 if count is None else count)):
         if type(number) is not int:
@@ -105,7 +105,7 @@ def list_messages(
 
 
 _TOGETHER = 1024
-"""How many contents are read at once."""
+"""The number of contents read at once."""
 
 
 def _message(view: ContextView, at: int, content: Mapping[str, Any] | None = None) -> MessageInfo:
@@ -125,20 +125,20 @@ def _message(view: ContextView, at: int, content: Mapping[str, Any] | None = Non
 
 
 def _is_summary(repo: Repository, commit: ObjectId) -> bool:
-    """The same as of :func:`is_summary`, where many commits are asked about: most have parents, and are not read for it."""
+    """The same as :func:`is_summary`, for many commits: most have parents, and need not be read."""
     return not repo.outline(commit).parents and is_summary(repo, commit)
 
 
 def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
-    """The messages of the context at HEAD that came, or were edited, after the commit *since*, in its order; all of them where that is None, or not in HEAD's history.
+    """The messages of the context at HEAD that were added or edited after the commit *since*, in its order; all of them if that is None or not in HEAD's history.
 
-    It costs what is new, whatever the length of the context.
+    The cost depends on the number of new messages, not on the length of the context.
     """
     repo = space.repo
     tip = repo.head()[1]
     try:
         oldest = -1 if since is None else repo.commit(since).generation
-    except BlobNotFoundError:  # gc took it
+    except BlobNotFoundError:  # gc dropped it
         since = None
     if since is None:
         return list_messages(space)
@@ -169,7 +169,7 @@ def new_messages(space: Workspace, since: ObjectId | None) -> list[MessageInfo]:
 def _with_halves(
     space: Workspace, notes: NoteTables, tip: ObjectId | None, found: list[MessageInfo]
 ) -> list[MessageInfo]:
-    """*found*, of which those are hidden too that the other half of their tool pair is: that is looked for where something is skipped."""
+    """*found*, with messages marked as hidden if the other half of their tool pair is; only contexts with skipped messages are searched."""
     if all(one.kind not in ("tool_call", "tool_result") for one in found) or space.compiler.is_custom:
         return found
     if not any(notes.is_skipped(space.repo, commit) for commit in notes.priorities.targets()):
@@ -181,7 +181,7 @@ def _with_halves(
 def _places(
     repo: Repository, tip: ObjectId | None, came: list[ObjectId], contents: dict[ObjectId, ObjectId]
 ) -> list[tuple[int, ObjectId, ObjectId]]:
-    """The messages *contents*, each with its place in the context at *tip*, of which *came* are the last, the newest first."""
+    """The messages *contents*, each with its place in the context at *tip*; *came* are its last messages, newest first."""
     if not contents:
         return []
     context = context_at(repo, tip)

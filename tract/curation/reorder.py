@@ -1,4 +1,4 @@
-"""Reordering as a commit: messages move to another place of the context, with what that does to their meaning said before it is done."""
+"""Reordering as a commit: messages move to another place of the context, with warnings beforehand about changes of meaning."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def reorder(
 def _warnings(
     view: ContextView, asked: Sequence[int], moved: Sequence[int], order: Sequence[int], *, strict: bool
 ) -> tuple[CompileWarning, ...]:
-    """What the order does to the meaning; where *strict*, the first of it is an error."""
+    """The changes of meaning that the order makes; if *strict*, the first is raised as an error."""
     found = (*_kept_together(view, asked, moved), *_concerns(view, order))
     if strict and found:
         raise SemanticSafetyError(f"the order changes the meaning: {found[0].detail}")
@@ -123,7 +123,7 @@ def _anchor(view: ContextView, asked: Sequence[int], before: str | None, after: 
 
 
 def _with_units(units: ToolUnits, asked: Sequence[int], anchor: int | None) -> list[int]:
-    """The places that move: those asked for, each with the rest of its unit where the first of it goes; alone where it moves within its unit."""
+    """The places that move: those asked for, each followed by the rest of its tool unit; if the anchor is in the unit, the message moves alone."""
     moved: dict[int, None] = {}
     for at in asked:
         unit = units.of.get(at, (at,))
@@ -134,7 +134,7 @@ def _with_units(units: ToolUnits, asked: Sequence[int], anchor: int | None) -> l
 def _order(
     view: ContextView, units: ToolUnits, moved: Sequence[int], anchor: int | None, *, is_before: bool
 ) -> list[int]:
-    """All places in their new order; what would stand inside a unit of others stands in front of it, or behind it."""
+    """All places in their new order; no message is put inside another tool unit, but in front of it or behind it."""
     rest = [at for at in range(len(view)) if at not in set(moved)]
     if anchor is None:
         return [*moved, *rest]
@@ -154,7 +154,7 @@ def _kept_together(view: ContextView, asked: Sequence[int], moved: Sequence[int]
 
 
 def _concerns(view: ContextView, order: Sequence[int]) -> Iterator[CompileWarning]:
-    """What the new order does to the meaning: replies and answers that come before what they answer, instructions that others overtake."""
+    """The changes of meaning in the new order: replies and answers before the message they answer, and overtaken instructions."""
     position = {at: new for new, at in enumerate(order)}
     question: int | None = None
     for at in range(len(view)):
@@ -174,8 +174,8 @@ def _concerns(view: ContextView, order: Sequence[int]) -> Iterator[CompileWarnin
 
 
 def _overtaken(view: ContextView, position: Mapping[int, int]) -> Iterator[CompileWarning]:
-    """The instructions behind messages that came after them."""
-    first = len(view)  # of all that is no instruction and came later, where the foremost stands now
+    """The instructions that now stand behind messages which came after them."""
+    first = len(view)  # the foremost new position of the later messages that are not instructions
     found: list[int] = []
     for at in range(len(view) - 1, -1, -1):
         if view.is_hidden(at):

@@ -1,4 +1,4 @@
-"""Spawning a tract from another's context: what it begins with."""
+"""Spawning a tract: the context and settings that it begins with."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ Inheritance = Literal["head_snapshot", "full_clone", "selective"]
 Select = Callable[[Message], bool] | Sequence[Revision] | Priority
 
 _TAIL = 64
-"""How many of the last messages are looked at for calls that wait for their results."""
+"""The number of last messages that are searched for calls without results."""
 
 
 class SpawnOptions(TypedDict, total=False):
-    """What ``Tract.spawn`` takes beside purpose and name."""
+    """The options of ``Tract.spawn``, besides purpose and name."""
 
     inheritance: Inheritance
     select: Select | None
@@ -104,9 +104,9 @@ def spawn(
     display_name: str | None = None,
     config: TractConfig | None = None,
 ) -> str:
-    """Make a tract that begins with the context at HEAD, and with *message*, in one operation, and give back its name; see ``Tract.spawn``.
+    """Make a tract that begins with the context at HEAD, and with *message*, in one operation, and return its name; see ``Tract.spawn``.
 
-    SpawnError where there is nothing to spawn from, or nothing that fits; BudgetExceededError where the message does not.
+    SpawnError if there is no context to spawn from, or no message fits; BudgetExceededError if *message* does not fit.
     """
     _check_request(purpose, inheritance, select, max_tokens, message)
     repo = space.repo
@@ -134,7 +134,7 @@ def spawn(
 
 
 def _config(space: Workspace, given: TractConfig | None, display_name: str | None) -> TractConfig | None:
-    """The settings of the child: those that are given, else the parent's own; None where it has none."""
+    """The child's settings: the given ones, else the parent's own; None if it has none."""
     if given is not None and not isinstance(given, TractConfig):
         raise SpawnError(f"config must be a TractConfig, not {type(given).__name__}")
     config = own_settings(space.repo, space.repo.prefix) if given is None else given
@@ -144,7 +144,7 @@ def _config(space: Workspace, given: TractConfig | None, display_name: str | Non
 def _inherited(
     space: Workspace, head: ObjectId, waiting: int | None, select: Select | None, max_tokens: int | None
 ) -> tuple[Context | ObjectId, list[Entry] | None, list[NewObject]]:
-    """The context that a child begins with: that of a commit, or one of its own, with its messages and its new nodes."""
+    """The context that a child begins with, which is a commit's or a new one, with its messages and its new nodes."""
     if select is None and max_tokens is None:
         commit = head if waiting is None else _commit_before(space.repo, head, waiting)
         if commit is not None:
@@ -158,7 +158,7 @@ def _inherited(
 def _check_request(
     purpose: str, inheritance: Inheritance, select: Select | None, max_tokens: int | None, message: str | None
 ) -> None:
-    """SpawnError for what a spawn cannot be asked for."""
+    """SpawnError for an invalid request."""
     if not isinstance(purpose, str) or not purpose.strip():
         raise SpawnError(f"a spawn's purpose must be text, not {purpose!r:.40}")
     if inheritance not in ("head_snapshot", "full_clone", "selective"):
@@ -176,14 +176,14 @@ def _check_request(
 
 
 def _new_name(repo: Repository) -> str:
-    """A name that says whose child it is, as long as that is no longer than a name may be."""
+    """A name that contains the parent's, unless it would be too long for a name."""
     end = os.urandom(4).hex()
     name = f"{repo.tract}/{end}"
     return name if len(name.encode()) <= LONGEST_NAME else f"spawned/{end}"
 
 
 def _check_budget(space: Workspace, first: Draft, items: Sequence[Entry] | None, config: TractConfig | None) -> None:
-    """Do what the child's budget says of its first message, on *items* or on the whole context."""
+    """Apply the child's budget to its first message, on *items* or on the whole context."""
     space = space.on(space.repo if config is None else replace(space.repo, config=config))
     if items is None:
         check_budget(space, [first])
@@ -194,7 +194,7 @@ def _check_budget(space: Workspace, first: Draft, items: Sequence[Entry] | None,
 
 
 def _commit_before(repo: Repository, head: ObjectId, place: int) -> ObjectId | None:
-    """The commit behind *head* whose context is the first *place* messages of that there; None where messages were not only appended since, or there are none."""
+    """The commit behind *head* whose context is the first *place* messages of *head*'s; None if *place* is 0, or messages were not only appended since."""
     for id, commit in islice(first_parents(repo, head), _TAIL):
         if count_entries(repo, context_at(repo, id)) == place:
             return id if place else None
@@ -204,7 +204,7 @@ def _commit_before(repo: Repository, head: ObjectId, place: int) -> ObjectId | N
 
 
 def open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str]]:
-    """The place of the first of the last messages that holds a call without its result, and the ids of such calls."""
+    """The place of the first message with a call that lacks its result, among the last messages, and the ids of all such calls."""
     start = max(0, count_entries(space.repo, context) - _TAIL)
     messages = [space.blobs.message(blob) for _, blob in entries_from(space.repo, context, start)]
     waiting = tool_units(messages).waiting
@@ -212,7 +212,7 @@ def open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str
         return None, []
     open_ids: list[str] = []
     for at in waiting:
-        # Only what came behind it answers a call: some servers give every turn's calls the same ids.
+        # Only a later message answers a call: some servers give every turn's calls the same ids.
         answered = {id for message in messages[at + 1 :] for id in tool_ids(message)[1]}
         open_ids += [id for id in tool_ids(messages[at])[0] if id not in answered]
     return start + waiting[0], open_ids
@@ -221,7 +221,7 @@ def open_calls(space: Workspace, context: Context) -> tuple[int | None, list[str
 def _chosen(
     space: Workspace, head: ObjectId, waiting: int | None, select: Select | None, max_tokens: int | None
 ) -> list[Entry]:
-    """The entries that a child begins with: tool units as wholes, and of what is too long the newest, beside the instructions."""
+    """The entries that a child begins with, in whole tool units; if they are too long, the instructions and the newest others."""
     view = ContextView(space, head)
     units = view.units()
     places = set(range(len(view) if waiting is None else waiting))
@@ -245,7 +245,7 @@ def _selected(view: ContextView, select: Select) -> set[int]:
 
 
 def _fitting(view: ContextView, places: set[int], units: dict[int, tuple[int, ...]], room: int) -> set[int]:
-    """The instructions, and the newest of the other messages, each with its unit, that have room; SpawnError where none has."""
+    """The instructions, and the newest other messages that fit, in whole units; SpawnError if none fits."""
     cost = {at: 0 if view.is_hidden(at) else view.tokens(at) for at in places}
     kept = {at for at in places if not view.is_hidden(at) and view.message(at).role in INSTRUCTIONS}
     left = room - REPLY_PRIMING - sum(cost[at] for at in kept)

@@ -1,4 +1,4 @@
-"""Merges, rebases, cherry-picks and reverts under way: gone on with, or given up, from any process.
+"""Merges, rebases, cherry-picks and reverts under way: continued or aborted, from any process.
 
 A command under way has moved nothing: its conflicts lie in a text for an editor until they are resolved.
 """
@@ -41,7 +41,7 @@ class CommandUnderWay:
 
 
 def command_under_way(space: Workspace, command: str | None = None) -> CommandUnderWay | None:
-    """The command that waits for its user, or *command* if that waits; None where there is none."""
+    """The command that waits for its user, or *command* if that waits; None if there is none."""
     repo = space.repo
     name = next((one for one in states(repo) if one in UNDER_WAY and command in (None, one)), None)
     if name is None:
@@ -57,10 +57,10 @@ def command_under_way(space: Workspace, command: str | None = None) -> CommandUn
 def continue_command(
     moving: Moving, resolver: Any = None, command: str | None = None
 ) -> MergeResult | ReplayResult | CommandUnderWay:
-    """Go on with the command under way, with the conflicts as they were resolved in its text, and for those that are left as *resolver* decides.
+    """Continue the command under way, with the resolutions in its text, and *resolver*'s for the conflicts left.
 
-    A command that landed already is only ended, and given back.
-    MergeError, or the error of *command*, where none is under way; MergeConflictError where a conflict is left; RefMovedError where the branch moved since.
+    A command that landed already is only ended, and returned.
+    MergeError, or the error of *command*, if none is under way; MergeConflictError if a conflict is left; RefMovedError if the branch moved since.
     """
     asked = choose_resolver(resolver, None, "auto")
     with moving("go on with a command") as (space, _):
@@ -81,7 +81,7 @@ def continue_command(
 
 
 def abort_command(space: Workspace, command: str | None = None) -> CommandUnderWay:
-    """Give the command under way up, damaged or not, and give it back as it was; its error where none is under way."""
+    """Abort the command under way, damaged or not, and return it as it was; its error if none is under way."""
     found = _found(space, command)
     end_state(space.repo, found.command)
     return found

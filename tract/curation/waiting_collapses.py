@@ -1,4 +1,4 @@
-"""Collapses that wait for their review: kept in the store, so that any process can read, approve or reject them.
+"""Collapses that wait for their review: stored, so that any process can read, approve or reject them.
 
 state/collapse-<id>     a PendingCollapse, field by field
 """
@@ -57,7 +57,7 @@ class PendingCollapse:
 def keep_collapse(
     space: Workspace, plan: Plan, said: Said, *, force: bool, warnings: tuple[str, ...] = ()
 ) -> CollapseResult:
-    """Keep a collapse for its review, in the store: any process can read, approve or reject it."""
+    """Store a collapse for its review: any process can read, approve or reject it."""
     link = plan.link
     pending = PendingCollapse(
         id=os.urandom(5).hex(),
@@ -77,23 +77,23 @@ def keep_collapse(
 
 
 def kept_collapses(repo: Repository) -> list[PendingCollapse]:
-    """The collapses that wait, the oldest first; one that cannot be read is left out."""
+    """The waiting collapses, the oldest first; a damaged one is left out."""
     return sorted(read_waiting(repo, _PREFIX, PendingCollapse), key=lambda one: (one.created, one.id))
 
 
 def kept_collapse(repo: Repository, named: PendingCollapse | str | None) -> PendingCollapse:
-    """The collapse that waits under an id, or a beginning of it; for None the only one. SessionError where there is none, or several."""
+    """The waiting collapse with this id or a prefix of it; None means the only one. SessionError if there is none, or several."""
     id = named.id if isinstance(named, PendingCollapse) else named
     return choose_waiting(kept_collapses(repo), id, "collapse", SessionError)
 
 
 def forget_collapse(repo: Repository, pending: PendingCollapse) -> None:
-    """Take a collapse off the list of those that wait."""
+    """Delete a waiting collapse."""
     clear_state(repo, _PREFIX + pending.id)
 
 
 def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
-    """The link of the child as it was when the summary was made, whatever it is called now; SessionError where the child was collapsed since."""
+    """The child's link from when the summary was made, whatever its name is now; SessionError if the child was collapsed since."""
     link = _link_of(repo, pending)
     problem = _difference(pending, link)
     if problem is not None:
@@ -102,7 +102,7 @@ def link_of_pending(repo: Repository, pending: PendingCollapse) -> Link:
 
 
 def why_stale(repo: Repository, pending: PendingCollapse) -> str | None:
-    """What changed since the summary was made, so that it can land no more; None where nothing did."""
+    """The change since the summary was made that keeps it from landing; None if there is none."""
     return _difference(pending, _link_of(repo, pending))
 
 

@@ -1,10 +1,10 @@
-"""Asking for the summaries of a plan, in pieces where a model cannot take all of the messages at once.
+"""Asking for the summaries of a plan, in pieces if a model cannot take all of the messages at once.
 
-    messages    ████ ████ ███ ████ ██       pieces, cut where no tool unit is torn
-    map          σ    σ    σ   σ    σ       one call each; each is kept as soon as it is there
-    reduce       └────┴─ Σ ┴───┴────┘       and again, where those do not fit
+    messages    ████ ████ ███ ████ ██       pieces, cut between tool units
+    map          σ    σ    σ   σ    σ       one call each; each summary is stored at once
+    reduce       └────┴─ Σ ┴───┴────┘       and again, if those do not fit
 
-The summaries of pieces lie in ``state/compress-pieces`` until the compression is done: a failure half-way costs the piece it happened in, and the next compression of the same messages goes on from there.
+The summaries of pieces are stored in ``state/compress-pieces`` until the compression is done: a failure half-way costs only the piece it happened in, and the next compression of the same messages continues from there.
 """
 
 from __future__ import annotations
@@ -49,16 +49,16 @@ from tract.messages.message import Message
 from tract.repo import Repository
 
 AROUND = 3
-"""How many messages before and after a part the summariser is shown."""
+"""The number of messages before and after a part that the summariser sees."""
 
 _LEAST_TARGET = 64
 _MOST_KEPT = 1000
 
 
 def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summariser) -> PendingCompression:
-    """The plan with the summaries that *summariser* makes of its messages; nothing moves, and nothing is locked while it is asked.
+    """The plan with *summariser*'s summaries of its messages; no branch moves, and nothing is locked meanwhile.
 
-    One that is refused is marked as ``refused``. LLMError when the provider does not answer.
+    A refused summary is marked as ``refused``. LLMError if the provider does not answer.
     """
     request = plan.request
     with space.lock:
@@ -83,7 +83,7 @@ def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summa
         found = requirements.errors(summary.text)
         doubt = doubt_about([message_text(message) for message in shown], summary.text)
         doubts = () if doubt is None else (f"it {doubt}",)
-        # What somebody looks at anyway is not refused for a doubt.
+        # A compression that a person reviews anyway is not refused for a doubt.
         errors += (*found, *doubts) if request.auto_commit else found
         warnings += summary_warnings((*found, *doubts), requirements.misses(summary.text))
         one = replace(part, generation_config=summary.generation_config, usage=summary.usage, prompt=summary.prompt)
@@ -92,7 +92,7 @@ def ask_for_summaries(space: Workspace, plan: CompressionPlan, summariser: Summa
 
 
 def _material(plan: CompressionPlan, part: CompressedPart) -> tuple[list[Message], Block, Block]:
-    """The messages of a part, and the messages that stay before and after it, which help to understand them."""
+    """The messages of a part, and the messages before and after it that stay, which help to understand them."""
     view = plan.view
     start = view.index[part.sources[0][0]]
     before = _around(plan, range(start - 1, -1, -1))[::-1]
@@ -114,7 +114,7 @@ def _around(plan: CompressionPlan, places: Sequence[int]) -> Block:
 def _facts_by_part(
     materials: Sequence[tuple[list[Message], Block, Block]], must_keep: Sequence[MustKeep]
 ) -> list[tuple[MustKeep, ...]]:
-    """What each summary must keep: of several, each what its own messages say, and the first also what no message says."""
+    """The facts that each summary must keep: those in its own messages; the first summary also gets those that no message has."""
     if len(materials) == 1:
         return [tuple(must_keep)]
     texts = [plain_text(chat_messages(shown)) for shown, _, _ in materials]
@@ -127,7 +127,7 @@ def _facts_by_part(
 
 
 class SummaryRun:
-    """The calls that one summary takes, counted, remembered and reported."""
+    """The model calls for one summary: counted, stored and reported."""
 
     def __init__(self, repo: Repository, summariser: Summariser, window: int, progress: Progress | None = None) -> None:
         self._repo = repo
@@ -139,9 +139,9 @@ class SummaryRun:
         self._usage: dict[str, Any] = {}
 
     def summarise(self, request: SummaryRequest, blocks: Sequence[Block], requirements: Requirements) -> Summary:
-        """The summary of *blocks*, in as many pieces as it takes; *request* is everything but the messages.
+        """The summary of *blocks*, in as many pieces as needed; *request* is everything but the messages.
 
-        Errors are those of ``checked_summary``; the summaries made before one are kept for the next call.
+        Errors are those of ``checked_summary``; summaries made before an error are stored for the next call.
         """
         # A quarter is for the prompt, the messages around, the answer and a second attempt.
         room = self._window * 3 // 4
@@ -160,7 +160,7 @@ class SummaryRun:
         return replace(found, usage=self._usage)
 
     def _piece(self, request: SummaryRequest, piece: Sequence[Block], whole: Requirements, share: int) -> Block:
-        """The summary of one piece of several, as a block; it must keep what was in the piece."""
+        """The summary of one of several pieces, as a block; it must keep the facts that are in the piece."""
         messages = _flat(piece)
         text, tokens = plain_text(messages), whole.count(as_text(messages))
         inside = tuple(one for one in whole.must_keep if not missing_in(text, (one,)))
@@ -173,7 +173,7 @@ class SummaryRun:
         return ({"role": "assistant", "content": found.text},)
 
     def _ask(self, request: SummaryRequest, requirements: Requirements) -> Summary:
-        """The summary that is kept, else the one the summariser gives, which is kept then."""
+        """The stored summary; if there is none, the summariser's, which is then stored."""
         key = _key(self._summariser, request, requirements)
         found = _pieces(self._repo).get(key)
         if found is None:
@@ -188,7 +188,7 @@ class SummaryRun:
 
 
 def cut_pieces(blocks: Sequence[Block], count: Callable[[str], int], room: int) -> list[tuple[Block, ...]]:
-    """*blocks* in pieces of at most *room* tokens each; a block that is longer by itself comes in slices."""
+    """*blocks* in pieces of at most *room* tokens each; a block longer than that is cut into slices."""
     pieces: list[list[Block]] = [[]]
     used = 0
     for block in blocks:
@@ -210,7 +210,7 @@ def _flat(blocks: Sequence[Block]) -> tuple[ChatMessage, ...]:
 
 
 def _fitting(messages: Sequence[ChatMessage], requirements: Requirements, room: int) -> tuple[ChatMessage, ...]:
-    """As many of the first messages as have *room* tokens."""
+    """The first messages, as many as *room* tokens allow."""
     kept: list[ChatMessage] = []
     for message in messages:
         room -= requirements.count(as_text([message]))
@@ -221,7 +221,7 @@ def _fitting(messages: Sequence[ChatMessage], requirements: Requirements, room: 
 
 
 def _key(summariser: Summariser, request: SummaryRequest, requirements: Requirements) -> str:
-    """A hash of what a summary depends on, and of who makes it as far as that can be told: a function's name, a model's *identity*."""
+    """A hash of everything a summary depends on, including its maker as far as it can be told: a function's name, a model's *identity*."""
     name = getattr(summariser, "__qualname__", type(summariser).__qualname__)
     told = {
         "by": getattr(summariser, "identity", None) or f"{getattr(summariser, '__module__', '')}.{name}",
@@ -237,7 +237,7 @@ def _key(summariser: Summariser, request: SummaryRequest, requirements: Requirem
 
 
 def _pieces(repo: Repository) -> dict[str, Summary]:
-    """What ``state/compress-pieces`` holds: summaries by their keys."""
+    """The contents of ``state/compress-pieces``: summaries by their keys."""
     try:
         return read_state_as(repo, PIECES, dict[str, Summary]) or {}
     except (ObjectCorruptError, OSError):
@@ -246,5 +246,5 @@ def _pieces(repo: Repository) -> dict[str, Summary]:
 
 def _keep(repo: Repository, key: str, found: Summary) -> None:
     kept = dict(list(_pieces(repo).items())[-_MOST_KEPT:])
-    with suppress(OSError):  # a summary that cannot be kept is still one that can be used
+    with suppress(OSError):  # a summary that cannot be stored can still be used
         write_state(repo, PIECES, {**kept, key: found})

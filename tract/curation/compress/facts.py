@@ -1,6 +1,6 @@
 """Facts that a summary can lose or invent: the numbers, names, paths, ids and decisions of its messages.
 
-They are found by their looks, with no model; a summary has one where its text has it.
+They are recognised by their form, with no model; a summary has a fact if its text contains it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from tract.named_tuple import NamedTuple
 FactKind: TypeAlias = Literal["decision", "path", "id", "number", "name"]
 
 MOST_FACTS = 200
-"""The most facts that are listed of one compression, left out or invented."""
+"""The most facts that are listed for one compression, dropped or invented."""
 
 _LONGEST = 200_000
-"""The characters of one text that are looked at."""
+"""The characters of one text that are searched."""
 
 # Compiled when they are used: to show a plan needs none.
 _PATTERNS: tuple[tuple[FactKind, str], ...] = (
@@ -38,7 +38,7 @@ _PATTERNS: tuple[tuple[FactKind, str], ...] = (
 _DIGITS = r"\d+"
 _THOUSANDS = r"(?<=\d),(?=\d{3})"
 _MOST_COUNTED = 12
-"""So far a number may be a count, an ordinal, a month, or an hour of the afternoon."""
+"""Up to this a number may be a count, an ordinal, a month, or an hour of the afternoon."""
 
 _MONTHS = frozenset(
     [
@@ -56,7 +56,7 @@ _MONTHS = frozenset(
         "december",
     ]
 )
-"""Of a date in another form."""
+"""Names of months, for dates in another form."""
 
 _LEAST_INVENTED = 2
 """One invented number may be a sum, or a date in another form."""
@@ -66,10 +66,10 @@ _MOST_QUOTED = 5
 _TELLING = r"[^\W\d_]{5,}"
 _LEAST_SOURCE = 20
 _LEAST_WITH_FACTS = 10
-"""Sources with fewer telling words say too little to be missed, and so do those that state a fact with fewer than these."""
+"""Sources with fewer distinctive words are too short to judge by; the second number holds for sources that state a fact."""
 
 _MOST_CHANCE = 3
-"""So many telling words of a source anything may have that a model says."""
+"""Any text of a model may share this many distinctive words with a source by chance."""
 
 COMMON = frozenset(
     [
@@ -213,7 +213,7 @@ NOTHING = "has nothing of what it stands for"
 
 
 class Fact(NamedTuple):
-    """Something that a text states."""
+    """A fact that a text states."""
 
     kind: FactKind
     text: str
@@ -228,12 +228,12 @@ def facts_in(texts: Iterable[str]) -> list[Fact]:
 
 
 def paths_in(texts: Iterable[str]) -> list[str]:
-    """The paths that *texts* name, each once."""
+    """The paths in *texts*, each once."""
     return [fact.text for fact in _facts(texts, ("path",))]
 
 
 def _facts(texts: Iterable[str], kinds: Container[FactKind] | None = None) -> Iterator[Fact]:
-    """The facts of *kinds*, or of all; a kind is not looked for before those in front of it were taken."""
+    """The facts of *kinds*, or of all kinds; a kind is searched for only after the kinds before it were consumed."""
     found: set[Fact] = set()
     cut = [text[:_LONGEST] for text in texts]
     for kind, pattern in _PATTERNS:
@@ -248,25 +248,25 @@ def _facts(texts: Iterable[str], kinds: Container[FactKind] | None = None) -> It
 
 
 def dropped_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
-    """The facts of *sources* that *summary* does not have, ``MOST_FACTS`` at the most."""
+    """The facts of *sources* that *summary* lacks, at most ``MOST_FACTS``."""
     kept = summary.casefold()
     missing = (fact for fact in _facts(sources) if fact.text.casefold() not in kept)
     return tuple(islice(missing, MOST_FACTS))
 
 
 def invented_facts(sources: Iterable[str], summary: str) -> tuple[Fact, ...]:
-    """The numbers, names, paths and ids of *summary* that none of *sources* has, ``MOST_FACTS`` at the most; a sum or a rate that a model worked out is among them.
+    """The numbers, names, paths and ids of *summary* that none of *sources* has, at most ``MOST_FACTS``; sums and rates that a model computed are among them.
 
-    A number has the same digits in another form (``2,400`` and ``2400``, ``2024-05-20`` and ``May 20, 2024``), a path its last part, a name its words.
-    A whole number that may count messages, or is no more than twelve, is no fact.
+    A number also matches in another form (``2,400`` and ``2400``, ``2024-05-20`` and ``May 20, 2024``), a path by its last part, a name by its words.
+    A whole number that may count messages, or is at most twelve, is not a fact.
     """
     return tuple(islice((fact for fact, stands in _stated(sources, summary) if not stands), MOST_FACTS))
 
 
 def doubt_about(sources: Iterable[str], summary: str) -> str | None:
-    """Why somebody should look at what a model says of *sources* before it is taken, as what is said of the summary; None where there is no doubt.
+    """Why a person should check *summary* before it is used, as a clause about it; None if there is no doubt.
 
-    It has nothing of them, or of its numbers, paths and ids more stand in none of them than stand in one: two or more, or a path or an id alone, which nobody works out.
+    There is a doubt if the summary has nothing of *sources*; or if more of its numbers, paths and ids are in none of them than in one: at least two, or a single path or id, which no model computes.
     """
     texts = list(sources)
     if has_nothing_of(texts, summary):
@@ -283,7 +283,7 @@ def doubt_about(sources: Iterable[str], summary: str) -> str | None:
 
 
 def _stated(sources: Iterable[str], summary: str) -> Iterator[tuple[Fact, bool]]:
-    """The facts of *summary*, and whether *sources* have each; a decision is told in other words, so of it nothing can be said."""
+    """The facts of *summary*, and whether *sources* have each; decisions are left out, because a summary words them differently."""
     texts = [text.casefold() for text in sources]
     there = "\n".join(texts)
     numbers = _numbers_in(there)
@@ -304,16 +304,16 @@ def _stated(sources: Iterable[str], summary: str) -> Iterator[tuple[Fact, bool]]
 
 
 def _numbers_in(text: str) -> set[int]:
-    """The runs of digits of *text* as numbers; of one that no person writes only the beginning."""
+    """The runs of digits of *text* as numbers; of a run longer than people write, only the beginning."""
     return {int(match.group()[:40]) for match in re.finditer(_DIGITS, re.sub(_THOUSANDS, "", text))}
 
 
 def has_nothing_of(sources: Iterable[str], summary: str) -> bool:
-    """Whether *summary* has no fact and next to no telling word of *sources*, which have many: then a model said something else.
+    """Whether *summary* has no fact and next to no distinctive word of *sources*, which have many: then the model wrote about something else.
 
-    One word may be chance, and of long sources two or three.
+    One shared word may be chance, and with long sources two or three.
 
-    Of texts in a script without blanks nothing can be told.
+    For texts in a script without blanks, the answer is always no.
     """
     texts = list(sources)
     words = set(_telling(texts))

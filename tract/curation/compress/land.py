@@ -1,6 +1,6 @@
 """Landing a compression: checked again, whatever happened since it was planned, and committed.
 
-Only ``land_compression`` moves the branch: the messages that go must be the same as they were, and as free to go.
+Only ``land_compression`` moves the branch: the messages to be removed must be unchanged, and must still be free to go.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ from tract.writing.budget import check_budget_of_merge
 from tract.writing.credentials import checked_config
 
 PIECES = "compress-pieces"
-"""The state that holds the summaries of pieces, by a hash of what each was asked with, until the compression is done."""
+"""The state file with the summaries of pieces, by a hash of each one's request, until the compression is done."""
 
 
 def forget_pieces(repo: Repository) -> None:
-    """Forget the summaries of pieces, for the compression is done; a file that cannot be deleted does no harm."""
+    """Delete the stored summaries of pieces, because the compression is done; a file that cannot be deleted does no harm."""
     with suppress(OSError):
         clear_state(repo, PIECES)
 
 
 def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> PendingCompression:
-    """The compression with the tokens and warnings of the summaries that it has now; CompressionError when one is refused."""
+    """The compression with the tokens and warnings of its present summaries; CompressionError if one is refused."""
     parts: list[CompressedPart] = []
     warnings = [one for one in pending.warnings if one.kind not in SUMMARY_KINDS]
     requirements = Requirements(lambda text: checked_count(space.blobs.counter, text), must_keep=pending.must_keep)
@@ -68,7 +68,7 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
         text_tokens += requirements.count(part.text)
         doubt = doubt_about(source_texts(space, pending), pending.text) if pending.by_model and not parts else None
         if doubt is not None:
-            errors.append(f"it {doubt}")  # whoever approves it knows
+            errors.append(f"it {doubt}")  # the person who approves it has seen it
         warnings += summary_warnings(errors, ())
         parts.append(replace(part, tokens_after=tokens))
     if pending.target_tokens is not None and text_tokens > pending.target_tokens:
@@ -82,9 +82,9 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
 def land_compression(
     space: Workspace, pending: PendingCompression, *, expected: Expected = ANY, force: bool = False
 ) -> CompressResult:
-    """Commit a compression, and say what it did.
+    """Commit a compression, and return its result.
 
-    RefMovedError when the branch is not at *expected*. It may have moved on since the plan, as long as what goes is as it was: CompressionError names a message that was edited, pinned, shown or hidden since, that is gone, or that a tool call now belongs to which stays.
+    RefMovedError if the branch is not at *expected*. The branch may have moved on since the plan if the messages to be removed are unchanged: CompressionError names a message that was edited, pinned, shown or hidden since, that is gone, or that now belongs to a tool call which stays.
     """
     repo, branch = space.repo, HEADS + pending.branch
     pending = recounted(space, pending, force=force)
@@ -100,7 +100,7 @@ def land_compression(
                 tx, branch, summaries, pending.dropped, metadata=_metadata(pending), message=pending.message
             )
         except ContentValidationError:
-            forget_pieces(repo)  # or the next attempt would go on with the same summary
+            forget_pieces(repo)  # else the next attempt would reuse the same summary
             raise
         if dropped or invented:
             tx.note(DROPPED, commit, _told_facts(dropped, invented))
@@ -127,7 +127,7 @@ def _told_facts(dropped: tuple[Fact, ...], invented: tuple[Fact, ...]) -> dict[s
 
 
 def noted_facts(repo: Repository, commit: ObjectId) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """What was written down of a compression that landed: the facts that its summaries do not have, and those that no message had."""
+    """The recorded facts of a compression that landed: those its summaries dropped, and those they invented."""
     table = NoteTable()
     table.advance(repo, note_tip(repo, DROPPED))
     body = table.get(repo, commit)
@@ -137,14 +137,14 @@ def noted_facts(repo: Repository, commit: ObjectId) -> tuple[tuple[Fact, ...], t
 
 
 def _check_budget(space: Workspace, pending: PendingCompression) -> None:
-    """Apply the budget to summaries that are longer than what they stand for, as *force* allows."""
+    """Apply the budget if the summaries are longer than the messages they replace, which *force* allows."""
     gone = [entry for part in pending.parts for entry in part.sources]
     messages = [message_in(dict(part.value)) for part in pending.parts]
     check_budget_of_merge(space, gone, ((bytes(32), message) for message in messages))
 
 
 def _check_unchanged(space: Workspace, pending: PendingCompression, tip: ObjectId) -> None:
-    """CompressionError unless every message that goes is where it was, and as free to go."""
+    """CompressionError unless every message to be removed is in its place, and is still free to go."""
     view = ContextView(space, tip)
     summed = [entry for part in pending.parts for entry in part.sources]
     found = check_there(view.items, (*summed, *pending.dropped))
@@ -170,7 +170,7 @@ def _check_unchanged(space: Workspace, pending: PendingCompression, tip: ObjectI
 
 
 def _metadata(pending: PendingCompression) -> dict[str, Any]:
-    """What the metadata of the compress commit says beside its summaries."""
+    """The metadata of the compress commit, besides its summaries."""
     metadata: dict[str, Any] = {"skipped_left": pending.skipped_left, "kept": len(pending.kept)}
     if pending.target_tokens is not None:
         metadata["target_tokens"] = pending.target_tokens
@@ -179,7 +179,7 @@ def _metadata(pending: PendingCompression) -> dict[str, Any]:
 
 
 def _facts(part: CompressedPart) -> dict[str, Any]:
-    """What the metadata of the compress commit says of a summary, and of the model that wrote it."""
+    """The metadata of the compress commit about a summary, and about the model that wrote it."""
     facts: dict[str, Any] = {
         "messages": part.messages,
         "first": part.first,

@@ -1,6 +1,6 @@
-"""A plan with its summaries, while it waits and until it lands: what was given is checked here, ``ask`` asks a model for it.
+"""A plan with its summaries, while it waits and until it lands. Given texts are checked here; ``ask`` asks a model for them.
 
-Nothing here loads what only asking a model needs.
+Nothing here loads modules that only asking a model needs.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tract.tokens.counter import checked_count
 
 
 def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
-    """What the plan would do; nobody is asked for a summary. Errors for a content are those of ``with_content``."""
+    """The effect that the plan would have; no summariser is asked. Errors for a given content are those of ``with_content``."""
     parts: Sequence[CompressedPart] = [replace(part, tokens_after=share or 0) for part, share in shares_of_target(plan)]
     dropped: tuple[Fact, ...] = ()
     invented: tuple[Fact, ...] = ()
@@ -55,19 +55,19 @@ def dry_run_of(space: Workspace, plan: CompressionPlan) -> CompressResult:
 
 
 def facts_of(space: Workspace, pending: PendingCompression) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
-    """The facts of a compression's messages that its summaries do not have, and those of its summaries that no message has."""
+    """The facts of a compression's messages that its summaries lack, and the facts of its summaries that no message has."""
     texts = source_texts(space, pending)
     return dropped_facts(texts, pending.text), invented_facts(texts, pending.text)
 
 
 def source_texts(space: Workspace, pending: PendingCompression) -> list[str]:
-    """The texts of the messages that the summaries stand for."""
+    """The texts of the messages that the summaries replace."""
     with space.lock:
         return [message_text(space.blobs.message(blob)) for part in pending.parts for _, blob in part.sources]
 
 
 def with_content(space: Workspace, plan: CompressionPlan) -> PendingCompression:
-    """The plan with the request's *content* as its summary; CompressionError where it is refused."""
+    """The plan with the request's *content* as its summary; CompressionError if it is refused."""
     if len(plan.parts) > 1:
         raise CompressionError(f"one content cannot stand for {len(plan.parts)} runs of messages")
     ((part, target),) = shares_of_target(plan)
@@ -91,14 +91,14 @@ def with_text(space: Workspace, plan: CompressionPlan, part: CompressedPart, tex
 def requirements_of(
     space: Workspace, plan: CompressionPlan, part: CompressedPart, target: int | None, must_keep: Sequence[MustKeep]
 ) -> Requirements:
-    """What the summary of a part has to be: with what is sent around its text it is no longer than what it stands for."""
+    """The requirements for the summary of a part: sent with its framing, it must not be longer than the messages it replaces."""
     framing = space.blobs.count_value(_value_of(space, plan, plan.parts[0], "")).message
     limit = max(0, part.tokens_before - framing)
     return Requirements(lambda text: checked_count(space.blobs.counter, text), target, limit, tuple(must_keep))
 
 
 def shares_of_target(plan: CompressionPlan) -> list[tuple[CompressedPart, int | None]]:
-    """Each part with its share of the target, by its length; None where no target is given."""
+    """Each part with its share of the target, in proportion to its length; None if there is no target."""
     target = plan.request.target_tokens
     return [
         (part, None if target is None else max(1, target * part.tokens_before // max(1, plan.tokens)))
@@ -119,7 +119,7 @@ def pending_of(
     warnings: Sequence[CompileWarning],
     errors: Sequence[str],
 ) -> PendingCompression:
-    """The *plan* with its summaries; CompressionError where a given one has *errors*, a model's is then marked as ``refused``."""
+    """The *plan* with its summaries. If there are *errors*, a given summary is a CompressionError, and a model's is marked as ``refused``."""
     request = plan.request
     by_model = request.content is None
     refused = bool(errors) and not request.force

@@ -1,15 +1,15 @@
-"""Planning a compression: which messages leave the context, which stay, and what that does to a prompt cache.
+"""Planning a compression: which messages leave the context, which stay, and the effect on a prompt cache.
 
     asked for      ┌────────────────────────────┐
     context     S  a  b  P  call  result  x  y  z       P is pinned, x skipped
-    sources        a  b     call  result     y          what is summed up: everything but pins, preserved and hidden messages
-    dropped                               x             hidden messages leave unread
+    sources        a  b     call  result     y          summed up: everything but pinned, preserved and hidden messages
+    dropped                               x             hidden messages are removed unread
 
     CompressionRequest ─▸ plan ─▸ CompressionPlan ─▸ ask ─▸ PendingCompression ─▸ land ─▸ CompressResult
                                                                   store: it waits for its review, in any process
 
-A tool's call and all its results are one unit, which goes as a whole or stays as a whole.
-A plan looks and changes nothing. Nothing is locked while a model thinks, so everything is checked again when it lands.
+A tool's call and all its results are one unit, which is removed whole or stays whole.
+Planning changes nothing. Nothing is locked while a model thinks, so everything is checked again when it lands.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ if TYPE_CHECKING:
     from tract.curation.compress.summariser import Summariser
 
 RECENT = 10
-"""The most messages that the recent part has where the request does not say; it has fewer where the last exchange is shorter."""
+"""The most messages in the recent part if the request gives no number; fewer if the last exchange is shorter."""
 
 ASSUMED_SHARE = 10
-"""Of how many tokens a summary is assumed to leave one, as long as no target is given."""
+"""A summary without a target is assumed to have one token for each of this many."""
 
 Progress = Callable[[int, int], object]
-"""Told how many summaries are there, of how many; the second may grow."""
+"""Called with the number of finished summaries and their total; the total may grow."""
 
 
 class CompressionOptions(TypedDict, total=False):
-    """The keywords of a compression beside ``auto_commit`` and ``dry_run``; ``CompressionRequest`` says what each means, and has their defaults."""
+    """The keywords of a compression besides ``auto_commit`` and ``dry_run``; ``CompressionRequest`` explains each, and has their defaults."""
 
     commits: Sequence[Revision] | None
     from_commit: Revision | None
@@ -73,15 +73,15 @@ class CompressionOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionRequest:
-    """What a compression is asked to do.
+    """A request for a compression.
 
     The messages are those listed in *commits*, those from *from_commit* to *to_commit*, both included, or everything before the recent part.
-    *keep_recent* is how many of the newest shown messages the recent part has; *preserve* are messages that stay wherever they are.
-    *each_run* makes a summary for each run of messages that no message which stays divides.
+    *keep_recent* is the number of shown messages in the recent part; *preserve* are messages that always stay.
+    *each_run* makes one summary for each run of messages between those that stay.
 
-    *content* is the summary itself, a text or any content; without it *summariser*, or *model* of the configured client, is asked, with *instructions* and *system_prompt*, in pieces where the messages have more tokens than *window*.
-    *role* is the role of a summary that is a text; None means the assistant's, or the user's where it opens the conversation.
-    *force* accepts a summary that would be refused: one that is longer than what it stands for, or lacks what it must keep.
+    *content* is the summary itself, a text or any content. Without it, *summariser* is asked, or *model* of the configured client, with *instructions* and *system_prompt*; in pieces, if the messages have more tokens than *window*.
+    *role* is the role of a summary that is a text; None means the assistant's, or the user's if the summary opens the conversation.
+    *force* accepts a summary that would be refused because it is longer than the messages it replaces, or lacks a text it must keep.
     """
 
     commits: Sequence[Revision] | None = None
@@ -147,10 +147,10 @@ class CompressionRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompressionPlan:
-    """What a compression of the context at *head* takes away; *kept* are the messages of the range that stay.
+    """The messages that a compression removes from the context at *head*; *kept* are the messages of the range that stay.
 
-    Each of *parts* is a summary still to be written. *view* is the context as it is now.
-    The first *common_tokens* of the context come before everything that goes, *rest_tokens* from there on.
+    Each of *parts* is a summary still to be written. *view* is the present context.
+    *common_tokens* are the tokens before the first message removed, *rest_tokens* those from there on.
     """
 
     request: CompressionRequest
@@ -172,19 +172,19 @@ class CompressionPlan:
 
     @property
     def going(self) -> frozenset[int]:
-        """The places of the messages that leave the context."""
+        """The places of the messages to be removed."""
         removed = (*(entry for part in self.parts for entry in part.sources), *self.dropped)
         return frozenset(self.view.index[commit] for commit, _ in removed)
 
     def cost(self, summary_tokens: int | None) -> PrefixCost:
-        """What the compression costs a prompt cache when the summaries have so many tokens (None: not known yet), with the call to a model that reads all that goes, uncached."""
+        """The cost for a prompt cache if the summaries have *summary_tokens* (None: not known yet), including the model call that reads all removed messages, uncached."""
         new = -(-self.tokens // ASSUMED_SHARE) if summary_tokens is None else summary_tokens
         summarising = self.tokens + self.prices.output * new if self.request.content is None else 0.0
         after = self.rest_tokens - self.tokens + new
         return PrefixCost.of(self.common_tokens, self.rest_tokens, after, summarising, self.prices)
 
     def role_of(self, part: CompressedPart) -> str:
-        """The summary's role: the user's where only instructions come before it, for some providers take no other first; else the assistant's."""
+        """The summary's role: the user's if only instructions come before it, because some providers require that first; else the assistant's."""
         if self.request.role is not None:
             return self.request.role
         view, going = self.view, self.going
@@ -197,7 +197,7 @@ class CompressionPlan:
 
 
 def check_must_keep(must_keep: Sequence[MustKeep]) -> None:
-    """CompressionError for what is no list of texts and patterns of text."""
+    """CompressionError if *must_keep* is not a list of texts and patterns."""
     if not isinstance(must_keep, Sequence) or isinstance(must_keep, str):
         raise CompressionError("must_keep is a list of texts and patterns")
     for one in must_keep:
@@ -207,9 +207,9 @@ def check_must_keep(must_keep: Sequence[MustKeep]) -> None:
 
 
 def plan_compression(space: Workspace, request: CompressionRequest, *, expected: Expected = ANY) -> CompressionPlan:
-    """What the compression *request* at HEAD takes away; nothing is written.
+    """The plan for *request* at HEAD; nothing is written.
 
-    CompressionError when there is nothing to sum up; RefMovedError when the branch is not at *expected*, DetachedHeadError when HEAD is on none.
+    CompressionError if there is nothing to sum up; RefMovedError if the branch is not at *expected*, DetachedHeadError if HEAD is on no branch.
     """
     repo = space.repo
     branch, head = check_branch(repo, "compress", expected)
@@ -243,7 +243,7 @@ def plan_compression(space: Workspace, request: CompressionRequest, *, expected:
 
 
 def _chosen(view: ContextView, request: CompressionRequest) -> set[int]:
-    """The places of the messages that are asked for."""
+    """The places of the requested messages."""
     if request.commits is not None:
         return _named(view, request.commits)
     start = 0 if request.from_commit is None else view.place_of(request.from_commit, CompressionError)
@@ -257,7 +257,7 @@ def _chosen(view: ContextView, request: CompressionRequest) -> set[int]:
 
 
 def _stop(view: ContextView, revision: Revision) -> int:
-    """One past the message that *revision* names; the end where it is the commit that HEAD is at and that is no message."""
+    """One past the message that *revision* names; the end of the context if it is HEAD's commit and not a message."""
     repo = view.space.repo
     id = resolve_revision(repo, revision)
     is_message = repo.commit(id).operation in (CommitOperation.APPEND, CommitOperation.EDIT)
@@ -269,7 +269,7 @@ def _named(view: ContextView, revisions: Sequence[Revision]) -> set[int]:
 
 
 def _recent_start(view: ContextView, keep: int | None) -> int:
-    """Where the recent part begins: with the user's last message, but no more than RECENT messages before the end; or *keep* shown messages before the end."""
+    """The start of the recent part: *keep* shown messages before the end; by default the user's last message, but at most RECENT messages before the end."""
     visible = [at for at in range(len(view)) if not view.is_hidden(at)]
     if not visible or keep == 0:
         return len(view)
@@ -280,16 +280,16 @@ def _recent_start(view: ContextView, keep: int | None) -> int:
 
 
 def _is_prompt(message: Message) -> bool:
-    """Whether a user says something, and not a tool."""
+    """Whether the message is a user's words, and not a tool's result."""
     return message.role == "user" and not tool_ids(message)[1]
 
 
 def _whole_units(
     view: ContextView, request: CompressionRequest, chosen: set[int], fixed: set[int]
 ) -> Iterator[CompileWarning]:
-    """Let tool units be in *chosen* as wholes or not at all, and say where that was not so.
+    """Make *chosen* contain each tool unit whole or not at all, and warn about the changes.
 
-    A unit with a pinned or preserved half stays; one that still waits for a result stays; one that reaches over the border of the recent part stays, and over any other border goes.
+    A unit with a pinned or preserved half stays; so does one that waits for a result, and one across the border of the recent part. One across any other border is removed.
     """
     if not any(is_of_tool(one) or is_reasoning(one) for one in map(view.raw_message, chosen)):
         return
@@ -315,7 +315,7 @@ def _whole_units(
 
 
 def _check_worth(view: ContextView, request: CompressionRequest, summed: Sequence[int], kept: int) -> None:
-    """CompressionError when there is nothing that a summary could stand for."""
+    """CompressionError if there is no message for a summary to replace."""
     if not summed:
         if kept:
             raise CompressionError("nothing to compress: every message there is pinned, preserved or hidden")
@@ -328,7 +328,7 @@ def _check_worth(view: ContextView, request: CompressionRequest, summed: Sequenc
 
 
 def _groups(summed: Sequence[int], going: set[int]) -> list[list[int]]:
-    """The places in runs, divided by any message that stays."""
+    """The places in runs, divided by every message that stays."""
     groups: list[list[int]] = []
     for at in summed:
         if groups and all(between in going for between in range(groups[-1][-1] + 1, at)):
@@ -339,7 +339,7 @@ def _groups(summed: Sequence[int], going: set[int]) -> list[list[int]]:
 
 
 def _parts(view: ContextView, groups: Sequence[list[int]], dropped: Sequence[int]) -> Iterator[CompressedPart]:
-    """A part for each group; the hidden messages behind its first message leave with it, and those before any group with the first."""
+    """A part for each group; hidden messages are removed with the group whose first message precedes them, those before any group with the first."""
     for number, group in enumerate(groups):
         start = group[0] if number else -1
         end = groups[number + 1][0] if number + 1 < len(groups) else float("inf")

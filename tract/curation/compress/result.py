@@ -1,18 +1,18 @@
-"""A compression as a value: while it waits for its review, when it is done, and what it costs a prompt cache.
+"""A compression as a value: while it waits for review, when it is done, and its cost for a prompt cache.
 
-What a compression costs, with P the tokens in front of the first message that goes, and S those from there on:
+The cost of a compression, with P the tokens before the first message removed, and S those from there on:
 
     now          P │ S_old
     compressed   P │ S_new
 
-A provider sells tokens it has in its cache for *r* of the usual price, and takes *w* of it to put tokens there.
-With everything cached now, n further calls cost ``n·r·(P + S_old)`` as it is.
+A provider sells cached tokens for *r* of the usual price, and charges *w* of it to put tokens into the cache.
+With everything cached now, n further calls cost ``n·r·(P + S_old)`` without a compression.
 Compressed they cost ``C + r·P + w·S_new + (n-1)·r·(P + S_new)``, *C* being the call that sums up.
 The second is no more than the first from
 
     n = (C + (w - r) · S_new) / (r · (S_old - S_new))
 
-on. Messages appended later cost the same either way, so they are left out of it.
+on. Messages appended later cost the same either way, so they are left out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tract.objects.model import Entry
 
 UNFIT = "the summary is unfit: "
 SUMMARY_KINDS = frozenset({"summary_unfit", "target_missed"})
-"""The kinds of warnings that are about a summary."""
+"""The kinds of warnings about a summary."""
 
 
 MustKeep = str | re.Pattern[str]
@@ -41,7 +41,7 @@ MustKeep = str | re.Pattern[str]
 
 @dataclass(frozen=True, slots=True)
 class Requirements:
-    """What a summary must be: it may have *limit* tokens, should have at most *target_tokens*, and must contain the texts *must_keep*.
+    """The requirements for a summary: it may have *limit* tokens, should have at most *target_tokens*, and must contain the texts *must_keep*.
 
     *count* counts the tokens of a text.
     """
@@ -52,7 +52,7 @@ class Requirements:
     must_keep: tuple[MustKeep, ...] = ()
 
     def errors(self, text: str) -> tuple[str, ...]:
-        """Why *text* cannot be the summary; empty when it can."""
+        """The reasons why *text* cannot be the summary; empty if it can."""
         found = []
         missing = missing_in(text, self.must_keep)
         if missing:
@@ -64,7 +64,7 @@ class Requirements:
         return tuple(found)
 
     def misses(self, text: str) -> tuple[str, ...]:
-        """What *text* should be and is not; that alone refuses no summary."""
+        """The wishes that *text* does not meet; a miss alone refuses no summary."""
         if self.target_tokens is None:
             return ()
         tokens = self.count(text)
@@ -74,7 +74,7 @@ class Requirements:
 
 
 def missing_in(text: str, must_keep: Iterable[MustKeep]) -> tuple[str, ...]:
-    """Those of *must_keep* that *text* does not contain, as texts."""
+    """The texts and patterns of *must_keep* that *text* does not contain, as texts."""
     return tuple(
         repr(one) if isinstance(one, str) else f"/{one.pattern}/"
         for one in must_keep
@@ -83,7 +83,7 @@ def missing_in(text: str, must_keep: Iterable[MustKeep]) -> tuple[str, ...]:
 
 
 def summary_warnings(errors: Sequence[str], misses: Sequence[str]) -> list[CompileWarning]:
-    """The warnings about a summary that is taken, or waits, though it has these *errors* and *misses*."""
+    """The warnings about a summary that is accepted, or waits, in spite of these *errors* and *misses*."""
     return [
         *(CompileWarning("summary_unfit", f"{UNFIT}{error}") for error in errors),
         *(CompileWarning("target_missed", f"the summary is too long: {miss}") for miss in misses),
@@ -92,7 +92,7 @@ def summary_warnings(errors: Sequence[str], misses: Sequence[str]) -> list[Compi
 
 @dataclass(frozen=True, slots=True)
 class CachePrices:
-    """What a token costs, in uncached input tokens.
+    """Prices of a token, in uncached input tokens.
 
     The defaults are those of Anthropic, and of OpenAI from GPT-5.6 on, for their five-minute caches, and the usual price of output.
     For a provider that charges nothing for writing to its cache, *cache_write* is 1.
@@ -104,7 +104,7 @@ class CachePrices:
 
     @classmethod
     def of(cls, config: TractConfig) -> CachePrices:
-        """The prices of the settings."""
+        """The prices in the settings."""
         return cls(config.cache_read_price, config.cache_write_price, config.output_price)
 
     def __post_init__(self) -> None:
@@ -117,7 +117,7 @@ class CachePrices:
 
 @dataclass(frozen=True, slots=True)
 class PrefixCost:
-    """What a compression does to a prompt cache that holds the context as it is now; all figures are in tokens.
+    """The effect of a compression on a prompt cache that holds the present context; all figures are in tokens.
 
     The first *common_tokens* stay cached; *invalidated_tokens* follow them now, *new_tokens* will follow them afterwards.
     *summarising_cost* is in uncached input tokens.
@@ -132,11 +132,11 @@ class PrefixCost:
 
     @classmethod
     def of(cls, common: int, old: int, new: int, summarising: float, prices: CachePrices) -> PrefixCost:
-        """The cost where *old* tokens after the first *common* become *new*; the formula stands at the head of this file."""
+        """The cost if *old* tokens after the first *common* become *new*; the formula stands at the head of this file."""
         calls = None
         if new < old:
             paid = summarising + (prices.cache_write - prices.cached_read) * new
-            # To nine digits, so that 29.999999999999996 is not 30 calls more than it is.
+            # Rounded to nine digits, so that a hair above a whole number does not count as one call more.
             calls = max(0, math.ceil(round(paid / (prices.cached_read * (old - new)), 9)))
         return cls(common, old, new, math.ceil(summarising), calls)
 
@@ -163,17 +163,17 @@ class CompressedPart:
 
     @property
     def messages(self) -> int:
-        """How many messages it stands for."""
+        """The number of messages it replaces."""
         return len(self.sources)
 
     @property
     def first(self) -> str:
-        """The first of them."""
+        """The first message it replaces."""
         return self.sources[0][0].hex()
 
     @property
     def last(self) -> str:
-        """The last of them."""
+        """The last message it replaces."""
         return self.sources[-1][0].hex()
 
     @property
@@ -183,24 +183,24 @@ class CompressedPart:
 
 
 class _Summaries:
-    """What a compression's summaries come to, whether it is committed or not."""
+    """Sums over a compression's summaries, whether it is committed or not."""
 
     __slots__ = ()
     parts: tuple[CompressedPart, ...]
 
     @property
     def text(self) -> str:
-        """The summary; of several, one below the other."""
+        """The summary; several stand one below the other."""
         return "\n\n".join(part.text for part in self.parts)
 
     @property
     def messages(self) -> int:
-        """How many messages are summed up."""
+        """The number of messages summed up."""
         return sum(part.messages for part in self.parts)
 
     @property
     def tokens_before(self) -> int:
-        """The tokens of the messages that are summed up."""
+        """The tokens of the messages summed up."""
         return sum(part.tokens_before for part in self.parts)
 
     @property
@@ -219,7 +219,7 @@ class PendingCompression(_Summaries):
     """A compression that waits for approval: nothing has been changed, and nothing is lost if it is never approved.
 
     *id* names it in the store, also for other processes. *head* is the commit for which it was planned.
-    *refused*: a model wrote the summary, it was refused for the reason in ``warnings``, and nobody has edited it since.
+    *refused*: a model wrote the summary, it was refused for the reason in ``warnings``, and it has not been edited since.
     ``edit_summary`` returns a new one; ``approve_compression`` commits it, ``reject_compression`` discards it.
     """
 
@@ -240,11 +240,11 @@ class PendingCompression(_Summaries):
 
     @property
     def skipped_left(self) -> int:
-        """How many hidden messages leave."""
+        """The number of hidden messages to be removed."""
         return len(self.dropped)
 
     def edit_summary(self, text: str, part: int = 0) -> PendingCompression:
-        """The same compression with another text for one of its summaries; the tokens are counted when it is approved, or saved."""
+        """The same compression with another text for one of its summaries; the tokens are counted when it is approved or saved."""
         if not isinstance(text, str) or not text.strip():
             raise CompressionError("the summary is empty")
         if not 0 <= part < len(self.parts):
@@ -280,7 +280,7 @@ class CompressResult(_Summaries):
 
     @property
     def is_committed(self) -> bool:
-        """Whether it was done; false for a dry run."""
+        """Whether it was committed; false for a dry run."""
         return self.commit_hash is not None
 
     @property

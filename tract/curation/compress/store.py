@@ -41,12 +41,12 @@ def compress(
     dry_run: bool,
     **options: Unpack[CompressionOptions],
 ) -> CompressResult | PendingCompression:
-    """Compress as *options* say, or keep the compression for its review; *client* is the configured model."""
+    """Compress by *options*, or keep the compression for its review; *client* is the configured model."""
     check_keywords("compress", options, CompressionOptions)
     request = CompressionRequest(auto_commit=auto_commit, dry_run=dry_run, **options)
     is_asked = request.content is None and not request.dry_run
     if is_asked:
-        # Half of what a compression loads, and a given text needs none of it.
+        # Half of the modules of a compression, and a given text needs none of them.
         from tract.curation.compress.ask import ask_for_summaries
         from tract.curation.compress.summariser import choose_summariser
 
@@ -62,7 +62,7 @@ def compress(
 
 
 def keep_compression(space: Workspace, pending: PendingCompression, *, again: bool = False) -> PendingCompression:
-    """Write the compression down, and give it back with its tokens counted; *again* is for one that waits already."""
+    """Store the compression, and return it with its tokens counted; *again* if it is stored already."""
     if not isinstance(pending, PendingCompression):
         raise CompressionError(f"a compression to keep is a PendingCompression, not {pending!r:.40}")
     pending = recounted(space, pending, force=True)
@@ -77,9 +77,9 @@ def keep_compression(space: Workspace, pending: PendingCompression, *, again: bo
 def finish_compression(
     space: Workspace, pending: PendingCompression, *, auto_commit: bool, force: bool
 ) -> CompressResult | PendingCompression:
-    """Commit a compression, wherever the branch is by now, for all is checked again; or keep it for its review.
+    """Commit a compression, even if the branch has moved, because everything is checked again; or keep it for its review.
 
-    A refused one is kept as well, so that a model need not be asked again, and replaces the refused ones of the same messages: CompressionError with its id. Other errors are those of ``land_compression``.
+    A refused one is also kept, so that the model need not be asked again, and replaces the refused ones of the same messages: CompressionError with its id. Other errors are those of ``land_compression``.
     """
     if pending.refused:
         kept = keep_compression(space, pending)
@@ -94,7 +94,7 @@ def finish_compression(
 
 
 def _forget_refused(repo: Repository, pending: PendingCompression) -> None:
-    """Forget the refused compressions of messages that *pending* is about as well."""
+    """Delete the refused compressions that share messages with *pending*."""
     about = {commit for part in pending.parts for commit, _ in part.sources}
     for one in kept_compressions(repo):
         is_other = one.refused and one.id != pending.id and one.branch == pending.branch
@@ -103,17 +103,17 @@ def _forget_refused(repo: Repository, pending: PendingCompression) -> None:
 
 
 def kept_compressions(repo: Repository) -> list[PendingCompression]:
-    """The compressions that wait, in order of their ids; one that cannot be read is left out."""
+    """The waiting compressions in order of their ids; a damaged one is left out."""
     return read_waiting(repo, _PREFIX, PendingCompression)
 
 
 def kept_compression(repo: Repository, id: str | None) -> PendingCompression:
-    """The waiting compression that *id*, or a beginning of it, names; for None the only one. CompressionError where there is none, or several."""
+    """The waiting compression with this *id* or a prefix of it; None means the only one. CompressionError if there is none, or several."""
     return choose_waiting(kept_compressions(repo), id, "compression", CompressionError)
 
 
 def read_waiting(repo: Repository, prefix: str, kind: type[_T]) -> list[_T]:
-    """What waits for a review under *prefix* and an id, in order of the ids; one that cannot be read is left out."""
+    """The values that wait for a review under *prefix*, in order of their ids; a damaged one is left out."""
     found = []
     for name in states(repo):
         if name.startswith(prefix) and _ID.fullmatch(name.removeprefix(prefix)):
@@ -124,7 +124,7 @@ def read_waiting(repo: Repository, prefix: str, kind: type[_T]) -> list[_T]:
 
 
 def choose_waiting(waiting: Sequence[_T], named: str | None, what: str, error: type[TractError]) -> _T:
-    """The one that *named*, an id or a beginning of one, names; for None the only one; *error* where there is none, or several."""
+    """The waiting value with the id *named* or a prefix of it; None means the only one. *error* if there is none, or several."""
     ids = [str(cast("Any", one).id) for one in waiting]
     found = [one for one, id in zip(waiting, ids, strict=True) if named is None or (named and id.startswith(named))]
     if len(found) == 1:
@@ -137,14 +137,14 @@ def choose_waiting(waiting: Sequence[_T], named: str | None, what: str, error: t
 
 
 def is_kept(repo: Repository, id: str) -> bool:
-    """Whether the compression still waits; a damaged one does."""
+    """Whether the compression still waits; true for a damaged one."""
     return _ID.fullmatch(id) is not None and _PREFIX + id in states(repo)
 
 
 def approve(
     space: Workspace, pending: PendingCompression | str | None, *, expected: Expected = ANY, force: bool = False
 ) -> CompressResult:
-    """Commit a compression as it was reviewed, or as it is kept under the id *pending*, or where that is None the only one that waits; errors are those of ``land_compression``."""
+    """Commit a compression as it was reviewed, or the stored one with the id *pending*; None means the only one. Errors are those of ``land_compression``."""
     if pending is None or isinstance(pending, str):
         one = kept_compression(space.repo, pending)
     else:
@@ -157,7 +157,7 @@ def approve(
 
 
 def reject(space: Workspace, pending: PendingCompression | str) -> None:
-    """Forget a compression, whose messages stay, also one that is damaged; CompressionError when it waits no longer."""
+    """Delete a waiting compression, even a damaged one; its messages stay. CompressionError if it no longer waits."""
     if isinstance(pending, str) and is_kept(space.repo, pending):
         clear_state(space.repo, _PREFIX + pending)
         return

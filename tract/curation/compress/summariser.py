@@ -1,10 +1,10 @@
-"""One summary from a model or any function: asked for, checked, and asked for again with what was wrong.
+"""One summary from a model or any function: asked for, checked, and asked for again with a note of its fault.
 
     request ── summariser ──▸ text ── check ──▸ kept
                    ▴                    │
                    └──── the problem ◂──┘       at most ATTEMPTS times
 
-A summary must be a text, whole, shorter than what it stands for, and have everything it must keep in it; it should be within its target.
+A summary must be a complete text, shorter than the messages it replaces, and contain everything it must keep; it should be within its target.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from tract.writing.credentials import checked_config
 PROMPT = "summary"
 ATTEMPTS = 3
 _SHORT = 1024
-"""Tokens of a summary that fit into any client's usual limit for an answer."""
+"""A summary of this many tokens fits into any client's usual limit for an answer."""
 
 _MOST_USED = 2**53
 """More tokens than any provider ever counted."""
 
 _MOST_SHOWN = 20_000
-"""Characters of a summary that a model is shown again."""
+"""The characters of a refused summary that the model sees again."""
 
 Summariser = Callable[[SummaryRequest], Summary | str]
 
 Block = tuple[ChatMessage, ...]
-"""Messages that stay together: one, or a tool's call and its results with what is between."""
+"""Messages that stay together: a single one, or a tool's call and its results with everything between."""
 
 
 def choose_summariser(
     summariser: Any, client: LLMClient | None, *, model: str | None = None, prompts: str | Path | None = None
 ) -> Summariser:
-    """The *summariser* that was given, else one that asks the configured model.
+    """The given *summariser*, else one that asks the configured model.
 
-    LLMConfigError when there is neither, or *summariser* cannot be called.
+    LLMConfigError if there is neither, or if *summariser* cannot be called.
     """
     if summariser is not None:
         if not callable(summariser):
@@ -90,7 +90,7 @@ class _ModelSummariser:
 
     @property
     def identity(self) -> str:
-        """Names the model and the prompt, so that another model or prompt does not go on with this one's pieces."""
+        """A name for the model and the prompt, so that another model or prompt does not reuse this one's pieces."""
         model = self.model if self.model is not None else getattr(self.client, "default_model", None)
         asked = (model, self.temperature, self.prompt.label, self.prompt.text)
         return repr((type(self.client).__qualname__, *asked))
@@ -104,7 +104,7 @@ class _ModelSummariser:
 
 
 def _room_for(target: int | None) -> int | None:
-    """The limit for an answer of about *target* tokens, with room to think; None where a client's own will do."""
+    """The token limit for an answer of about *target* tokens, with room to think; None if a client's own limit is enough."""
     return 4 * target if target is not None and target > _SHORT else None
 
 
@@ -138,9 +138,9 @@ def _read_answer(answer: LLMResponse, label: str) -> Summary:
 
 
 def checked_summary(summariser: Summariser, request: SummaryRequest, requirements: Requirements) -> Summary:
-    """The summary that *summariser* gives, asked again up to ATTEMPTS times; where none is good, the best of them. Its usage is that of all attempts.
+    """*summariser*'s summary, after up to ATTEMPTS attempts; if none is good, the best of them. Its usage is that of all attempts.
 
-    CompressionError when the summariser fails or gives no text that can be kept; LLMError when the provider does not answer.
+    CompressionError if the summariser fails or gives no text that can be kept; LLMError if the provider does not answer.
     """
     request = replace(request, must_keep=_words_of(requirements.must_keep, request.messages))
     best: Summary | None = None
@@ -182,7 +182,7 @@ def _ask(summariser: Summariser, request: SummaryRequest) -> Summary:
 
 
 def _checked_answer(answer: Summary) -> Summary:
-    """The answer, if it can be kept; LLMResponseError for a text that cannot, so that it is asked for again, CompressionError for a config, usage or prompt that cannot."""
+    """The answer, if it can be kept. LLMResponseError for a text that cannot, so that it is asked for again; CompressionError for a config, usage or prompt that cannot."""
     try:
         plain_json("a summary", answer.text)
     except ContentValidationError as exc:
@@ -196,7 +196,7 @@ def _checked_answer(answer: Summary) -> Summary:
 
 
 def _is_nonsense(exc: LLMResponseError) -> bool:
-    """Whether an answer came that is not a summary, so that asking again may help; otherwise no answer came."""
+    """Whether there was an answer that is not a summary, so that asking again may help; otherwise there was no answer."""
     return not exc.is_transient and exc.status is None
 
 
@@ -214,7 +214,7 @@ def _words_of(must_keep: Sequence[MustKeep], messages: Sequence[ChatMessage]) ->
 
 
 def add_usage(total: dict[str, Any], usage: Mapping[str, Any]) -> None:
-    """Add the whole numbers of a provider's *usage* to *total*; one that no provider can have counted is left out."""
+    """Add the whole numbers of a provider's *usage* to *total*; an impossibly large one is left out."""
     for key, value in usage.items():
         if isinstance(key, str) and type(value) is int and 0 <= value < _MOST_USED:
             total[key] = total.get(key, 0) + value
@@ -239,7 +239,7 @@ def blocks_of(messages: Sequence[Message]) -> tuple[Block, ...]:
 
 
 def chat_messages(messages: Sequence[Message]) -> Block:
-    """*messages* in OpenAI's chat form."""
+    """*messages* in OpenAI's chat format."""
     rendered = chat_excerpt(messages)
     if rendered:
         return tuple(_readable(message) for message in rendered)
@@ -247,7 +247,7 @@ def chat_messages(messages: Sequence[Message]) -> Block:
 
 
 def _readable(message: dict[str, Any]) -> ChatMessage:
-    """The message with its parts of text, and the names of its other parts."""
+    """The message with its text parts, and only the names of its other parts."""
     content = message.get("content")
     if not isinstance(content, list):
         return message
@@ -262,12 +262,12 @@ def _part_text(part: Any) -> str:
 
 
 def as_text(messages: Iterable[ChatMessage]) -> str:
-    """*messages* as a model is given them: JSON, one message a line."""
+    """*messages* as a model reads them: JSON, one message a line."""
     return "\n".join(compact_json(dict(message)) for message in messages)
 
 
 def plain_text(messages: Iterable[ChatMessage]) -> str:
-    """What *messages* say, and what they call, without the JSON around it."""
+    """The texts and calls of *messages*, without the JSON around them."""
     texts: list[str] = []
     for message in messages:
         texts.append(str(message.get("content") or ""))
@@ -278,7 +278,7 @@ def plain_text(messages: Iterable[ChatMessage]) -> str:
 
 
 def slices_of(block: Block, parts: int) -> Iterator[Block]:
-    """A block that is too long for a model, in *parts* slices of its text."""
+    """A block that is too long for a model, as *parts* slices of its text."""
     text = as_text(block)
     size = -(-len(text) // parts)
     for at in range(0, len(text), size):

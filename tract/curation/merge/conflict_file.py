@@ -13,7 +13,7 @@
     @@@@@@@ 9f2c41aa end
 
 The word after each marker is in none of the texts, so no text can be taken for a marker, and no marker for a text.
-When the file is read, the text between two lines with @ is the message, to the last blank.
+When the file is read, the exact text between two lines with @ is the message, blanks included.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SECTION = "@@@@@@@"
 class ConflictFile:
     """Conflicts as the text of a file.
 
-    *heading* says what they are conflicts of, *seed* is the same for the same conflicts and for no others, and *command* is the command that goes on with them.
+    *heading* says which command has the conflicts, *seed* is the same only for the same conflicts, and *command* is the command that continues with them.
     *names* are those of our side and of theirs, by conflict.
     """
 
@@ -56,7 +56,7 @@ class ConflictFile:
         return cls(heading, f"{result.target_hash} {result.source_hash}", "merge", names, result.unresolved)
 
     def text(self) -> str:
-        """The conflicts, for an editor."""
+        """The text of the file, for an editor."""
         conflicts, command = self.conflicts, self.command
         token = _token(self)
         number = len(conflicts)
@@ -75,9 +75,9 @@ class ConflictFile:
         return "\n".join(lines) + "\n"
 
     def read(self, text: str, resolver: Resolver | None = None) -> tuple[MergeResolution, ...]:
-        """The resolutions in the edited *text*, in order; the conflicts left in it are for *resolver* to decide.
+        """The resolutions in the edited *text*, in order; *resolver* decides the conflicts still in it.
 
-        MergeConflictError where a marker is left and there is no resolver, or it does not decide; MergeError where a section is missing, or cannot be its message. Both name the section.
+        MergeConflictError if a marker is left and there is no resolver, or it does not decide; MergeError if a section is missing, or cannot be its message. Both name the section.
         """
         token = _token(self)
         bodies = _bodies(text, token, len(self.conflicts))
@@ -95,7 +95,7 @@ class ConflictFile:
 
 
 def _token(page: ConflictFile) -> str:
-    """A word that is in none of the texts; always the same for the same conflicts."""
+    """A word that is in none of the texts; the same conflicts always get the same word."""
     texts = [text for one in page.conflicts for text in (one.base, one.ours, one.theirs) if text is not None]
     for number in count():
         token = blake3(f"{page.seed} {number}".encode()).hexdigest()[:8]
@@ -138,7 +138,7 @@ def _lines(text: str | None) -> tuple[str, ...]:
 def _bodies(text: str, token: str, number: int) -> list[str]:
     """The text of each section, in order."""
     if f"{_SECTION} {token} end\r\n" in text:
-        text = text.replace("\r\n", "\n")  # an editor's line ends: the file was written without
+        text = text.replace("\r\n", "\n")  # the editor's line ends: the file was written without CR
     marks = list(re.finditer(rf"^{_SECTION} {token} (?:([0-9]+)/{number} .*|end)[ \t]*(?:\n|\Z)", text, re.M))
     found = [mark[1] for mark in marks]
     expected = [*map(str, range(1, number + 1)), None]

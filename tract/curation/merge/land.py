@@ -1,4 +1,4 @@
-"""Landing a merge: committed as it was reviewed. Only this step moves the branch."""
+"""Landing a merge: it is committed as it was reviewed. Only this step moves the branch."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from tract.writing.credentials import checked_config
 def merge(
     moving: Moving, source: str, client: Any, prompts: str | Path | None, **options: Unpack[MergeOptions]
 ) -> MergeResult:
-    """Merge *source* into HEAD's branch, or give back or keep the merge that must be looked at first.
+    """Merge *source* into HEAD's branch, or return or keep a merge that needs a review first.
 
-    It lands at once where it has no open conflict, and no resolver decided any unless *auto_commit* says so.
+    It lands at once if it has no open conflict, and no resolver decided any unless *auto_commit* allows that.
     *client* is the configured model.
     """
     check_keywords("merge", options, MergeOptions)
@@ -51,9 +51,9 @@ def merge(
 
 
 def land_merge(space: Workspace, result: MergeResult) -> MergeResult:
-    """Commit the merge as it was reviewed, and give back the result that says so.
+    """Commit the merge as it was reviewed, and return its result.
 
-    MergeConflictError when a conflict is not resolved; RefMovedError when the branch, HEAD or the source moved since.
+    MergeConflictError if a conflict is not resolved; RefMovedError if the branch, HEAD or the source moved since.
     """
     if not isinstance(result, MergeResult):
         raise MergeError(f"a merge to commit is a MergeResult, not {type(result).__name__}")
@@ -92,7 +92,7 @@ def land_merge(space: Workspace, result: MergeResult) -> MergeResult:
 def _warnings(
     space: Workspace, merged: Merged, entries: Sequence[Entry], result: MergeResult
 ) -> tuple[CompileWarning, ...]:
-    """What the merge made of calls that were open."""
+    """The warnings about tool calls that were open before the merge."""
     branches = f"'{result.target_branch}' and '{result.source}'"
     return tuple(
         CompileWarning(
@@ -115,7 +115,7 @@ def _refuse_unresolved(result: MergeResult) -> NoReturn:
 
 
 def _choice(resolution: MergeResolution, blobs: list[NewObject]) -> Choice:
-    """What a resolution makes of its entry; a content's blob is added to *blobs*."""
+    """The choice for an entry that a resolution makes; a new content's blob is added to *blobs*."""
     if resolution.value is not None:
         blobs.append(new_blob(resolution.value))
         return blobs[-1].id
@@ -127,7 +127,7 @@ def _choice(resolution: MergeResolution, blobs: list[NewObject]) -> Choice:
 
 
 def _metadata(result: MergeResult) -> dict[str, Any] | None:
-    """What the commit's metadata says of its conflicts, and of the model that decided any of them."""
+    """The commit's metadata about its conflicts, and about the model that decided any of them."""
     if not result.resolutions:
         return None
     kinds = {one.commit_hash: one.kind.value for one in result.conflicts}

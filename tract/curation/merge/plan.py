@@ -3,7 +3,7 @@
     plan ─▸ MergeResult ── resolve, edit_resolution, take ─▸ MergeResult ── land ─▸ committed
                                                                   store: it waits for its user, in any process
 
-Nothing is locked between the steps, so that a resolver may take its time.
+Nothing is locked between the steps, so a resolver may take its time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # a merge without conflicts asks nobody
     from tract.llm.types import ChatMessage, ResolveRequest
 
 AROUND = 3
-"""How many messages before and after a conflict a resolver is shown."""
+"""The number of messages before and after a conflict that a resolver sees."""
 
 Strategy = Literal["auto", "ours", "theirs", "semantic"]
 STRATEGIES: tuple[Strategy, ...] = ("auto", "ours", "theirs", "semantic")
@@ -48,8 +48,8 @@ class MergeOptions(TypedDict, total=False):
     """The keywords of a merge.
 
     *strategy*: ``auto`` leaves conflicts open, ``ours`` and ``theirs`` take that side, ``semantic`` asks the *resolver*, else the configured model, also about the messages that both sides appended.
-    *no_ff* makes a merge commit also where the branch could move forward; *ff_only* refuses where it could not.
-    *auto_commit* commits what a resolver decided without a review; *keep* lets a merge that is not committed now wait in the store, as ``tract merge`` does.
+    *no_ff* makes a merge commit even if the branch could move forward; *ff_only* refuses if it could not.
+    *auto_commit* commits a resolver's decisions without a review; *keep* lets a merge that is not committed now wait in the store, as ``tract merge`` does.
     *no_commit* commits nothing yet, and *dry_run* only says what would happen.
     """
 
@@ -67,7 +67,7 @@ class MergeOptions(TypedDict, total=False):
 
 
 def plan_merge_of(space: Workspace, source: str, options: MergeOptions, *, expected: Expected = ANY) -> MergeResult:
-    """What merging *source* into HEAD's branch would do; nothing moves.
+    """The result that merging *source* into HEAD's branch would have; nothing moves.
 
     With strategy ``ours`` or ``theirs`` every conflict is resolved that way; with ``semantic`` the messages that both sides appended are among the conflicts, for a resolver to look at.
     """
@@ -96,7 +96,7 @@ def plan_merge_of(space: Workspace, source: str, options: MergeOptions, *, expec
 
 
 def result_of_plan(space: Workspace, plan: MergePlan, *, overlapping: bool = False) -> MergeResult:
-    """A plan as the merge that people look at."""
+    """The merge of a plan, in the form that people review."""
     places: tuple[EntryConflict, ...] = ()
     conflicts: tuple[MergeConflict, ...] = ()
     if plan.merged is not None:
@@ -145,7 +145,7 @@ def _is_normal(space: Workspace, entry: Entry) -> bool:
 def describe_conflicts(
     space: Workspace, merged: Merged, conflicts: Sequence[EntryConflict], names: tuple[str, str], skipped: int = 0
 ) -> tuple[MergeConflict, ...]:
-    """The conflicts with their texts and contents; *names* are those of our side and theirs, *skipped* counts the messages before those merged."""
+    """The conflicts with their texts and contents; *names* are those of our side and theirs, *skipped* is the number of messages before the merged ones."""
     places = {commit: at for at, (commit, _) in enumerate(merged.entries)}
     return tuple(_describe(space, merged, conflict, places, names, skipped) for conflict in conflicts)
 
@@ -163,7 +163,7 @@ def _describe(
     ]
     place = places[conflict.commit]
     value = space.repo.blob(merged.entries[place][1])
-    # A text on one side and tool calls on the other: a resolver is shown the whole of both.
+    # A text on one side and tool calls on the other: a resolver sees the whole of both.
     plain = all(text_format(one) == "text" for side in sides for one in side)
     format = text_format(value) if plain or max(map(len, sides)) > 1 else "json"
     base, ours, theirs = (_side_text(side, format) for side in sides)
@@ -226,7 +226,7 @@ def _chat(space: Workspace, around: Sequence[Entry]) -> tuple[ChatMessage, ...]:
 
 
 def _as_chat(messages: Sequence[Message]) -> ChatMessage | None:
-    """The messages that a side has in one place as one message: their texts one below the other, in the last one's role."""
+    """One side's messages in a place as one message: their texts one below the other, in the last one's role."""
     if not messages:
         return None
     if len(messages) == 1:
@@ -235,7 +235,7 @@ def _as_chat(messages: Sequence[Message]) -> ChatMessage | None:
 
 
 def chat_message(message: Message) -> ChatMessage:
-    """One message in OpenAI's chat form, for a model to read about; its text where it has no such form of its own."""
+    """One message in OpenAI's chat format, for a model to read about; its text if it has no such form."""
     from tract.messages import chat_excerpt  # brings all that is sent along, and most merges ask nobody
 
     rendered = chat_excerpt([message])

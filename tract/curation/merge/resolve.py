@@ -1,7 +1,7 @@
 """Resolvers: functions, or models, that decide the conflicts of a merge.
 
-A resolver is given a ``ResolveRequest`` and answers with a ``Resolution``, or with a text: the message's new one.
-With None the conflict stays as it is: open, or where contents only overlap, as both sides have them.
+A resolver gets a ``ResolveRequest`` and returns a ``Resolution``, or the message's new text.
+If it returns None, the conflict stays: open, or, for contents that only overlap, as both sides have them.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ PROMPT = "merge-conflict"
 
 
 def choose_resolver(resolver: Any, client: Any, strategy: str, prompts: str | Path | None = None) -> Resolver | None:
-    """The *resolver* that was given, else for ``semantic`` one that asks the configured model, else None.
+    """The given *resolver*, else for ``semantic`` one that asks the configured model, else None.
 
-    LLMConfigError when a model is asked for and none is configured, or when *resolver* cannot be called.
+    LLMConfigError if a model is needed and none is configured, or if *resolver* cannot be called.
     """
     if resolver is not None:
         if not callable(resolver):
@@ -42,9 +42,9 @@ def choose_resolver(resolver: Any, client: Any, strategy: str, prompts: str | Pa
 
 
 def resolve_conflicts(result: MergeResult, resolver: Resolver | None) -> MergeResult:
-    """*result* with what *resolver* decides about every conflict that is still open; nothing moves.
+    """*result* with *resolver*'s decisions about every conflict that is still open; nothing moves.
 
-    MergeError names the conflict where the resolver fails, gives up or answers what cannot be the message; LLMError where the model behind it cannot be reached.
+    MergeError names the conflict if the resolver fails, gives up or returns a value that cannot be the message; LLMError if its model cannot be reached.
     """
     if resolver is None:
         return result
@@ -54,7 +54,7 @@ def resolve_conflicts(result: MergeResult, resolver: Resolver | None) -> MergeRe
 
 
 def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolution | None:
-    """What *resolver* decides about one conflict, None where it leaves it as it is; errors as of :func:`resolve_conflicts`."""
+    """*resolver*'s decision about one conflict, None if it leaves it open; errors as of :func:`resolve_conflicts`."""
     name = f"message {conflict.commit_hash[:16]} ({conflict.kind})"
     try:
         answer = resolver(conflict.request)
@@ -95,7 +95,7 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
 
 
 def _is_of_provider(exc: LLMError) -> bool:
-    """Whether no answer came, for want of a key, say; else it came and was nonsense."""
+    """Whether there was no answer, for example for want of a key; otherwise there was one, and it was nonsense."""
     return not isinstance(exc, LLMResponseError) or exc.is_transient or exc.status is not None
 
 

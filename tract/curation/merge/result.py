@@ -19,7 +19,7 @@ if TYPE_CHECKING:  # a merge without conflicts asks nobody
 Resolver: TypeAlias = "Callable[[ResolveRequest], Resolution | str | None]"
 
 Taken = Literal["content", "ours", "theirs", "both", "nothing"]
-"""What a resolution takes: a content of its own, a side, everything of both sides, or none of it."""
+"""A resolution's choice: a content of its own, a side, everything of both sides, or none of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,12 +44,12 @@ class MergeConflict:
     ours_contents: tuple[Any, ...] = field(repr=False)
     theirs_contents: tuple[Any, ...] = field(repr=False)
     value: Mapping[str, Any] = field(repr=False)
-    """The content, as a blob keeps it, that a text goes into."""
+    """The content, as a blob has it, in which an edited text is put."""
     request: ResolveRequest = field(repr=False)
 
     @property
     def must_be_resolved(self) -> bool:
-        """Whether the merge waits for it. Messages that only overlap stay as both sides have them, unless a resolution says otherwise."""
+        """Whether the merge waits for this conflict. Messages that only overlap stay as both sides have them, unless a resolution changes them."""
         return self.kind is not ConflictKind.OVERLAPPING
 
 
@@ -72,7 +72,7 @@ class MergeResolution:
 
     @property
     def content(self) -> Any:
-        """The content the message gets; None where a side was taken."""
+        """The message's new content; None if a side was taken."""
         return None if self.value is None else readable_content(self.value)
 
 
@@ -154,7 +154,7 @@ class MergeResult:
         return self.with_resolution(MergeResolution(self._conflict(conflict).commit_hash, side))
 
     def with_resolution(self, *new: MergeResolution) -> MergeResult:
-        """The same merge with these resolutions in place of what there was for their conflicts."""
+        """The same merge with these resolutions in place of earlier ones for the same conflicts."""
         if self.is_committed:
             raise MergeError(f"the merge of '{self.source}' is committed already")
         named = {one.commit_hash for one in new}

@@ -1,4 +1,4 @@
-"""A merge under way: kept in the store until its user has resolved its conflicts, or gives it up.
+"""A merge under way: stored until its user resolves its conflicts, or aborts it.
 
 state/merge                a MergeState, field by field
 state/MERGE_CONFLICTS.md   the conflicts, for an editor
@@ -23,9 +23,9 @@ STATE = "merge"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeState:
-    """A merge as ``state/merge`` keeps it.
+    """A merge as stored in ``state/merge``.
 
-    *skipped* are the messages in conflict because they are skipped; *conflicts* those that nobody has resolved yet.
+    *skipped* are the messages in conflict because they are skipped; *conflicts* are those not resolved yet.
     *overlapping*: the messages that both sides appended are a conflict as well.
     """
 
@@ -44,7 +44,7 @@ class MergeState:
 
 
 def keep_merge(space: Workspace, result: MergeResult) -> MergeResult:
-    """Write down a merge that waits for its user. The text first: without a state it means nothing."""
+    """Store a merge that waits for its user. The text is written first: without a state it means nothing."""
     plan, repo = result.plan, space.repo
     assert plan.ours is not None
     if result.unresolved:
@@ -69,9 +69,9 @@ def keep_merge(space: Workspace, result: MergeResult) -> MergeResult:
 
 
 def kept_merge(space: Workspace, state: MergeState, resolver: Resolver | None = None) -> MergeResult:
-    """The merge under way, with the conflicts as its user resolved them, and for those that are left as *resolver* decides.
+    """The merge under way, with the user's resolutions, and *resolver*'s for the conflicts left.
 
-    The commit that is merged is the one from when the merge began: its branch may have gone on, or be gone.
+    It merges the commit from when the merge began: the branch of that commit may have moved on, or be gone.
     """
     shared, merged = merged_contexts(space.repo, state.ours, state.theirs, state.bases, state.skipped)
     plan = MergePlan(
@@ -101,12 +101,12 @@ def kept_merge(space: Workspace, state: MergeState, resolver: Resolver | None = 
 
 
 def merge_state(repo: Repository) -> MergeState | None:
-    """The merge under way, None where there is none."""
+    """The merge under way, or None."""
     return read_state_as(repo, STATE, MergeState)
 
 
 def landed_merge(repo: Repository, state: MergeState) -> ObjectId | None:
-    """The commit of the merge under way where it was made already, by a process that died before it could say so."""
+    """The commit of the merge under way, if a process made it and died before it could remove the state; else None."""
     branch, tip = repo.head()
     if branch != state.branch or tip is None:
         return None

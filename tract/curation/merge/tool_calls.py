@@ -1,11 +1,11 @@
-"""Tool calls that a merge concerns: answered on both sides, or left behind by what the other side went on with.
+"""Tool calls that a merge affects: calls answered on both sides, and calls interrupted by the other side's messages.
 
 base     call a
 ours     call a   result a: 4     user          two results for one call: a conflict, `both-answered`
 theirs   call a   result a: 5
 
 ours     call a   result a        call b        b was open, and the other side's messages come behind it:
-theirs   call a   result a   user               it is sent as interrupted, and the merge says so
+theirs   call a   result a   user               it is sent as interrupted, and the merge warns about it
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Entry
 
 _Call = tuple[ObjectId | str, int]
-"""A call: the commit of its message and its place there; or its id, where the message is not among those that are merged."""
+"""A call: the commit of its message and its place there; or its id, if the message is not among the merged ones."""
 
 
 def both_answered(space: Workspace, merged: Merged) -> tuple[EntryConflict, ...]:
@@ -36,7 +36,7 @@ def both_answered(space: Workspace, merged: Merged) -> tuple[EntryConflict, ...]
 
 
 def _answers(space: Workspace, side: Sequence[Entry], known: set[ObjectId]) -> Iterator[tuple[_Call, Entry]]:
-    """The results that a side has of its own, by what they answer."""
+    """A side's own results, with the calls they answer."""
     pairing = Pairing()
     for row, (commit, blob) in enumerate(side):
         message = space.blobs.message(blob)
@@ -52,7 +52,7 @@ def _answers(space: Workspace, side: Sequence[Entry], known: set[ObjectId]) -> I
 
 
 def _add(found: dict[ObjectId, EntryConflict], ours: Entry, theirs: Entry) -> None:
-    """Make the two entries a conflict, together with those that either is in conflict with already."""
+    """Make the two entries a conflict, together with the entries that either already conflicts with."""
     before = list({id(one): one for one in (found.get(ours[0]), found.get(theirs[0])) if one is not None}.values())
     mine = dict.fromkeys([*(entry for one in before for entry in one.ours), ours])
     other = dict.fromkeys([*(entry for one in before for entry in one.theirs), theirs])
@@ -61,7 +61,7 @@ def _add(found: dict[ObjectId, EntryConflict], ours: Entry, theirs: Entry) -> No
 
 
 def says_the_same(space: Workspace, conflict: EntryConflict) -> bool:
-    """Whether both sides answered with the same, so that it does not matter whose result stays."""
+    """Whether both sides' results are equal, so that it does not matter which one stays."""
     return len(conflict.ours) == len(conflict.theirs) and all(
         same_content(space.repo, ours[1], theirs[1])
         for ours, theirs in zip(conflict.ours, conflict.theirs, strict=True)
@@ -69,7 +69,7 @@ def says_the_same(space: Workspace, conflict: EntryConflict) -> bool:
 
 
 def interrupted(space: Workspace, merged: Merged, entries: Iterable[Entry]) -> tuple[tuple[ObjectId, str], ...]:
-    """The calls, each by its message and its name, that wait for their results at the end of one side and do not any more when merged to *entries*."""
+    """The calls, each by its message and its name, that wait at the end of one side, and no longer wait when merged to *entries*."""
     after = _open(space, tuple(entries))
     lost = {**_open(space, merged.ours), **_open(space, merged.theirs)}.items() - after.items()
     return tuple((call[0], name) for call, name in sorted(lost))

@@ -1,4 +1,4 @@
-"""Committing a rebase, a cherry-pick or a revert: in one operation or not at all; if conflicts are left, it is kept until the user resolves them."""
+"""Landing a rebase, a cherry-pick or a revert, in one operation or not at all; if conflicts are left, it is kept until the user resolves them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from tract.writing.budget import check_budget_of_changes, check_budget_of_moving
 
 
 def replay(moving: Moving, request: ReplayRequest, **options: Unpack[ReplayOptions]) -> ReplayResult:
-    """Do what *request* asks for; with *keep*, a replay that has conflicts waits for its user."""
+    """Carry out *request*; with *keep*, a replay with conflicts waits for its user."""
     check_keywords(request.command.replace("-", "_"), options, ReplayOptions)
     resolver = choose_resolver(options.get("resolver"), None, "auto")
     dry_run = options.get("dry_run", False)
@@ -50,7 +50,7 @@ def replay(moving: Moving, request: ReplayRequest, **options: Unpack[ReplayOptio
 
 
 def land_or_keep(space: Workspace, request: ReplayRequest, planned: Replay) -> ReplayResult:
-    """Run the replay, or where it has conflicts keep it for its user."""
+    """Run the replay; if it has conflicts, keep it for its user."""
     if not planned.conflicts:
         return land_replay(space, planned)
     if len(planned.conflicts) < len(planned.plan.losses):
@@ -60,7 +60,7 @@ def land_or_keep(space: Workspace, request: ReplayRequest, planned: Replay) -> R
 
 
 def check_safe(replay: Replay) -> None:
-    """SemanticSafetyError when words would be lost and that is not decided; it names the first commit."""
+    """SemanticSafetyError if the replay would lose a content and that is not decided; it names the first commit."""
     losses = replay.plan.losses
     if losses:
         first = losses[0]
@@ -69,9 +69,9 @@ def check_safe(replay: Replay) -> None:
 
 
 def land_replay(space: Workspace, replay: Replay, *, dry_run: bool = False) -> ReplayResult:
-    """Run the replay, unless *dry_run*; the result says what it did.
+    """Run the replay, unless *dry_run*; return its result.
 
-    SemanticSafetyError when something is undecided; BudgetExceededError when the context would be over a budget that is to refuse.
+    SemanticSafetyError if something is undecided; BudgetExceededError if the context would be over a budget that refuses.
     """
     plan = replay.plan
     made: dict[ObjectId, ObjectId] = {}
@@ -110,7 +110,7 @@ def _check_budget(space: Workspace, plan: ReplayPlan) -> None:
 
 
 def land_fast_forward(space: Workspace, result: RebaseResult) -> RebaseResult:
-    """Move the branch on to where a rebase without replays ends."""
+    """Move the branch forward to the end of a rebase that replays nothing."""
     if result.is_done or result.new_head is None or result.old_head is None:
         return result
     old, new = ObjectId.fromhex(result.old_head), ObjectId.fromhex(result.new_head)

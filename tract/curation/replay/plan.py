@@ -1,9 +1,9 @@
-"""Planning a rebase, a cherry-pick or a revert: what it would do to the meaning, and what must be decided before anything moves.
+"""Planning a rebase, a cherry-pick or a revert: how it would change the meaning, and what must be decided before anything moves.
 
     plan ── losses? ── resolver ──▸ plan again ──▸ land        one operation, or nothing
                                                    store: it waits for its user, in any process
 
-What a replay would do to the meaning is a warning; where it would lose words, it is an error that lists them, unless that is decided.
+A change of meaning is a warning; a loss of content is an error that lists the losses, unless it is decided.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ Planner = Callable[[Decisions], ReplayPlan]
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A replay that is planned: what it would do, and the conflicts that must be decided first.
+    """A planned replay: its effects, and the conflicts that must be decided first.
 
-    *conflicts* are by the commit that is replayed and the message it is about.
+    The keys of *conflicts* are the replayed commit and the message it is about.
     """
 
     plan: ReplayPlan
@@ -62,12 +62,12 @@ class Replay:
 
     @property
     def warnings(self) -> tuple[ReplayWarning, ...]:
-        """All that the replay does to the meaning, losses among it."""
+        """All changes of meaning, including losses."""
         return tuple(map(_warning, self.plan.concerns))
 
     @property
     def losses(self) -> tuple[ReplayWarning, ...]:
-        """The words that would be lost, or would replace others, as long as that is not decided."""
+        """The contents that would be lost, or would replace others, and are not decided yet."""
         return tuple(map(_warning, self.plan.losses))
 
 
@@ -79,7 +79,7 @@ class ReplayOptions(TypedDict, total=False):
     """The keywords of a rebase, a cherry-pick and a revert.
 
     *resolver* decides conflicts; *force* drops edits whose message is not there, and lets tool calls be torn from their results.
-    *keep* lets a replay with conflicts wait in the store for its user, as the command line does; *dry_run* only says what would be done, and asks nobody.
+    *keep* lets a replay with conflicts wait in the store for its user, as the command line does; *dry_run* changes nothing and asks no resolver.
     """
 
     resolver: Resolver | None
@@ -90,7 +90,7 @@ class ReplayOptions(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class ReplayRequest:
-    """What a replay is asked to do: *revisions* as typed, *onto* for a rebase and *mainline* for a revert."""
+    """A request for a replay: *revisions* as typed, *onto* for a rebase and *mainline* for a revert."""
 
     command: Command
     revisions: tuple[str, ...]
@@ -102,11 +102,11 @@ class ReplayRequest:
 def plan_replay_of(
     space: Workspace, request: ReplayRequest, *, expected: Expected = ANY, is_new: bool = True
 ) -> Replay | RebaseResult:
-    """The replay that was asked for, or the result of a rebase that need not replay anything; nothing moves.
+    """The requested replay, or the result of a rebase that need not replay anything; nothing moves.
 
-    RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
-    Where it *is_new*, nothing else may be under way: MergeError, RebaseError or CherryPickError.
-    RebaseError or CherryPickError for what cannot be replayed: nothing, a note, a merge.
+    RefMovedError if the branch is not at *expected*; DetachedHeadError if HEAD is on no branch.
+    If it *is_new*, no other command may be under way: MergeError, RebaseError or CherryPickError.
+    RebaseError or CherryPickError if it cannot be replayed: no commit, a note, a merge.
     """
     if is_new:
         check_idle(space.repo)
@@ -164,7 +164,7 @@ def _replanner(
     old: ObjectId | None,
     onto: ObjectId | None,
 ) -> Planner:
-    """Plans the replay of *commits*, once more whenever something was decided."""
+    """A planner for the replay of *commits*, which is called again after every decision."""
     same = Sameness(space.repo)
 
     def planner(decisions: Decisions) -> ReplayPlan:
@@ -176,7 +176,7 @@ def _replanner(
 
 
 def _plan_revert(space: Workspace, request: ReplayRequest, branch: str, tip: ObjectId | None) -> Replay:
-    """Taking commits back, the newest first."""
+    """The plan of reverting commits, the newest first."""
     if tip is None:
         raise CherryPickError(f"branch '{branch.removeprefix(HEADS)}' has no commit to revert")
     named = _named(space, request.revisions)
@@ -190,7 +190,7 @@ def _plan_revert(space: Workspace, request: ReplayRequest, branch: str, tip: Obj
 
 
 def _named(space: Workspace, revisions: Sequence[str]) -> list[ObjectId]:
-    """The commits that revisions and ranges name, each once, a range's oldest first."""
+    """The commits that revisions and ranges name, each once; a range's oldest first."""
     found: dict[ObjectId, None] = {}
     for text in revisions:
         wanted, hidden = resolve_range(space.repo, text)
@@ -212,7 +212,7 @@ def _refuse_notes(space: Workspace, what: str, commits: Sequence[ObjectId], erro
 
 
 def _planned(space: Workspace, planner: Planner, source: ObjectId, force: bool) -> Replay:
-    """The replay that *planner* plans; with *force*, edits of what is not there are dropped and torn tool pairs are no loss."""
+    """The replay that *planner* plans; with *force*, edits of missing messages are dropped, and torn tool pairs are not losses."""
     plan = planner({})
     decisions: dict[tuple[ObjectId, ObjectId], MergeResolution] = {}
     if force:
@@ -245,7 +245,7 @@ def _conflicts(space: Workspace, plan: ReplayPlan) -> dict[tuple[ObjectId, Objec
 
 
 def decide(space: Workspace, replay: Replay, made: Mapping[tuple[ObjectId, ObjectId], MergeResolution]) -> Replay:
-    """The replay with further decisions; it may meet new conflicts behind those that they settle."""
+    """The replay with further decisions; settling a conflict may uncover new ones."""
     decisions = {**replay.decisions, **made}
     plan = replay.planner(_as_decisions(decisions))
     deciders: dict[ObjectId, list[MergeResolution]] = {}
@@ -258,7 +258,7 @@ def decide(space: Workspace, replay: Replay, made: Mapping[tuple[ObjectId, Objec
 
 
 def _signed(step: ReplayStep, decided: Sequence[MergeResolution] | None) -> ReplayStep:
-    """The step, with what its commit will say of the resolver that decided it."""
+    """The step, with the record of the resolver that decided it for its commit."""
     if not decided:
         return step
     metadata = {"resolved_by": resolver_metadata(decided)}
@@ -273,9 +273,9 @@ def _as_decisions(made: Mapping[tuple[ObjectId, ObjectId], MergeResolution]) -> 
 
 
 def resolve_replay(space: Workspace, replay: Replay, resolver: Resolver | None) -> Replay:
-    """The replay with what *resolver* decides, as long as there are conflicts it has an answer to; nothing moves.
+    """The replay with *resolver*'s decisions, as long as it decides conflicts; nothing moves.
 
-    Nothing is locked while the resolver thinks. MergeError names the conflict where it fails or gives up.
+    Nothing is locked while the resolver thinks. MergeError names the conflict if it fails or gives up.
     """
     while resolver is not None and replay.conflicts:
         made = {key: resolve_conflict(resolver, one) for key, one in replay.conflicts.items()}
@@ -291,7 +291,7 @@ def resolve_replay(space: Workspace, replay: Replay, resolver: Resolver | None) 
 
 
 def _torn_pairs(space: Workspace, plan: ReplayPlan, source: ObjectId, *, is_loss: bool) -> list[Concern]:
-    """The tool calls and results that the replay would tear apart: they have their other half where they come from, or where they are, and would lose it."""
+    """The tool pairs that the replay would tear: whole before, at the source or on the branch, and torn afterwards."""
     made = {new.id: new for step in plan.steps for new in step.blobs}
     before = entries(space.repo, context_at(space.repo, plan.onto))
     if not any(any(tool_ids(_message_of(space, blob, made))) for blob in _touched(plan, before)):
@@ -314,7 +314,7 @@ def _torn_pairs(space: Workspace, plan: ReplayPlan, source: ObjectId, *, is_loss
 
 
 def _touched(plan: ReplayPlan, before: Sequence[Entry]) -> Iterator[ObjectId]:
-    """The contents that come or go, and the last one before them: pairs without any of these stay as they were."""
+    """The contents that are added or removed, and the last one before them: only pairs with one of these can change."""
     yield from (blob for _, blob in before[-1:])
     yield from (step.content for step in plan.steps if step.content is not None)
     if any(step.context is not None for step in plan.steps):
@@ -322,7 +322,7 @@ def _touched(plan: ReplayPlan, before: Sequence[Entry]) -> Iterator[ObjectId]:
 
 
 def _message_of(space: Workspace, blob: ObjectId, made: Mapping[ObjectId, NewObject]) -> Message:
-    """The message in a blob of the store, or in one that is still to be written."""
+    """The message in a blob, of the store or not yet written."""
     new = made.get(blob)
     if new is None:
         return space.blobs.message(blob)

@@ -1,4 +1,4 @@
-"""What a rebase, a cherry-pick or a revert did, or would do."""
+"""The results of a rebase, a cherry-pick or a revert, done or planned."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A rebase, cherry-pick or revert that is kept until its user resolves the conflicts.
+"""A rebase, cherry-pick or revert that is stored until its user resolves the conflicts.
 
     state/rebase, state/cherry-pick, state/revert   a ReplayState, field by field
     state/REBASE_CONFLICTS.md and its like          the conflicts, for an editor
 
-Nothing has moved as long as one is under way: to give it up is to forget it.
+Nothing moves while one is under way: to abort it, its state is deleted.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ from tract.revision import resolve_range
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayState:
-    """A replay as ``state/rebase`` and its like keep it.
+    """A replay as stored in ``state/rebase`` and its like.
 
     *branch* is at *old*, and the replay stands on *onto*. *pinned* has the ids that each revision of the request named then.
-    *decided* are the resolutions so far, each with the commit that is replayed; the resolution names the message.
+    *decided* are the resolutions so far, each with the replayed commit; the resolution names the message.
     """
 
     branch: str
@@ -41,7 +41,7 @@ class ReplayState:
 
 
 def keep_replay(space: Workspace, request: ReplayRequest, replay: Replay) -> None:
-    """Write down a replay that waits for its user. The text first: without a state it means nothing."""
+    """Store a replay that waits for its user. The text is written first: without a state it means nothing."""
     plan = replay.plan
     write_text(space.repo, conflicts_name(request.command), _file(request.command, replay).text())
     state = ReplayState(
@@ -59,7 +59,7 @@ def keep_replay(space: Workspace, request: ReplayRequest, replay: Replay) -> Non
 
 
 def _pinned(repo: Repository, request: ReplayRequest) -> dict[str, str]:
-    """The ids that the revisions name now, so that a later look finds the same commits."""
+    """The ids that the revisions name now, so that a later command finds the same commits."""
     found = {}
     for text in (*request.revisions, *((request.onto,) if request.onto else ())):
         wanted, hidden = resolve_range(repo, text)
@@ -68,14 +68,14 @@ def _pinned(repo: Repository, request: ReplayRequest) -> dict[str, str]:
 
 
 def replay_state(repo: Repository, command: Command) -> ReplayState | None:
-    """The rebase, cherry-pick or revert under way, None where there is none."""
+    """The rebase, cherry-pick or revert under way, or None."""
     return read_state_as(repo, command, ReplayState)
 
 
 def kept_replay(space: Workspace, state: ReplayState, resolver: Resolver | None = None) -> Replay:
-    """The replay under way, with the conflicts as its user resolved them, and for those that are left as *resolver* decides; there may be new ones behind those.
+    """The replay under way, with the user's resolutions, and *resolver*'s for the conflicts left; these may uncover new ones.
 
-    RefMovedError when the branch moved since; MergeConflictError where a conflict is left in the text.
+    RefMovedError if the branch moved since; MergeConflictError if a conflict is left in the text.
     """
     branch, tip = space.repo.head()
     if branch != state.branch or tip != state.old:
@@ -101,7 +101,7 @@ def _taken(resolution: MergeResolution) -> MergeResolution:
 
 
 def landed_replay(repo: Repository, state: ReplayState) -> ObjectId | None:
-    """Where the branch went when the replay was run already, by a process that died before it could say so."""
+    """The branch's new commit, if a process ran the replay and died before it could remove the state; else None."""
     branch, tip = repo.head()
     if branch is None or branch != state.branch or tip is None or tip == state.old:
         return None
