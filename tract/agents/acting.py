@@ -1,10 +1,10 @@
-"""From an action to what comes of it: it is run, or proposed and later decided.
+"""The way of an action to its result: it is run at once, or proposed and decided later.
 
     Action ──▸ act ──▸ risk and autonomy ──▸ carry_out ──▸ ActionResult
                               └──▸ propose ──▸ Proposal ──▸ approve ──▸ carry_out
                                                         └──▸ reject
 
-What is written down about an action (a decision, an entry of the policy log) lands in the transaction that the action makes: both are there, or neither.
+A record about an action (a decision, an entry of the policy log) lands in the action's own transaction: both are stored, or neither.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ from tract.repo import Repository
 from tract.transaction import Transaction, transaction
 
 Rider: TypeAlias = Callable[[Transaction, str | None], None]
-"""Writes something down in the transaction of an action; the second argument is the proposal that it makes, None where it is carried out."""
+"""Writes a record in the transaction of an action; the second argument is the proposal it makes, None if it is carried out."""
 
 _WITHOUT_RIDER = frozenset({"gc"})
-"""The operations in whose transactions nothing else belongs."""
+"""The operations whose transactions take no other records."""
 
 
 def check_wish(wish: Wish) -> None:
-    """ActionError for what is no action, and ProposalError for what says of it what is no text, or no time."""
+    """ActionError for an invalid action, and ProposalError for a reason that is not a text, or a time that is not one."""
     wrong = wrong_with(wish.action)
     if wrong is not None:
         raise ActionError(wrong)
@@ -69,7 +69,7 @@ def check_wish(wish: Wish) -> None:
 
 
 class Acted(NamedTuple):
-    """What came of an action: its *result*, or the *proposal* that waits instead; *landed* says whether the rider's notes are in the store."""
+    """The outcome of an action: its *result*, or the *proposal* that waits instead; *landed* says whether the rider's notes are in the store."""
 
     result: ActionResult
     proposal: Proposal | None = None
@@ -77,9 +77,9 @@ class Acted(NamedTuple):
 
 
 def act(tract: TractLike, wish: Wish, autonomy: Autonomy, *, rider: Rider | None = None) -> Acted:
-    """Run the action where *autonomy* and its own allow that for its risk, or propose it.
+    """Run the action if *autonomy*, and the action's own, allow that for its risk; otherwise propose it.
 
-    An action that cannot be one at all is an error in the result, and proposed to nobody.
+    An action that is invalid is an error in the result, and is not proposed.
     """
     action = wish.action
     try:
@@ -95,7 +95,7 @@ def act(tract: TractLike, wish: Wish, autonomy: Autonomy, *, rider: Rider | None
 
 
 def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposal:
-    """Keep the action as a proposal about the messages that it concerns as they are now; *rider* may write into the same transaction."""
+    """Store the action as a proposal about its messages in their present state; *rider* may write into the same transaction."""
     repo = tract.repository
     action = pinned_down(tract, wish.action)
     tip = None if tract.head is None else bytes.fromhex(tract.head)
@@ -117,7 +117,7 @@ def propose(tract: TractLike, wish: Wish, rider: Rider | None = None) -> Proposa
 
 
 def pinned_down(tract: TractLike, action: Action) -> Action:
-    """*action* about the messages that it means now, by their ids: a compression of everything but the newest means those that are older now."""
+    """*action* with the ids of the messages it means now: a compression of everything but the newest means the messages that are older now."""
     action = settled(tract, action)
     if action.name != "compress":
         return action
@@ -132,13 +132,13 @@ def pinned_down(tract: TractLike, action: Action) -> Action:
 
 
 def branch_commit(tx: Transaction) -> str | None:
-    """The commit at which *tx* puts a branch of its tract; None where it moves none. A spawned child's branch is another tract's."""
+    """The commit to which *tx* moves a branch of its tract; None if it moves none. A spawned child's branch belongs to another tract."""
     made = [edit.new for edit in tx.edits if edit.name.startswith(tx.repo.prefix + HEADS)]
     return next((new.hex() for new in made if isinstance(new, bytes)), None)
 
 
 class _Ride:
-    """Takes *rider* along with the first transaction that this thread lands in the tract."""
+    """Runs *rider* in the first transaction that this thread lands in the tract."""
 
     def __init__(self, repo: Repository, rider: Rider) -> None:
         self._repo = repo
@@ -169,7 +169,7 @@ def _riding(repo: Repository, ride: _Ride) -> Iterator[None]:
 def carry_out(
     tract: TractLike, action: Action, rider: Rider | None = None, *, origin: str | None = None
 ) -> tuple[ActionResult, bool]:
-    """Run *action*, and let *rider* write into the transaction in which it lands; whether it did."""
+    """Run *action*, with *rider* writing into the transaction in which it lands; the second result says whether the rider's part landed."""
     if rider is None or action.name in _WITHOUT_RIDER:
         return execute(tract, action, origin=origin), False
     ride = _Ride(tract.repository, rider)
@@ -182,13 +182,13 @@ def carry_out(
 
 
 class _StaleError(ProposalError):
-    """What the proposal is about has changed; the message is the first difference."""
+    """The subject of the proposal has changed; the message is the first difference."""
 
 
 def approve(tract: TractLike, id: str, changes: Mapping[str, Any] | None, reason: str) -> Proposal:
-    """Carry a proposal out, as it is or with *changes* of its arguments, on *tract*, which is on the proposal's branch; the proposal as it is then.
+    """Carry out a proposal, unchanged or with *changes* of its arguments, on *tract*, which is on the proposal's branch; return the decided proposal.
 
-    It is ``stale`` where what it was about has changed, and then nothing happens. ProposalError where it is decided already, also by another process in this moment.
+    If its subject has changed, it becomes ``stale`` and nothing happens. ProposalError if it is decided already, even by another process at this moment.
     """
     repo = tract.repository
     one = waiting(repo, id)
@@ -215,7 +215,7 @@ def approve(tract: TractLike, id: str, changes: Mapping[str, Any] | None, reason
         return _now(repo, one.id)
     if stale:
         return _write(repo, one, Verdict("stale", stale[0]))
-    failure = result.error if result.proposal_id is None else result.text  # what a model wrote waits for another look
+    failure = result.error if result.proposal_id is None else result.text  # a model's text waits for a review
     if failure is not None:
         reason = f"{reason}; {failure}" if reason else failure
         return _write(repo, one, Verdict("failed", reason, None, arguments))
@@ -223,7 +223,7 @@ def approve(tract: TractLike, id: str, changes: Mapping[str, Any] | None, reason
 
 
 def preview_now(tract: TractLike, one: Proposal, arguments: Mapping[str, Any] | None) -> Proposal:
-    """*one* with what it would do to the context as it is now."""
+    """*one*, with the effect that it would have on the present context."""
     if arguments is None:
         problem = first_difference(tract.repository, one)
         return replace(one, context_summary=f"it is stale: {problem}" if problem else preview(tract, one.action))
@@ -232,7 +232,7 @@ def preview_now(tract: TractLike, one: Proposal, arguments: Mapping[str, Any] | 
 
 
 def _changed(tract: TractLike, action: Action, arguments: Mapping[str, Any]) -> Action:
-    """*action* with other arguments; None takes one away. ActionError for what the operation does not take."""
+    """*action* with other arguments; None removes one. ActionError for an argument that the operation does not take."""
     if not isinstance(arguments, Mapping):
         raise ActionError(f"the changed arguments must be a map, not {type(arguments).__name__}")
     merged = {**action.arguments, **arguments}
@@ -250,12 +250,12 @@ def _changed(tract: TractLike, action: Action, arguments: Mapping[str, Any]) -> 
 
 
 def reject(repo: Repository, id: str, reason: str) -> Proposal:
-    """Reject a proposal; ProposalError where it is decided already."""
+    """Reject a proposal; ProposalError if it is decided already."""
     return _write(repo, waiting(repo, id), Verdict("rejected", reason))
 
 
 def waiting(repo: Repository, id: str | None) -> Proposal:
-    """The proposal that *id* names, which waits; one whose time is over is expired by that, and a ProposalError as one that is decided."""
+    """The waiting proposal that *id* names. One whose time is over is thereby expired, and is a ProposalError like a decided one."""
     one = proposal_named(ProposalTable().read(repo), id)
     if one.status != "pending":
         raise already_decided(one)

@@ -13,15 +13,15 @@ from tract.dataclass import dataclass, field
 from tract.errors import ActionError
 
 Risk: TypeAlias = Literal["read", "low", "high"]
-"""``read`` changes nothing; ``low`` is taken back with a word; ``high`` is everything else that changes what the model sees, or lets go of history."""
+"""``read`` changes nothing; ``low`` is undone with one command; ``high`` is everything else that changes the model's context, or drops history."""
 
 Autonomy: TypeAlias = Literal["manual", "collaborative", "autonomous"]
-"""What runs without approval: nothing that changes anything, what has a low risk, everything."""
+"""The actions that run without approval: only reading ones, those of low risk, all."""
 
 AUTONOMIES: tuple[Autonomy, ...] = get_args(Autonomy)
 
 FOR_ROOM = frozenset({"tool", "health", "orchestrator"})
-"""The origins that hide messages to save tokens, not to keep them from a model: it may see and show those again."""
+"""The origins that hide messages to save tokens, not to keep them from a model: a model may read and show those."""
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -68,19 +68,19 @@ class ActionResult:
 
 
 def without_name(action: Action, text: str) -> str:
-    """*text* without the *action*'s name at its beginning, where the caller shows that name already."""
+    """*text* without the *action*'s name at its start, for a caller that already shows the name."""
     return text.removeprefix(f"{action.name}: ")
 
 
 def check_autonomy(autonomy: Autonomy | None) -> Autonomy | None:
-    """*autonomy*; ActionError for one that is none."""
+    """*autonomy*; ActionError for an invalid one."""
     if autonomy is not None and autonomy not in AUTONOMIES:
         raise ActionError(f"unknown autonomy {autonomy!r:.40}; known are {', '.join(AUTONOMIES)}")
     return autonomy
 
 
 def least_autonomy(*given: Autonomy | None) -> Autonomy:
-    """The least of those *given*; ``autonomous`` where none is."""
+    """The lowest of the *given* ones; ``autonomous`` if none is given."""
     return AUTONOMIES[min((AUTONOMIES.index(one) for one in given if one is not None), default=len(AUTONOMIES) - 1)]
 
 

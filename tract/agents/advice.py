@@ -1,10 +1,10 @@
-"""Advice: what could be done about a context, as actions, each with what it saves and what it costs a prompt cache.
+"""Advice: possible actions for a context, each with the tokens it saves and its cost for a prompt cache.
 
-repeated outputs ── skip        a later call gave the same again
-old outputs      ── skip        nobody looked at them for some turns, nor at their files
-what is oldest   ── compress    where a budget is nearly used up; the note in its place is written by rule
+repeated outputs ── skip        a later call gave the same output again
+old outputs      ── skip        they, and their files, were not used for some turns
+oldest messages  ── compress    if a budget is nearly used up; a note written by rule replaces them
 archives         ── gc
-stale branches   ── archive     where HEAD's has all of them
+stale branches   ── archive     if HEAD's branch has all their messages
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from tract.named_tuple import NamedTuple
 from tract.report.text import count_of
 
 PRESSURE = 0.7
-"""The share of the budget from which on messages should be summed up."""
+"""The used share of the budget from which messages should be summed up."""
 
 TARGET = 0.5
-"""The share that is left of the budget then."""
+"""The share of the budget to which they are brought down."""
 
 AGAIN = "a later call gave again"
 OLD = f"are older than {KEPT_TURNS} turns"
@@ -38,11 +38,11 @@ OLD = f"are older than {KEPT_TURNS} turns"
 _MOST_TARGETS = 200
 
 _LEAST_SAVING = 50
-"""Tokens; it must be a hundredth of the context too."""
+"""The least tokens that an advice saves; it must also be a hundredth of the context."""
 
 
 def advise(subject: Subject, merged: Sequence[str] = ()) -> tuple[Advice, ...]:
-    """What could be done, the least risky first; *merged* are stale branches of which nothing would be missed."""
+    """The possible actions, the least risky first; *merged* are stale branches whose messages HEAD's branch has."""
     makers: Iterable[Callable[[Subject], Advice | None]] = (_repeated, _old, _pressure, _garbage)
     found = [one for make in makers if (one := make(subject)) is not None]
     found += [
@@ -65,7 +65,7 @@ def _old(subject: Subject) -> Advice | None:
 
 
 def unused_outputs(subject: Subject) -> Iterator[Output]:
-    """The outputs older than some turns, the oldest first, of which no file is named since."""
+    """The outputs older than some turns, the oldest first, whose files were not named since."""
     measures = subject.measures
     start = measures.turn_before(KEPT_TURNS)
     if not start:
@@ -79,13 +79,13 @@ def unused_outputs(subject: Subject) -> Iterator[Output]:
 
 
 def _paths_from(subject: Subject, row: int) -> set[str]:
-    """The files that are named from *row* on."""
+    """The files named from *row* on."""
     messages = subject.measures.columns.messages[row : subject.snapshot.length]
     return set().union(*(paths_in(message_text(message)) for message in messages))
 
 
 class Skipping(NamedTuple):
-    """The advice to hide outputs, what is left of the rows, which calls of them go, what it saves of each, and whether there are more that could be hidden."""
+    """The advice to hide outputs, the rest of the affected rows, the calls hidden with them, the tokens saved for each row, and whether more outputs could be hidden."""
 
     advice: Advice
     left: dict[int, Supposed | None]
@@ -95,7 +95,7 @@ class Skipping(NamedTuple):
 
 
 def skipping(subject: Subject, outputs: Iterable[Output], why: str) -> Skipping | None:
-    """The advice to hide *outputs*, as many as one action takes; None where that saves little."""
+    """The advice to hide *outputs*, as many as one action takes; None if that saves little."""
     free = (
         one
         for one in outputs
@@ -120,7 +120,7 @@ def skipping(subject: Subject, outputs: Iterable[Output], why: str) -> Skipping 
 
 
 def _calls_gone(subject: Subject, outputs: Sequence[Output]) -> dict[int, frozenset[int]]:
-    """By row the calls that are hidden with the *outputs*, their results, and those that steps before hid of the same messages."""
+    """By row: the calls hidden with the *outputs*, which are their results, and those of the same messages that earlier steps hid."""
     places: dict[int, set[int]] = defaultdict(set)
     for one in outputs:
         for ref in one.refs:
@@ -129,7 +129,7 @@ def _calls_gone(subject: Subject, outputs: Sequence[Output]) -> dict[int, frozen
 
 
 def _left_of(subject: Subject, row: int, calls: frozenset[int]) -> Supposed | None:
-    """What is left of a message without those *calls*."""
+    """The rest of a message without those *calls*."""
     known, columns = subject.measures.left_of_calls, subject.measures.columns
     if (row, calls) not in known:
         left = without_tools(columns.messages[row], Lost(set(calls), set()))

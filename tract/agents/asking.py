@@ -1,4 +1,4 @@
-"""Asking a policy, which only looks; and what an action that it wants needs."""
+"""Asking a policy, which may only read; and the requirements of the action it wants."""
 
 from __future__ import annotations
 
@@ -22,33 +22,33 @@ from tract.transaction import Transaction
 _MOST_ARGUMENTS = 100_000_000
 _LONGEST_REASON = 10_000
 _LONGEST_NAME = 100
-"""The bytes of an action's arguments as JSON, the characters of its reason and name; more is no action but a mistake."""
+"""The most bytes of an action's arguments as JSON, and characters of its reason and its name; more can only be a mistake."""
 
 _NO_LOOKS: Mapping[str, ObjectId] = MappingProxyType({})
 
 
 class Asking:
-    """Which policy is asked, and in which thread; *changed* says what it tried to change, caught or not."""
+    """The policy that is asked, and the thread; *changed* says what it tried to change, caught or not."""
 
     def __init__(self, asked: Sequence[Member] = (), looks: Mapping[str, ObjectId] = _NO_LOOKS) -> None:
         self._asked = asked
         self._looks = looks
-        """About which commit each was asked last."""
+        """For each policy: the commit about which it was asked last."""
 
         self.before: ObjectId | None = None
-        """The same of the policy that is asked."""
+        """The same for the policy being asked."""
 
         self.at = 0
         self.thread = 0
         self.changed: str | None = None
         self.is_over = False
-        """Nobody waits for an answer any more."""
+        """Set when the caller no longer waits for an answer."""
 
         self.calms: dict[str, Calm | None] = {}
-        """Until when those that wanted nothing need not be asked again, as far as they say so."""
+        """How long the policies that wanted nothing need not be asked again, if they say so."""
 
     def ask_each(self, tract: Any, watched: Any) -> Action | None:
-        """What the first gives that gives anything; tract's own look at *tract*, others at *watched*, which changes nothing."""
+        """The action of the first policy that wants one; tract's own policies look at *tract*, others at *watched*, which refuses changes."""
         for at, (name, policy, is_own, calm, _, _) in enumerate(self._asked):
             self.at = at
             self.before = self._looks.get(name)
@@ -77,7 +77,7 @@ class Asking:
 
 
 class Watch:
-    """Refuses what policies, in whatever thread, try to do through the handle they were given."""
+    """Refuses changes that policies try, in any thread, through the handle they were given."""
 
     def __init__(self) -> None:
         self.asking = Asking()
@@ -87,10 +87,10 @@ class Watch:
 
 
 def only_looking(repo: Repository, state: Asking, ask: Callable[[], Any]) -> Any:
-    """What *ask* gives; meanwhile nothing that this thread does through a handle on *repo* changes the tract.
+    """The result of *ask*; while it runs, this thread can change nothing in the tract through a handle on *repo*.
 
-    Other threads may: they work for others than the policy, which has a handle of its own that refuses all of them.
-    Whatever it raises becomes an error with words, and a PolicySkip one that has them; only Ctrl-C does not.
+    Other threads can: they do not work for the policy, whose own handle refuses every thread.
+    Any exception becomes an error with words, and a PolicySkip stays one with words; only Ctrl-C is passed on.
     """
     state.thread = threading.get_ident()
     repo.riders.append(state)
@@ -110,19 +110,19 @@ def only_looking(repo: Repository, state: Asking, ask: Callable[[], Any]) -> Any
 
 
 def needs_model(action: Action) -> bool:
-    """Whether a model is asked when *action* is carried out."""
+    """Whether carrying out *action* asks a model."""
     if action.name in ("compress", "collapse"):
         return action.arguments.get("content") is None
     return action.name == "merge" and action.arguments.get("strategy") == "semantic"
 
 
 def runs_apart(action: Action, settings: AgentSettings) -> bool:
-    """Whether *action* is carried out in a thread of tract's own: a gc always, and where that is set what needs a model."""
+    """Whether *action* is carried out in a thread of tract's own: always for a gc, and for model calls if that is set."""
     return action.name == "gc" or (settings.background and needs_model(action))
 
 
 def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
-    """What *policy* wants of *tract*, or why it cannot tell."""
+    """The action that *policy* wants for *tract*, or the reason why it failed."""
     state = Asking([member_of(policy.name, policy)])
     try:
         looking = tract if is_builtin(policy) else tract.only_looking(state.refuse)
@@ -135,7 +135,7 @@ def evaluated(policy: Policy, tract: Any) -> tuple[Action | None, str | None]:
 
 
 def wrong_with(value: Any) -> str | None:
-    """Why *value*, which a policy gave, is no action that can be kept; None where it is one."""
+    """Why *value*, returned by a policy, is not an action that can be stored; None if it is one."""
     if not isinstance(value, Action):
         return f"it gave a {type(value).__name__}, not an Action"
     if not isinstance(value.name, str):
@@ -163,7 +163,7 @@ def wrong_with(value: Any) -> str | None:
 
 
 def as_wanted(value: Any) -> Action | None:
-    """What a policy gave as evaluate's answer, with arguments that are its no more; PolicyExecutionError where it is no action."""
+    """A policy's result as an action, with a copy of its arguments; PolicyExecutionError if it is not an action."""
     if value is None:
         return None
     wrong = wrong_with(value)
@@ -174,7 +174,7 @@ def as_wanted(value: Any) -> Action | None:
 
 
 def told(exc: BaseException) -> str:
-    """*exc* in words, also where it has none, or far too many; an error of tract's, and a PolicySkip, says all itself."""
+    """*exc* in words, even if it has none or far too many; errors of tract's, and a PolicySkip, have their own."""
     try:
         text = str(exc) if isinstance(exc, (TractError, PolicySkip)) else f"{type(exc).__name__}: {exc}"
     except (Exception, SystemExit):  # noqa: BLE001  # the user's own code

@@ -1,6 +1,6 @@
-"""A run of the orchestrator with a model: the model is asked, its calls are run as far as its profile and the autonomy allow, and their results go back to it.
+"""A run of the orchestrator with a model: the model is asked, its calls are run as its profile and the autonomy allow, and their results are sent back to it.
 
-What it is shown of the conversation is data, and what it may do is what its profile has, whatever it reads there.
+The model gets the conversation as data; only its profile decides what it may do, whatever the conversation says.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _MOST_FAILED = 5
 _MOST_REPEATED = 3
 _LONGEST_OUTPUT = 20_000
 _PARTS = 20
-"""So many runs back the parts of one that was paused are looked for."""
+"""The number of last runs searched for the parts of a paused one."""
 
 SYSTEM_PROMPT = """\
 You look after the context window of an agent: what a language model is shown of a conversation.
@@ -41,14 +41,14 @@ When nothing is left to do, answer without calling a tool.
 
 @dataclass(slots=True)
 class Talk:
-    """The questions to a model in one run, and what it called how often."""
+    """The questions to a model in one run, and its calls with their numbers."""
 
     run: Underway
     _calls_seen: dict[str, int] = field(default_factory=dict)
     _failed: int = 0
 
     def work(self, client: LLMClient, assessment: Health) -> None:
-        """Ask until it calls no more tools."""
+        """Ask until the model calls no more tools."""
         tools = tool_definitions(self.run.config.profile, tool_format(client))
         messages: list[dict[str, Any]] = [
             {"role": "system", "content": self.run.config.system_prompt or SYSTEM_PROMPT},
@@ -74,7 +74,7 @@ class Talk:
                 messages.append({"role": "tool", "tool_call_id": id, "content": output[:_LONGEST_OUTPUT]})
 
     def _check_done(self, said: str, advised: int) -> None:
-        """End the run with the model's words, where it is done and leaves the context over its budget, or all that was *advised* undone, with nothing that waits."""
+        """End the run with the model's words if it stops while the context is over its budget, or while all *advised* actions are undone, and no proposal waits."""
         now = self.run.tract.status()
         budget = now.token_budget_max
         waits = any(one.proposal is not None and one.proposal.status == "pending" for one in self.run.steps)
@@ -86,7 +86,7 @@ class Talk:
             raise EndError(f"the model did {what}: it said {excerpt(said)!r}")
 
     def _question(self, assessment: Health) -> str:
-        """What the model is told of the context and of what was decided since; no message's text stands in it."""
+        """The question to the model: the state of the context and the decisions since; it quotes no message."""
         told = [f"Why you are asked: {self.run.reason}", "", *health_lines(assessment)]
         if self.run.config.task_context:
             told += ["", f"What the agent's task is: {self.run.config.task_context}"]
@@ -103,7 +103,7 @@ class Talk:
         return "\n".join(told)
 
     def _count(self, messages: Sequence[Mapping[str, Any]], answer: LLMResponse) -> None:
-        """Count the tokens of a question and its answer, as the provider did; where that says nothing and a limit depends on it, by estimate."""
+        """Add the tokens of a question and its answer by the provider's count; without one, by estimate if a limit depends on it."""
         try:
             usage = read_usage(answer.usage)
             given, made = usage.input_tokens, usage.output_tokens
@@ -116,7 +116,7 @@ class Talk:
         self.run.used.cost += given + made * self.run.tract.config.output_price
 
     def _call(self, name: str, arguments: str, reasoning: str, others: tuple[str, ...]) -> str:
-        """Run one call of the model's, and give back what it is told."""
+        """Run one of the model's calls, and return the text for the model."""
         self.run.used.calls += 1
         key = f"{name} {arguments}"
         self._calls_seen[key] = self._calls_seen.get(key, 0) + 1

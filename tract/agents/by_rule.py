@@ -1,4 +1,4 @@
-"""A run of the orchestrator without a model: what the rule planner and the health advise, in their order."""
+"""A run of the orchestrator without a model: it follows the advice of the rule planner and of the health, in order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tract.maintenance.gc.collect import is_due
 
 
 def work_by_rule(run: Underway) -> None:
-    """Do what the rule planner and the health advise, one step after the other, until nothing is left."""
+    """Carry out the advice of the rule planner and of the health, step after step, until none is left."""
     done: set[str] = set()
     while True:
         run.check()
@@ -42,7 +42,7 @@ def work_by_rule(run: Underway) -> None:
 
 
 def _advised(run: Underway) -> Iterator[Action]:
-    """What could be done: to the context first, then to the branches and to the store."""
+    """The possible actions: on the context first, then on the branches and the store."""
     for one in run.tract.plan().steps:
         yield one.action
     found = run.tract.health()
@@ -52,7 +52,7 @@ def _advised(run: Underway) -> Iterator[Action]:
 
 
 def _may_collect(run: Underway, found: Health) -> bool:
-    """Whether nobody waits for this run, and gc would find more than what the last one had to leave."""
+    """Whether no caller waits for this run, and gc would find more than the last one had to leave."""
     if not run.collects:
         return False
     repo = run.tract.repository
@@ -66,7 +66,7 @@ def _note_collected(run: Underway) -> None:
 
 
 def _is_settled(run: Underway, action: Action) -> bool:
-    """Whether the same, or nearly the same, was rejected, or waits already and still has to."""
+    """Whether nearly the same action was rejected, or already waits and still must."""
     try:
         settled = pinned_down(run.tract, action)
         wanted = set(concerned(settled))

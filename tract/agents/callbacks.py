@@ -1,4 +1,4 @@
-"""Callbacks that decide about proposals without asking anybody; ``cli_prompt``, which asks, is the command line's."""
+"""Callbacks that decide proposals without asking a person; ``cli_prompt``, which asks, belongs to the command line."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ _log = logging.getLogger("tract.proposals")
 
 
 def auto_approve(_: Proposal) -> Decision:
-    """Approve whatever is proposed."""
+    """Approve every proposal."""
     return Decision("approve", reason="approved without a look")
 
 
 def log_and_approve(proposal: Proposal) -> Decision:
-    """Approve whatever is proposed, and say so in the log ``tract.proposals``: what, by whom and about how many messages."""
+    """Approve every proposal, and write it to the log ``tract.proposals``: the action, its origin and the number of its messages."""
     _log.info(
         "approved proposal %s: %s by %s, about %d messages on %s",
         *(proposal.id, proposal.action.name, proposal.origin, len(proposal.about), proposal.branch),
@@ -24,5 +24,5 @@ def log_and_approve(proposal: Proposal) -> Decision:
 
 
 def reject_all(_: Proposal) -> Decision:
-    """Reject whatever is proposed."""
+    """Reject every proposal."""
     return Decision("reject", reason="everything is rejected")

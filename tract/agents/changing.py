@@ -1,6 +1,6 @@
-"""The operations that change the messages that a model sees: words, priorities, summaries, order.
+"""The operations that change the messages a model sees: texts, priorities, summaries, order.
 
-A model writes no instructions. What instructs it, or is pinned, is protected: to touch it is of high risk.
+A model cannot write instructions. Instructions and pinned messages are protected: touching one is of high risk.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def _risk_of_annotate(tract: TractLike, arguments: Mapping[str, Any], origin: st
 
 
 def _may_show(tract: TractLike, one: MessageInfo, origin: str | None) -> bool:
-    """Whether the message was hidden for its tokens, or by *origin* itself, and so may be shown again without asking."""
+    """Whether the message was hidden to save tokens, or by *origin* itself, and so may be shown again without approval."""
     noted = tract.get_annotations(one.commit_hash)
     who = noted[-1].origin if noted else None
     return who is not None and (who == origin or who in FOR_ROOM)
@@ -78,18 +78,18 @@ def _touched_by_annotate(tract: TractLike, arguments: Mapping[str, Any]) -> Sequ
 
 
 def touched_target(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
-    """The message that is the target."""
+    """The target message."""
     return tract.messages(only=[arguments["target"]])
 
 
 def _touched_by_compress(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
-    """The messages that would be summed up; pins are never among them, but instructions may be that somebody unpinned."""
+    """The messages that would be summed up; pinned ones are never among them, but unpinned instructions may be."""
     planned = tract.compress(dry_run=True, **arguments)
     return tract.messages(only=[commit.hex() for part in planned.parts for commit, _ in part.sources])
 
 
 def doubt_of(tract: TractLike, action: Action) -> str | None:
-    """Why a person should review a model's summary, whatever the model may do by itself: it has nothing of the messages that it stands for, or is mostly invented. None where there is no doubt."""
+    """Why a person should review a model's summary, whatever the autonomy: it shares nothing with its messages, or is mostly invented. None if there is no doubt."""
     content = action.arguments.get("content")
     if action.name != "compress" or content is None:
         return None
@@ -142,7 +142,7 @@ def _compress(tract: TractLike, **options: Any) -> ActionResult:
     except CompressionError as exc:
         if exc.pending is None:
             raise
-        return ActionResult(text=str(exc), proposal_id=exc.pending)  # what the model wrote waits for somebody
+        return ActionResult(text=str(exc), proposal_id=exc.pending)  # the model's text waits for a review
     kept = f"; {len(done.kept)} pinned or preserved stayed" if done.kept else ""
     warned = "".join(f"\nwarning: {one}" for one in done.warnings)
     summaries = ", ".join(map(short, done.summary_hashes))

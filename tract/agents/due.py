@@ -1,4 +1,4 @@
-"""When a run of the orchestrator is due: what its triggers say of the context as it is now, and the schedule of a process that watches."""
+"""When a run of the orchestrator is due: by its triggers and the present context, and by the schedule of a watching process."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def why_due(
     used: Callable[[], int],
     watch: tuple[Schedule, datetime] | None,
 ) -> str | None:
-    """Which of *triggers* says at a *trigger* (``commit``, ``compile`` or ``watch``) that it is time, in words; None where none does.
+    """Why a run is due at a *trigger* (``commit``, ``compile`` or ``watch``), in words; None if it is not.
 
-    *used* gives the tokens of the context. *watch* is the schedule of a process that watches, and since when it does.
+    *used* returns the tokens of the context. *watch* is the schedule of a watching process, and the time since when it watches.
     """
     branch, tip = repo.head()
     if status.state in ("paused", "running") or branch is None or tip is None or not is_idle(repo):
@@ -36,7 +36,7 @@ def why_due(
     why = _why_scheduled(repo, status, *watch) if trigger == "watch" and watch is not None else None
     if why is not None:
         return why
-    if repo.commit(tip).generation < status.generation:  # HEAD went back, or elsewhere: it is counted from here on
+    if repo.commit(tip).generation < status.generation:  # HEAD went back, or elsewhere: the count starts here
         status = change_status(repo, looked_at=tip.hex(), generation=repo.commit(tip).generation)
     if trigger == "compile" and triggers.on_compile:
         return "the context is to be sent"
@@ -54,7 +54,7 @@ def _why_scheduled(repo: Repository, status: Status, schedule: Schedule, began: 
 
 
 def _count_since(repo: Repository, tip: ObjectId, status: Status, most: int) -> int:
-    """How many messages came since it was looked the last time; no more than ten times *most* are counted."""
+    """The number of messages since the last run; counting stops at ten times *most*."""
     count = 0
     for id, commit in first_parents(repo, tip):
         if id.hex() == status.looked_at or commit.generation <= status.generation:
@@ -66,7 +66,7 @@ def _count_since(repo: Repository, tip: ObjectId, status: Status, most: int) -> 
 
 
 def _why_full(repo: Repository, status: Status, threshold: float | None, used: Callable[[], int]) -> str | None:
-    """Why the tokens of the context say that it is time; it is said once, until there are fewer again."""
+    """Why the tokens of the context make a run due; reported once, until they are below the threshold again."""
     if threshold is None or repo.config.budget is None:
         return None
     most, tokens = repo.config.budget.max_tokens, used()

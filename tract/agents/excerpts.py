@@ -1,6 +1,6 @@
-"""What an answer of a tool is made of: messages and commits in a line, and texts that are cut at a size.
+"""The parts of a tool's answer: messages and commits in a line, and texts cut at a size.
 
-Some words are withheld: those of messages that somebody else hid, where who asks may not see them.
+Texts of messages that another party hid are withheld, unless the caller may see them.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NONE: frozenset[str] = frozenset()
 
 
 def is_withheld(one: CommitInfo, withheld: frozenset[str]) -> bool:
-    """Whether a commit has words that are not to be shown: those of a message, or of an edit of it."""
+    """Whether a commit has a text that must not be shown: that of a withheld message, or of an edit of one."""
     return one.commit_hash in withheld or (one.operation is CommitOperation.EDIT and one.response_to in withheld)
 
 
@@ -44,12 +44,12 @@ def message_line(one: MessageInfo, withheld: frozenset[str] = NONE) -> str:
 
 
 def _label(one: MessageInfo) -> str:
-    """The role of a message, and what it is where the role does not say that."""
+    """The role of a message, and its kind if the role does not tell it."""
     return one.role if _USUAL.get(one.kind) == one.role else f"{one.role} {one.kind}"
 
 
 def message_data(one: MessageInfo) -> dict[str, Any]:
-    """A message as JSON, its text apart."""
+    """A message as JSON, without its text."""
     return {
         "number": one.number,
         "commit": one.commit_hash,
@@ -62,7 +62,7 @@ def message_data(one: MessageInfo) -> dict[str, Any]:
 
 
 def cut(text: str, offset: int, length: int) -> str:
-    """*length* characters of *text* from *offset* on, and where it is not all, how to get the rest."""
+    """*length* characters of *text* from *offset* on; if that is not all, also how to get the rest."""
     part = text[offset : offset + length]
     end = offset + len(part)
     if not offset and end >= len(text):

@@ -1,6 +1,6 @@
-"""Runs what a model calls: a tool by name, with arguments that nobody has checked.
+"""Runs a model's calls: a tool by name, with unchecked arguments.
 
-    name, arguments ──▸ profile ──▸ arguments ──▸ what is protected ──▸ risk and autonomy ──▸ run, or proposed ──▸ ToolResult
+    name, arguments ──▸ profile ──▸ arguments ──▸ protection ──▸ risk and autonomy ──▸ run, or proposed ──▸ ToolResult
 
 Whatever a model sends, it gets an answer that it can read. An operation outside the profile is not run, even if it was offered.
 """
@@ -40,14 +40,14 @@ from tract.repo import Repository
 _LOG = logging.getLogger("tract.agents")
 
 _LONGEST_OUTPUT = 60_000
-"""Characters; no operation gives more where its arguments are as its schema says."""
+"""The most characters of an answer; no operation gives more if its arguments follow its schema."""
 
 _LONGEST_LIST = 1000
 
 _ORIGIN = "tool"
 
 _FREE: Profile = "supervisor"
-"""The least profile that may touch instructions and pins, and see what somebody else hid."""
+"""The lowest profile that may touch instructions and pins, and see messages that another party hid."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +136,7 @@ class ToolExecutor:
         return execute(self._tract, action, origin=_ORIGIN, withheld=self._withheld())
 
     def _withheld(self) -> frozenset[str]:
-        """The messages that somebody hid for another reason than their tokens, whose words the profile may not see."""
+        """The messages hidden for another reason than their tokens, if the profile may not see their texts."""
         if includes(self._profile, _FREE):
             return frozenset()
         repo, notes = self._tract.repository, self._priorities
@@ -150,7 +150,7 @@ class ToolExecutor:
         )
 
     def _moved(self, action: Action) -> ActionResult:
-        """Run an action after which the context may be another one; the answer that asks for it goes along, or its result would answer nothing there."""
+        """Run an action that may change the context for another; the answer with this call is carried along, because its result would otherwise answer no call there."""
         under_way = self._under_way()
         if under_way:
             action = replace(action, arguments={**action.arguments, **self._without_answer(action, under_way)})
@@ -160,12 +160,12 @@ class ToolExecutor:
             return result
         try:
             self._tract.cherry_pick(missing)
-        except TractError as exc:  # what was asked for is done all the same
+        except TractError as exc:  # the action itself is done all the same
             return replace(result, text=f"{result.text}\nwarning: the answer under way did not come along: {exc}")
         return result
 
     def _without_answer(self, action: Action, under_way: Sequence[str]) -> dict[str, Any]:
-        """The arguments that let *action* be about the context in front of the answer that asks for it: what is undone came before it, and a branch beside it begins there."""
+        """Arguments by which *action* ignores the answer that asks for it: an undo goes back before that answer, and a new branch begins there."""
         given = action.arguments
         if action.name == "undo":
             return {"steps": given.get("steps", 1) + len(under_way)}
@@ -175,7 +175,7 @@ class ToolExecutor:
         return {}
 
     def _under_way(self) -> list[str]:
-        """The messages from the call on that waits for its result, where the context has one."""
+        """The messages from the open call on, if the context has one."""
         waiting = self._tract.status().open_calls
         if not waiting:
             return []
@@ -189,7 +189,7 @@ class ToolExecutor:
             return False
 
     def _propose(self, action: Action) -> ActionResult:
-        """Propose *action*; where a model asks again for what waits already, it is told so."""
+        """Propose *action*; if the model asks again for one that already waits, the answer says so."""
         wanted = pinned_down(self._tract, action)
         known = ProposalTable().read(self._tract.repository).values()
         same = [one.id for one in known if one.status == "pending" and _means(one.action, wanted)]
@@ -199,7 +199,7 @@ class ToolExecutor:
         return ActionResult(text=text, proposal_id=id)
 
     def _check_protected(self, call: Call) -> None:
-        """ActionError where the call would touch an instruction or a pin, and the profile may not."""
+        """ActionError if the call would touch an instruction or a pin, and the profile may not."""
         touched = call.operation.touched
         if touched is None or includes(self._profile, _FREE):
             return
@@ -213,13 +213,13 @@ class ToolExecutor:
 
 
 def own_autonomy(repo: Repository, table: SettingsTable | None = None) -> Autonomy:
-    """The tract's autonomy; the default where what is set came from another store."""
+    """The tract's autonomy; the default if the settings came from another store."""
     settings = (table or SettingsTable()).read(repo)
     return DEFAULT_AUTONOMY if is_foreign(repo, settings) else settings.autonomy
 
 
 def _check_length(call: Call) -> None:
-    """ActionError for a list that no model means."""
+    """ActionError for a list too long to be meant."""
     for name, value in call.arguments.items():
         if isinstance(value, list) and len(value) > _LONGEST_LIST:
             raise ActionError(
@@ -228,12 +228,12 @@ def _check_length(call: Call) -> None:
 
 
 def _means(one: Action, other: Action) -> bool:
-    """Whether the two do the same."""
+    """Whether the two actions do the same."""
     return one.name == other.name and dict(one.arguments) == dict(other.arguments)
 
 
 def _read(name: str, arguments: Mapping[str, Any] | str | None) -> Any:
-    """The arguments as a provider gave them: a map, its JSON text, or nothing."""
+    """The arguments as a provider sends them: a map, its JSON text, or nothing."""
     if arguments is None or arguments == "":
         return {}
     if not isinstance(arguments, str):

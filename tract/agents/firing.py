@@ -1,4 +1,4 @@
-"""Firing: policies are asked in order, and each action they want is run, proposed, or logged with the reason why not.
+"""Firing: policies are asked in order, and each action they want is run, proposed, or logged with the reason against it.
 
     for each policy, the lowest priority first:
         evaluate ──▸ Action ──▸ act ──▸ executed, and it is asked again
@@ -6,7 +6,7 @@
                  ──▸ None
                  ──▸ an exception ──▸ error: a warning, an entry of the log, and the commit stands
 
-A firing never begins inside another. What it writes about itself lands with what it does.
+A firing never begins inside another. Its records land with its actions.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _MOST_ROUNDS = 3
 
 
 class PolicyTarget(TractLike, Protocol):
-    """The tract that policies look at: beside what operations need, it has what stands for its user: autonomy, callback, model."""
+    """The tract that policies look at: besides what operations need, it has its user's part: autonomy, callback, model."""
 
     @property
     def has_model(self) -> bool: ...
@@ -60,20 +60,20 @@ class PolicyTarget(TractLike, Protocol):
 
 
 class PolicyEngine:
-    """The policies of one handle at work."""
+    """The working policies of one handle."""
 
     def __init__(self) -> None:
         self.roster = Roster()
         self.proposals = ProposalTable()
         self.on_proposal: OnProposal | None = None
         self.looks: dict[str, ObjectId] = {}
-        """About which commit each policy was asked last."""
+        """For each policy: the commit about which it was asked last."""
 
         self._read: dict[str, ObjectId] = {}
-        """The same as the handle before this one left it."""
+        """The same, as an earlier handle stored it."""
 
         self._others: tuple[tuple[str, RefValue], ...] = ()
-        """Where the other branches were before the last compile."""
+        """The tips of the other branches before the last compile."""
 
         self._looks_before = dict(self.looks)
         self.rest = Rest()
@@ -86,7 +86,7 @@ class PolicyEngine:
         self._handled: dict[str, tuple[Any, ...]] = {}
 
     def load(self, repo: Repository) -> AgentSettings:
-        """Be as the store says now, and warn of policies that cannot be made here."""
+        """Load the policies as stored, and warn about those that cannot be made here."""
         settings = self.roster.load(repo)
         self.rest.end()
         self.telling.meet(self.roster.members)
@@ -95,39 +95,39 @@ class PolicyEngine:
 
     @property
     def is_quiet(self) -> bool:
-        """Whether there is nobody to ask, and nothing to warn of."""
+        """Whether there is no policy to ask, and no warning."""
         return self.roster.is_off and not self.telling.warnings
 
     @property
     def before(self) -> ObjectId | None:
-        """About which commit the policy that is asked was asked before; None where it never was."""
+        """The commit about which the policy being asked was asked last; None if it never was."""
         return self._asking.before
 
     def take_warnings(self) -> list[str]:
-        """What is to be warned of, each once; it is not told again."""
+        """The new warnings, each once; they are not returned again."""
         if not self.telling.warnings:
             return []
         told, self.telling.warnings = self.telling.warnings, []
         return list(dict.fromkeys(told))
 
     def take_over(self, other: PolicyEngine) -> None:
-        """Know the callback of *other*, and the policies that were given to it."""
+        """Take the callback of *other*, and the policies given to it."""
         self.on_proposal = other.on_proposal
         self.roster.take_over(other.roster)
 
     def read_look(self, repo: Repository) -> None:
-        """Know about which commits a handle before this one asked."""
+        """Read about which commits an earlier handle asked."""
         self._read = read_looks(repo)
         self.looks.update(self._read)
 
     def save_look(self, repo: Repository) -> None:
-        """Keep about which commits the policies were asked, for the next handle."""
+        """Store about which commits the policies were asked, for the next handle."""
         save_looks(repo, self.looks, self._read, self.roster.tip)
 
     def fire(self, tract: PolicyTarget, trigger: Trigger) -> None:
-        """Ask the policies of *trigger*, and before a compile those of commits that were not asked yet about what is there."""
+        """Ask the policies of *trigger*; before a compile, also the commit policies not yet asked about the present context."""
         if not self._busy.acquire(blocking=False):
-            self._again = True  # who fires looks once more
+            self._again = True  # the firing under way makes one more round
             return
         since = began()
         try:
@@ -169,12 +169,12 @@ class PolicyEngine:
             self.rest.begin(repo, tip, self.roster.at["commit"], self._asking.calms)
 
     def _failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
-        """Tell that a policy could not do what it is for; what was new to it stays new, until it can."""
+        """Report that a policy could not act; the messages new to it stay new until it can."""
         self._put_off(want.policy)
         self.telling.failed(repo, want, error)
 
     def _due(self, repo: Repository, trigger: Trigger, settings: AgentSettings, tip: ObjectId) -> tuple[Member, ...]:
-        """The policies that are to be asked now; from here on the context at *tip* is the one they were asked about."""
+        """The policies to be asked now; the context at *tip* becomes the one they were asked about last."""
         asked = self.roster.at[trigger]
         if trigger == "commit":
             asked = self.rest.wakes(repo, tip, asked)
@@ -201,7 +201,7 @@ class PolicyEngine:
     # Asking
 
     def _ask(self, tract: PolicyTarget, asked: Sequence[Member], seconds: float) -> _Found | None:
-        """The first of *asked* that wants something, or fails, with its action or error; None where none does."""
+        """The first of *asked* that wants an action or fails, with its action or error; None if there is none."""
         repo = tract.repository
         state = self._asking = self._watch.asking = Asking(asked, self._looks_before)
         self._asked_at = state_of(repo)
@@ -216,7 +216,7 @@ class PolicyEngine:
         except OverTimeError as exc:
             state.is_over = True
             self.telling.at_work[asked[state.at].name] = asked[state.at].policy, exc.thread
-            self._watch = Watch()  # what the late one still tries is its own
+            self._watch = Watch()  # attempts of the late thread stay with its own watch
             return _Found(state.at, None, str(exc))
         except PolicySkip as exc:
             return _Found(state.at, None, exc)
@@ -229,12 +229,12 @@ class PolicyEngine:
     # Acting
 
     def _want(self, tract: PolicyTarget, want: Want, settings: AgentSettings) -> bool:
-        """Do what a policy wants, or propose it; whether it is to be asked again."""
+        """Run or propose the action that a policy wants; return whether to ask the policy again."""
         action, repo = want.action, tract.repository
         assert action is not None
         wish = state_wanted(repo, want)
         if self._handled.get(want.policy) == wish:
-            return False  # never twice for one state
+            return False  # not twice for one state
         self._handled[want.policy] = wish
         is_free = tract.autonomy_in_force() == "autonomous" and action.autonomy in (None, "autonomous")
         if is_free and runs_apart(action, settings):
@@ -249,12 +249,12 @@ class PolicyEngine:
         return self._act(tract, want, settings)
 
     def _put_off(self, name: str) -> None:
-        """Ask the policy *name* again at the next firing, even where nothing changes."""
+        """Ask the policy *name* again at the next firing, even if nothing changes."""
         self._ask_again(name)
         self._handled.pop(name, None)
 
     def _ask_again(self, name: str) -> None:
-        """Take the policy *name* for one that was not asked this time."""
+        """Treat the policy *name* as not asked this time."""
         before = self._looks_before.get(name)
         if before is None:
             self.looks.pop(name, None)
@@ -262,7 +262,7 @@ class PolicyEngine:
             self.looks[name] = before
 
     def _act(self, tract: PolicyTarget, want: Want, settings: AgentSettings) -> bool:
-        """Run what is wanted, or propose it; whether the policy is to be asked again."""
+        """Run or propose the wanted action; return whether to ask the policy again."""
         action, repo = want.action, tract.repository
         assert action is not None
         is_late = threading.Event()
@@ -278,7 +278,7 @@ class PolicyEngine:
             self._failed(repo, want, str(exc))
             return False
         if acted.result.error is not None:
-            # Where another process was first, the policy is asked again about what is there now.
+            # If another process was first, the policy is asked again about the new context.
             if state_of(repo) != self._asked_at:
                 self.telling.failed(repo, want, PolicySkip(f"another was first: {acted.result.error}"))
                 return True
@@ -288,7 +288,7 @@ class PolicyEngine:
             self.telling.waits(repo, want, acted.result)
             return False
         self.telling.done(repo, want, is_written=acted.proposal is not None or acted.landed)
-        self._handled[want.policy] = state_wanted(repo, want)  # who wants the same of what it led to would for ever
+        self._handled[want.policy] = state_wanted(repo, want)  # or wanting the same again would never end
         if acted.proposal is None:
             tell_stale(repo, self.proposals, tract.current_branch, want.policy)
         if acted.proposal is not None and self.on_proposal is not None:
@@ -296,7 +296,7 @@ class PolicyEngine:
         return True
 
     def _decide(self, tract: PolicyTarget, want: Want, proposal: Proposal, callback: OnProposal) -> None:
-        """Let the callback decide; what it raises is told, and the proposal waits."""
+        """Let the callback decide; if it raises, that is reported, and the proposal waits."""
         try:
             tract.decide_proposal(proposal, callback)
         except KeyboardInterrupt:
@@ -310,7 +310,7 @@ _IS_OWN = attrgetter("is_own")
 
 
 class _Found(NamedTuple):
-    """Which of those asked, by its place, wants something, or why it cannot tell."""
+    """The place of the policy that wants an action, with the action; or that failed, with its error."""
 
     at: int
     action: Action | None
@@ -318,7 +318,7 @@ class _Found(NamedTuple):
 
 
 def _entry_of(want: Want, is_late: threading.Event) -> Rider:
-    """Writes the entry of the log about *want* into the transaction that carries it out, or proposes it; where it is too late it prevents that."""
+    """Writes the log entry about *want* into the transaction that carries it out or proposes it; if it is too late, it prevents the transaction."""
 
     def rider(tx: Transaction, proposal: str | None) -> None:
         if is_late.is_set():
@@ -330,7 +330,7 @@ def _entry_of(want: Want, is_late: threading.Event) -> Rider:
 
 
 def _act_apart(tract: PolicyTarget, want: Want) -> None:
-    """Do what a policy wants in a thread, on a handle of its own; what fails is in the log."""
+    """Carry out a policy's action in a thread, on a handle of its own; a failure goes to the log."""
     assert want.action is not None
     acted = act(tract, Wish(want.action, want.policy, want.action.reason), tract.autonomy_in_force())
     result = acted.result
@@ -340,12 +340,12 @@ def _act_apart(tract: PolicyTarget, want: Want) -> None:
 
 
 def _other_heads(repo: Repository) -> tuple[tuple[str, RefValue], ...]:
-    """The branches that HEAD is not on, and where they are."""
+    """The branches other than HEAD's, and their tips."""
     own = repo.head()[0]
     return tuple(one for one in repo.local_refs(HEADS) if one[0] != own)
 
 
 def _fires_at(repo: Repository) -> ObjectId | None:
-    """The commit HEAD is at; None where it is on no branch, something is under way, or the store may not be written."""
+    """HEAD's commit; None if HEAD is on no branch, a command is under way, or the store is read-only."""
     branch, tip = repo.head()
     return None if branch is None or repo.read_only or not is_idle(repo) else tip

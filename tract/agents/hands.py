@@ -1,4 +1,4 @@
-"""What a model of the orchestrator's does: its calls, read from an answer in any format, run or proposed in its own words."""
+"""The calls of the orchestrator's model: read from an answer in any format, and run or proposed in the model's words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ORIGIN = "orchestrator"
 
 
 class Hands(ToolExecutor):
-    """Runs a model's calls; what needs approval is proposed with the model's own words, and the callback is asked."""
+    """Runs a model's calls; an action that needs approval is proposed in the model's own words, and the callback is asked."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Hands(ToolExecutor):
 
 
 def outcome_of(one: Proposal) -> ActionResult:
-    """What the model is told of a proposal that it made."""
+    """The result that the model gets for its proposal."""
     why = f": {one.decision_reason}" if one.decision_reason else ""
     match one.status:
         case "pending":
@@ -82,7 +82,7 @@ def _arguments(action: Action | None) -> str:
 
 
 def tool_format(client: LLMClient) -> ToolFormat:
-    """Whose tool definitions the client takes: Anthropic's, or the chat completions' that others do."""
+    """The format of tool definitions that the client takes: Anthropic's, or chat completions'."""
     return "anthropic" if "anthropic" in type(client).__name__.casefold() else "openai"
 
 
@@ -93,11 +93,11 @@ def calls_in(answer: LLMResponse) -> list[tuple[str, str, str]]:
 
 
 def as_openai(answer: LLMResponse, calls: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    """The answer as a chat message, for the next question; a client of another provider turns it into its own."""
+    """The answer as a chat message, for the next question; another provider's client converts it."""
     said = {
         "role": "assistant",
         "content": answer.text,
-    }  # "" where there is none: some servers take no null, and some miss the key
+    }  # "" if there is no text: some servers refuse null, and some require the key
     if not calls:
         return said
     made = [

@@ -1,6 +1,6 @@
-"""Health: what the context of a branch consists of, which parts are no longer needed, and what could be done about that.
+"""Health: the composition of a branch's context, the parts that are no longer needed, and advice about them.
 
-No model is asked. A handle that has computed it before only looks at the messages added since.
+No model is asked. A handle that has computed it before reads only the messages added since.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from tract.messages.message import CompileWarning
 
 CACHE_SECONDS = 300
-"""How long providers keep a prompt's cache that nobody uses: Anthropic's and OpenAI's least."""
+"""How long providers keep an unused prompt cache: the least of Anthropic's and OpenAI's times."""
 
 _FOUND = 10
 
 _FURTHEST = 20_000
-"""So many commits back compressions are looked for."""
+"""The number of commits searched for compressions."""
 
 
 class LargeMessage(NamedTuple):
@@ -96,7 +96,7 @@ class Health(Shown):
     """The state of a branch's context.
 
     *torn* are calls without a result, and results without a call, in the middle of the conversation. *archives_waiting* is the number of compressions whose originals the next gc may drop.
-    *advice* is what could be done, least risky first; each is an action.
+    *advice* lists possible actions, the least risky first.
     """
 
     tract_id: str
@@ -132,13 +132,13 @@ class Health(Shown):
 
 @dataclass(slots=True)
 class ArchiveTable:
-    """The compressions behind *tip*, with their times, the newest first; what came since costs what it has."""
+    """The compressions behind *tip*, with their times, the newest first; an update costs only the commits added since."""
 
     tip: ObjectId | None = None
     found: list[tuple[ObjectId, int]] = field(default_factory=list)
 
     def advance(self, repo: Repository, tip: ObjectId | None) -> None:
-        """Look behind *tip*."""
+        """Update to *tip*."""
         new: list[tuple[ObjectId, int]] = []
         known: list[tuple[ObjectId, int]] = []
         for steps, (id, commit) in enumerate(first_outlines(repo, tip)):
@@ -152,7 +152,7 @@ class ArchiveTable:
         self.tip, self.found = tip, [*new, *known]
 
     def waiting(self, space: Workspace) -> int:
-        """How many archives are older than the tract keeps them, and still there."""
+        """The number of archives that are older than the tract's retention, and still exist."""
         kept = space.config.archive_retention_days
         days = None if kept is None else read_retention("archive_retention_days", kept).days
         if days is None or days == float("inf"):
@@ -163,14 +163,14 @@ class ArchiveTable:
 
 @dataclass(slots=True)
 class HealthTable:
-    """What a handle knows from looking before."""
+    """A handle's cached results of earlier looks."""
 
     measures: Measures | None = None
     branches: BranchTable = field(default_factory=BranchTable)
     archives: ArchiveTable = field(default_factory=ArchiveTable)
 
     def measured(self, space: Workspace, snapshot: Snapshot) -> Measures:
-        """The figures of *snapshot*; they cost the rows that were added since."""
+        """The figures of *snapshot*; only the rows added since cost time."""
         known = self.measures
         if known is None or known.columns is not snapshot.columns or known.rows > snapshot.length:
             known = self.measures = Measures(snapshot.columns, known)
@@ -179,7 +179,7 @@ class HealthTable:
 
 
 def subject_of(space: Workspace, table: HealthTable, branch: str | None = None) -> Subject:
-    """What advice about HEAD's context, or *branch*'s, is worked out from."""
+    """The data from which advice about HEAD's context, or *branch*'s, is computed."""
     tip = _place(space.repo, branch)[1]
     with without_collections():
         snapshot = space.compiler.compile(tip)
@@ -204,7 +204,7 @@ def _place(repo: Repository, branch: str | None) -> tuple[str | None, ObjectId |
 
 
 def health(space: Workspace, table: HealthTable, branch: str | None = None) -> Health:
-    """The health of HEAD's context, or of *branch*'s; BranchNotFoundError where there is none of that name."""
+    """The health of HEAD's context, or of *branch*'s; BranchNotFoundError if there is no such branch."""
     repo = space.repo
     at, tip = _place(repo, branch)
     name = None if at is None else at.removeprefix(HEADS)

@@ -1,9 +1,9 @@
 """The ledger: notes about actions. No undo takes them back, and they outlive the commits they are about.
 
     entry    {"id": "5f02c1…", "status": "pending", …, "texts": <id of the blob below, or nothing>}     names, ids, figures
-    texts    {"id": "5f02c1…", "texts": {"reason": "…", "arguments": {…}}}                               what may quote a message
+    texts    {"id": "5f02c1…", "texts": {"reason": "…", "arguments": {…}}}                               texts that may quote a message
 
-Both are notes of one namespace, so they travel together; what may hold a message's words is in a blob of its own.
+Both are notes of one namespace, so they travel together; texts that may quote a message are in a blob of their own.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from tract.repo import Repository
 from tract.transaction import Transaction
 
 TRACT = bytes(32)
-"""What an entry is about that was made before the first commit: the tract itself."""
+"""The subject of an entry made before the first commit: the tract itself."""
 
 T = TypeVar("T")
 
 
 class TractNote(Generic[T]):
-    """What the notes of *namespace* say of the tract itself as it is now, or the default where they say nothing; to ask again costs a look at one ref."""
+    """The newest note of *namespace* about the tract itself, or the default if there is none; asking again costs the reading of one ref."""
 
     def __init__(self, namespace: str, default: T, parse: Callable[[Mapping[str, Any]], T]) -> None:
         self._namespace = namespace
@@ -48,7 +48,7 @@ class TractNote(Generic[T]):
 
 
 class Entry(NamedTuple):
-    """One entry: *key* names what it is about, *body* its fields, *texts* its words."""
+    """One entry: *key* names its subject, *body* has its fields, *texts* its texts."""
 
     id: ObjectId
     key: str
@@ -62,7 +62,7 @@ class Entry(NamedTuple):
 
 
 class Ledger:
-    """The entries of one namespace, in the order in which they were written; as far as they were read."""
+    """The entries of one namespace, in the order in which they were written, as far as they were read."""
 
     def __init__(self, namespace: str) -> None:
         self.namespace = namespace
@@ -72,7 +72,7 @@ class Ledger:
         self._known: set[ObjectId] = set()
 
     def advance(self, repo: Repository) -> bool:
-        """Read what was added since; whether anything was."""
+        """Read the new entries; return whether there were any."""
         tip = note_tip(repo, self.namespace)
         if tip == self._tip:
             return False
@@ -108,7 +108,7 @@ def write_entry(
     replaces: tuple[ObjectId, ...] = (),
     refs: Refs | None = None,
 ) -> None:
-    """Write an entry about *key*; *texts* is all in it that may hold a message's words, *refs* what it keeps from gc."""
+    """Write an entry about *key*; *texts* are those of its fields that may quote a message, *refs* the objects that it keeps from gc."""
     about = tx.tip or TRACT
     body = {"id": key, **fields}
     if texts:

@@ -1,7 +1,7 @@
-"""The note that a rule writes in the place of messages which it leaves out: one form for policies and advice.
+"""The note that a rule writes in the place of messages it leaves out: one form for policies and advice.
 
 [40 messages left out here, summed up by rule; expand brings them back]
-files: src/app.py, docs/index.md                    in the order of how much is missed without them,
+files: src/app.py, docs/index.md                    the most important lines first,
 tools: grep ×12, edit ×3                            as far as there is room
 asked: is the flight on time?
 and 3 more times
@@ -18,13 +18,13 @@ from tract.dataclass import dataclass, field
 from tract.report.text import count_of, excerpt
 
 KEPT_TURNS = 20
-"""The model's last turns, whose files are in use: they are named on, whatever goes."""
+"""The number of the model's last turns whose files are in use: the note keeps naming them."""
 
 MOST_READ = 1000
-"""In so many of the last messages files are looked for where the model has had fewer turns, or longer ones."""
+"""The number of last messages searched for files if the model had fewer turns, or longer ones."""
 
 MOST_ASKED = 8
-"""So many of the user's requests are quoted."""
+"""The number of the user's requests that are quoted."""
 
 _MOST_FILES = 200
 _MOST_TOOLS = 12
@@ -34,7 +34,7 @@ _WORDS = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
-    """What is known of *count* messages that are left out: the files they named, how often each tool was called, what the user asked and how many times *more*, earlier summaries, and what the model said last."""
+    """The facts about *count* left-out messages: files they named, calls of each tool, the user's requests and how many *more* there were, earlier summaries, and the model's last words."""
 
     count: int
     files: Sequence[str] = ()
@@ -46,13 +46,13 @@ class LeftOut:
 
 
 def files_left_out(going: Iterable[str], staying: Iterable[str]) -> list[str]:
-    """The files that the texts *going* name, and none of those *staying*."""
+    """The files that the texts *going* name and the texts *staying* do not."""
     kept = set(paths_in(staying))
     return [one for one in paths_in(going) if one not in kept]
 
 
 def note_of(gone: LeftOut, room: int | None = None) -> str:
-    """The note; with *room* no longer than so many characters, but for its first line."""
+    """The note; with *room*, at most that many characters, apart from its first line."""
     lines = [f"[{count_of(gone.count, 'message')} left out here, summed up by rule; expand brings them back]"]
     size = 0
     for part in _parts(gone):

@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 class OverTimeError(Exception):
-    """What was run did not end in time; *thread* is alive as long as it has not ended."""
+    """The job did not end in time; *thread* is alive until it does."""
 
     def __init__(self, seconds: float, thread: threading.Thread) -> None:
         super().__init__(f"it did not end within {seconds:g} s")
@@ -22,7 +22,7 @@ class OverTimeError(Exception):
 
 
 class _Worker:
-    """A thread that runs one job after the other; with queues of its own, which take less to wait at than new ones."""
+    """A thread that runs one job after another; it has its own queues, which are quicker to wait on than new ones."""
 
     def __init__(self) -> None:
         self.process = os.getpid()
@@ -36,24 +36,24 @@ class _Worker:
             context, job = given
             try:
                 answer = True, context.run(job)
-            except BaseException as exc:  # noqa: BLE001  # told to whoever waits
+            except BaseException as exc:  # noqa: BLE001  # passed on to the waiting caller
                 answer = False, exc
             self.answers.put(answer)
-            del given, context, job, answer  # who waits for the next job holds nothing of the last
+            del given, context, job, answer  # a thread that waits for the next job keeps nothing of the last
 
 
 _idle: list[_Worker] = []
 _MOST_IDLE = 8
-"""So many threads wait for the next job; with more at once, the others end with theirs."""
+"""The number of threads that wait for the next job; further ones end with their job."""
 
 
 def run_within(seconds: float, job: Callable[[], _T]) -> _T:
-    """What *job* gives back, or raises; OverTimeError where it takes longer than *seconds*. It goes on then, and nobody waits for it."""
+    """The result of *job*, or its exception; OverTimeError if it takes longer than *seconds*. The job then goes on, and its result is ignored."""
     worker = _idle_worker() or _Worker()
     worker.jobs.put((copy_context(), job))
     try:
         is_done, value = worker.answers.get(timeout=seconds)
-    except BaseException as exc:  # Ctrl-C too: nobody asks the thread for its answer, which may come yet
+    except BaseException as exc:  # Ctrl-C too: the thread's answer may still come, and is ignored
         worker.jobs.put(None)
         if isinstance(exc, Empty):
             raise OverTimeError(seconds, worker.thread) from None

@@ -1,4 +1,4 @@
-"""The operations that look at the tract and its history, and change nothing."""
+"""The operations that read the tract and its history, and change nothing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tract.agents.target import TractLike
 from tract.report.text import count_of, excerpt, short
 
 LISTED = 50
-"""How many messages a list has where nothing else is asked for."""
+"""The default number of messages in a list."""
 
 _MOST_LINES = 100
 
@@ -64,7 +64,7 @@ def _health(tract: TractLike) -> ActionResult:
 
 
 def _places(tract: TractLike, advice: Advice) -> str:
-    """Which messages an advice is about, so that a model can name them."""
+    """The messages that an advice is about, in a form that a model can use to name them."""
     given = advice.action.arguments
     if "target" in given:
         return f"the target of advice {advice.number}: {[one.number for one in tract.messages(only=given['target'])]}"

@@ -1,8 +1,8 @@
-"""What a context is made of: tokens by kind and by tool, its largest messages, and which tool outputs are of no more use.
+"""The composition of a context: tokens by kind and by tool, its largest messages, and tool outputs that are no longer needed.
 
     rows of a snapshot ──▸ Measures.advance ──▸ figures
 
-Rows that are measured stay as they are, and a conversation mostly grows: to measure again costs the messages that were added.
+Measured rows stay the same, and a conversation mostly grows: measuring again costs only the messages added.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from tract.objects.codec import decode
 from tract.objects.id import ObjectId
 
 LARGEST = 10
-"""How many of the largest messages are remembered."""
+"""The number of largest messages that are remembered."""
 
 _TOGETHER = 4096
-"""How many objects are read at once."""
+"""The number of objects read at once."""
 
 _WITHOUT_TOOLS: frozenset[MessageKind] = frozenset({"user", "answer", "instruction", "summary"})
-"""What a chat message is only where it neither calls a tool nor answers."""
+"""Kinds of a chat message, if it neither calls a tool nor answers a call."""
 
 _OWN_KINDS = (b"artifact", b"session", b"reasoning")
-"""The content types that look like any other message once they are one."""
+"""The content types whose messages look like any other."""
 
 
 class Share(NamedTuple):
-    """What has a share of the context: so many *messages* with so many *tokens*."""
+    """A share of the context: so many *messages* with so many *tokens*."""
 
     name: str
     messages: int
@@ -46,14 +46,14 @@ class Share(NamedTuple):
 
 
 class CallKey(NamedTuple):
-    """A call of a tool, as far as it says which output it gives."""
+    """The part of a tool call that determines its output."""
 
     tool: str
     arguments: str
 
 
 class Output:
-    """A message with results of tools: where it is, which calls it answers, and where they are, and how many of those no later output gives again."""
+    """A message with tool results: its row, the calls it answers and their rows, and how many of the results no later output repeats."""
 
     __slots__ = ("calls", "is_mixed", "refs", "row", "standing", "tokens")
 
@@ -72,17 +72,17 @@ class Output:
 
     @property
     def is_superseded(self) -> bool:
-        """Whether all of it was given again later."""
+        """Whether later outputs repeat all of it."""
         return bool(self.calls) and not self.standing and not self.is_mixed
 
 
 class Measures:
     """The figures of the first *rows* rows of *columns*.
 
-    *outputs* are all messages with results, in order, and *output_tokens* the tokens of the first so many of them; *repeated* has for each call that was made again how many outputs it gave but the last, and their tokens.
-    *superseded* are those that were given again, in that order, *standing* the others that are nothing but results, by their rows; *outputs_at* has all by the rows of the calls and the results that are theirs; *kinds* has what each row is; *left_of_calls* is for who works out what hiding calls leaves of their messages.
-    *turns* are the rows with which the model's turns begin, *requests* those of what users said.
-    What the messages are that *before* has too, the figures of other columns, is taken from there.
+    *outputs* are all messages with results, in order, and *output_tokens* the tokens of the first of them, by number; *repeated* has, for each repeated call, the number of its outputs except the last, and their tokens.
+    *superseded* are the outputs that were given again, in that order, *standing* the others that are nothing but results, by their rows; *outputs_at* has all by the rows of their calls and results; *kinds* has each row's kind; *left_of_calls* is a cache for computing what a message is without hidden calls.
+    *turns* are the rows with which the model's turns begin, *requests* the rows of the user's requests.
+    The kinds of messages that *before*, the figures of other columns, has too are taken from there.
     """
 
     def __init__(self, columns: Columns, before: Measures | None = None) -> None:
@@ -117,7 +117,7 @@ class Measures:
         }
 
     def advance(self, space: Workspace, snapshot: Snapshot) -> None:
-        """Take in the rows that *snapshot* has more."""
+        """Measure the rows added to *snapshot*."""
         columns = self.columns
         columns.total(snapshot.length, space)
         while self.rows < snapshot.length:
@@ -130,7 +130,7 @@ class Measures:
         self._known = {}
 
     def known_kinds(self) -> dict[tuple[ObjectId, ObjectId], MessageKind]:
-        """What each message is, by its commit and its blob."""
+        """The kind of each message, by its commit and its blob."""
         rows = slice(self.rows)
         return dict(
             zip(zip(self.columns.commits[rows], self.columns.blobs[rows], strict=True), self.kinds, strict=True)
@@ -170,7 +170,7 @@ class Measures:
             self.outputs_at.setdefault(at, []).append(output)
 
     def _answer(self, output: Output, ref: Ref, call: CallKey) -> None:
-        """*output* has what *call* gave; an earlier output of the same call is superseded by it."""
+        """Record that *output* has the result of *call*; it supersedes an earlier output of the same call."""
         output.refs.append(ref)
         output.calls.append(call)
         output.standing += 1
@@ -201,7 +201,7 @@ class Measures:
         if rows is not None:
             rows.append(row)
 
-    # What it comes to
+    # The results
 
     @property
     def by_kind(self) -> tuple[Share, ...]:
@@ -219,11 +219,11 @@ class Measures:
         return [(-row, tokens, kind) for tokens, row, kind in sorted(self._largest, reverse=True)]
 
     def outputs_before(self, row: int) -> Sequence[Output]:
-        """The outputs in front of *row*."""
+        """The outputs before *row*."""
         return self.outputs[: bisect_left(self.outputs, row, key=lambda one: one.row)]
 
     def turn_before(self, count: int) -> int:
-        """The row with which the last *count* turns of the model begin; 0 where there are not so many."""
+        """The row with which the model's last *count* turns begin; 0 if there are fewer."""
         return self.turns[-count] if 0 < count <= len(self.turns) else 0
 
 
@@ -248,7 +248,7 @@ def _shares(figures: dict[str, list[int]]) -> tuple[Share, ...]:
 def _kinds_of(
     space: Workspace, columns: Columns, rows: Sequence[int], messages: Sequence[Message]
 ) -> list[MessageKind]:
-    """What the *messages*, which are in those *rows*, are."""
+    """The kinds of *messages*, which are in those *rows*."""
     kinds = [kind_of(message) for message in messages]
     is_chat = columns.messages.is_chat
     plain = [at for at, message in enumerate(messages) if _may_be_own(message) and not is_chat(rows[at])]
@@ -263,7 +263,7 @@ def _kinds_of(
 
 
 def _may_be_own(message: Message) -> bool:
-    """Whether the message may be of a content type of tract's own that the message does not tell."""
+    """Whether the message may have a content type of tract's own that the message alone does not show."""
     return message.format == "openai" and message.role in ("assistant", "system") and len(message.raw) == 2
 
 

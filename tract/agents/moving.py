@@ -34,18 +34,18 @@ def _switch(tract: TractLike, name: str, create: bool = False) -> ActionResult:
 
 
 def _left_by_switch(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
-    """The instructions and pins of the context that the other branch does not have."""
+    """The instructions and pins of the context that the other branch lacks."""
     return () if arguments.get("create") else _left_behind(tract, arguments["name"])
 
 
 def _left_by_branch(tract: TractLike, arguments: Mapping[str, Any]) -> Sequence[MessageInfo]:
-    """The same for a new branch, where HEAD goes there."""
+    """The same for a new branch, if HEAD moves to it."""
     goes = arguments.get("switch") and "source" in arguments
     return _left_behind(tract, arguments["source"]) if goes else ()
 
 
 def _left_behind(tract: TractLike, revision: str) -> list[MessageInfo]:
-    """The instructions and pins of the context that the one at *revision* does not have; what was only pinned stays behind on the way back to the default branch."""
+    """The instructions and pins of the context that the one at *revision* lacks; on the way back to the default branch, pinned messages do not count."""
     there = {one.commit_hash for one in tract.messages(revision)}
     left = [one for one in tract.messages() if one.is_protected and one.commit_hash not in there]
     return [one for one in left if one.kind == "instruction" or revision != tract.config.default_branch]
@@ -152,7 +152,7 @@ def _collapse(
     names = [one.child_tract_id for one in tract.children()]
     if child not in names:
         raise ActionError(f"there is no child '{child}'; there are {', '.join(names) or 'none'}")
-    # Whether it needs an approval was asked before this was called.
+    # The need for an approval was checked before this call.
     done = tract.collapse(child, content=content, target_tokens=target_tokens, auto_commit=True)
     return ActionResult(
         text=f"summed up tract '{child}': {done.source_tokens} tokens to {done.summary_tokens}",

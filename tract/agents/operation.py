@@ -1,4 +1,4 @@
-"""Operations: what can be done with a context, as a table that models, policies and the command line read.
+"""Operations: everything that can be done with a context, as a table that models, policies and the command line read.
 
     Operation ── name, summary, risk, profile
               ── arguments: Argument, each with its type, its limits and a sentence ──▸ a JSON schema, and the checks
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 Profile: TypeAlias = Literal["read", "self", "supervisor", "full"]
 PROFILES: tuple[Profile, ...] = get_args(Profile)
-"""Each has all of the one before it."""
+"""Each profile has everything of the one before it."""
 
 ArgumentType: TypeAlias = Literal["text", "integer", "boolean", "choice", "message", "messages", "revision"]
 
 _LONGEST_NUMBER = 6
-"""Digits: longer ones are the beginning of an id, which lists show with ten."""
+"""The most digits of a number: longer ones are a prefix of an id, of which lists show ten digits."""
 
 _SHOWN = 60
 """The characters of a wrong value that an error shows."""
@@ -38,7 +38,7 @@ class Argument:
     """An argument of an operation; None means that it is not given.
 
     *type* ``message`` is a message of the context at HEAD, by number, address or id; ``revision`` is a commit by any name. *choices* are the values of a ``choice``, *least* and *most* the limits of an integer.
-    The argument exists only in *profile* and in the profiles above it.
+    Only *profile* and the profiles above it have the argument.
     """
 
     name: str
@@ -67,7 +67,7 @@ class Argument:
         return {**shape, "description": self.help}
 
     def read(self, given: Any) -> Any:
-        """The value that *given* means; ActionError says what is allowed."""
+        """The value that *given* means; ActionError says which values are allowed."""
         match self.type:
             case "integer":
                 return self._integer(given)
@@ -135,11 +135,11 @@ class Argument:
 class Operation:
     """One of tract's operations.
 
-    *risk* is the risk of a usual call. If there is a *risk_of*, it gives the risk of a call from its tract, its arguments and its origin, and *riskier* says in words when that is ``high``.
+    *risk* is the risk of a usual call. If there is a *risk_of*, it computes the risk of a call from its tract, its arguments and its origin, and *riskier* says in words when that is ``high``.
     *moves*: the context may be a different one afterwards.
-    *shows_words*: the function shows text of messages; it is told as ``withheld`` which messages it must not show.
-    *tells_origin*: the function is told as ``origin`` what asks for the call.
-    *touched* gives the messages of the context at HEAD that a call would change or hide.
+    *shows_words*: the function shows text of messages; its argument ``withheld`` has the messages that it must not show.
+    *tells_origin*: the function's argument ``origin`` says who asks for the call.
+    *touched* returns the messages of the context at HEAD that a call would change or hide.
     """
 
     name: str
@@ -169,13 +169,13 @@ class Operation:
         }
 
     def in_profile(self, profile: Profile) -> Operation:
-        """The operation with the arguments that *profile* has."""
+        """The operation with only the arguments that *profile* has."""
         return replace(self, arguments=tuple(one for one in self.arguments if includes(profile, one.profile)))
 
     def read_arguments(self, given: object) -> dict[str, Any]:
         """The arguments that *given* means, by name, without those that are None.
 
-        ActionError names everything that is wrong, and what is allowed.
+        ActionError names everything that is wrong, and the allowed values.
         """
         if not isinstance(given, Mapping):
             raise ActionError(f"{self.name}: the arguments must be an object, not {type(given).__name__}")
@@ -205,7 +205,7 @@ class Operation:
 
 
 def includes(profile: Profile, least: Profile) -> bool:
-    """Whether *profile* has what *least* has."""
+    """Whether *profile* has everything that *least* has."""
     return PROFILES.index(profile) >= PROFILES.index(least)
 
 

@@ -1,4 +1,4 @@
-"""The table of operations, and the one way that an action becomes a call.
+"""The table of operations, and the only way from an action to a call.
 
 Action ──▸ operation_named ──▸ read_arguments ──▸ function ──▸ ActionResult
 """
@@ -24,26 +24,26 @@ _BY_NAME = {one.name: one for one in OPERATIONS}
 
 
 class Call(NamedTuple):
-    """An action that was checked: its operation, and the arguments that it is called with."""
+    """A checked action: its operation, and the arguments of the call."""
 
     operation: Operation
     arguments: dict[str, Any]
 
 
 def operations(profile: Profile = "full") -> tuple[Operation, ...]:
-    """The operations that *profile* has, each with the arguments that it has there; ActionError for a profile that is none."""
+    """The operations of *profile*, each with the arguments it has there; ActionError for an unknown profile."""
     check_profile(profile)
     return tuple(one.in_profile(profile) for one in OPERATIONS if includes(profile, one.profile))
 
 
 def check_profile(profile: str) -> None:
-    """ActionError for a profile that is none."""
+    """ActionError for an unknown profile."""
     if profile not in PROFILES:
         raise ActionError(f"unknown profile {profile!r:.40}; known are {', '.join(PROFILES)}")
 
 
 def operation_named(name: str, profile: Profile = "full") -> Operation:
-    """The operation *name*; ActionError where there is none, or *profile* does not have it."""
+    """The operation *name*; ActionError if there is none, or *profile* does not have it."""
     found = _BY_NAME.get(name) if isinstance(name, str) else None
     if found is None:
         names = ", ".join(one.name for one in operations(profile))
@@ -54,19 +54,19 @@ def operation_named(name: str, profile: Profile = "full") -> Operation:
 
 
 def checked(action: Action, profile: Profile = "full") -> Call:
-    """The call that *action* asks for; ActionError says what is wrong with it."""
+    """The call for *action*; ActionError says what is wrong with it."""
     operation = operation_named(action.name, profile)
     return Call(operation, operation.read_arguments(action.arguments))
 
 
 def risk_of(tract: TractLike, call: Call, origin: str | None = None) -> Risk:
-    """The risk of *call* on *tract* as it is now, for *origin*, which asks for it; an error of tract's where it names what is not there."""
+    """The risk of *call* on the present *tract*, asked for by *origin*; an error of tract's if it names something that does not exist."""
     ask = call.operation.risk_of
     return call.operation.risk if ask is None else ask(tract, call.arguments, origin)
 
 
 def settled(tract: TractLike, action: Action) -> Action:
-    """*action* with the ids of the messages it means, so that it means them also when others came or went; an error of tract's where one is not there."""
+    """*action* with the ids of its messages, so that it means the same after others were added or removed; an error of tract's if one does not exist."""
     call = checked(action)
     arguments = dict(call.arguments)
     for one in call.operation.arguments:
@@ -85,9 +85,9 @@ def settled(tract: TractLike, action: Action) -> Action:
 def execute(
     tract: TractLike, action: Action, *, origin: str | None = None, withheld: frozenset[str] = frozenset()
 ) -> ActionResult:
-    """Run *action* on *tract*, whatever its risk: what came of it, or the error that it ended in, as a value.
+    """Run *action* on *tract*, whatever its risk; an error is returned in the result.
 
-    *origin* is what asks for it where that is no person: ``tool``, or a policy's name; *withheld* are messages whose words it is not shown. Only a handle that was closed raises.
+    *origin* is ``tool`` or a policy's name, None for a person; *withheld* are messages whose texts it must not see. Only a closed handle raises.
     """
     try:
         call = checked(action)

@@ -1,8 +1,8 @@
-"""The orchestrator: what it is told, what it gives back, and what the store keeps of its state.
+"""The orchestrator: its settings, its results, and its stored state.
 
 refs/notes/orchestrator    about the tract: idle, running, paused or stopped; the triggers, and where they last fired
 
-What runs did is in runs.py beside this.
+The records of runs are in runs.py beside this.
 """
 
 from __future__ import annotations
@@ -181,17 +181,17 @@ class OrchestratorResult(Shown):
         return "\n".join([*map(str, self.steps), self.stopped_because])
 
 
-# What the store keeps
+# The stored state
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Status:
-    """What is known of the orchestrator in every process.
+    """The state of the orchestrator that every process sees.
 
     *run* is the id of the run that is under way or paused, *used* what it has used so far.
-    *looked_at* and *generation* are where HEAD was after the last run, *is_above* whether the token threshold was passed then.
-    *ran_at* is when the last run ended, in microseconds; *failed* how many runs on end have failed, and *retry_at* when the triggers may begin one again then.
-    *held* are the archives that were waiting and that the last gc of a run left all the same, because something else needs them.
+    *looked_at* and *generation* are HEAD's commit after the last run, *is_above* whether the token threshold was passed then.
+    *ran_at* is when the last run ended, in microseconds; *failed* is the number of runs on end that failed, and *retry_at* the time from which the triggers may begin another.
+    *held* is the number of waiting archives that the last gc of a run had to leave, because something else needs them.
     """
 
     state: State = "idle"
@@ -211,32 +211,32 @@ class Status:
 _ADDED = ("held", "ran_at", "failed", "retry_at")
 
 FIRST_RETRY = 30.0
-"""Seconds that the triggers wait after a run that failed; twice as long after each further one."""
+"""The seconds that the triggers wait after a failed run; twice as long after each further one."""
 
 LAST_RETRY = 3600.0
 
 
 def retry_after(failed: int) -> float:
-    """How many seconds the triggers wait after so many failures on end."""
+    """The seconds that the triggers wait after *failed* failures on end."""
     return min(LAST_RETRY, FIRST_RETRY * 2.0 ** (min(failed, 20) - 1))
 
 
 class StatusTable(TractNote[Status]):
-    """The status as it is now; idle, without triggers, where nothing was ever said."""
+    """The present status; idle and without triggers if none is stored."""
 
     def __init__(self) -> None:
         super().__init__(ORCHESTRATOR, Status(), _read)
 
 
 class AgentStates(NamedTuple):
-    """What looks after a tract by itself: how the orchestrator is, and whether the policies do anything."""
+    """The parts that work on a tract by themselves: the orchestrator's state, and whether the policies do anything."""
 
     orchestrator: State = "idle"
     policies: Literal["none", "on", "paused", "untrusted"] = "none"
 
 
 def agent_states(repo: Repository) -> AgentStates:
-    """How the orchestrator and the policies of the tract are."""
+    """The state of the tract's orchestrator and policies."""
     settings = SettingsTable().read(repo)
     policies: Literal["none", "on", "paused", "untrusted"] = "on" if settings.policies else "none"
     if settings.policies and settings.is_paused:
@@ -247,14 +247,14 @@ def agent_states(repo: Repository) -> AgentStates:
 
 
 def check_config(value: object) -> OrchestratorConfig:
-    """*value*, which must be one; OrchestratorError where it is not."""
+    """*value*; OrchestratorError if it is not an OrchestratorConfig."""
     if not isinstance(value, OrchestratorConfig):
         raise OrchestratorError(f"config must be an OrchestratorConfig, not {type(value).__name__}")
     return value
 
 
 def change_status(repo: Repository, change: Callable[[Status], Status] | None = None, **changes: Any) -> Status:
-    """Keep the status with *changes*, on what other processes made of it; *change* is asked first, and what it raises prevents all."""
+    """Store the newest status with *changes*; *change* is applied first, and an exception of it prevents everything."""
     with transaction(repo, f"orchestrator: {changes.get('state', 'configured')}", moves="refs") as tx:
         found = StatusTable().read(tx.repo)
         found = replace(found if change is None else change(found), **changes)
@@ -279,16 +279,16 @@ _HOLDING = threading.Lock()
 
 
 Work: TypeAlias = Literal["run", "watch"]
-"""What one process at a time does of a tract: a run, and watching over the triggers."""
+"""Work on a tract that one process does at a time: a run, and watching the triggers."""
 
 _TAKEN = {"run": "the orchestrator is at work", "watch": "the triggers are watched over"}
 
 
 @contextmanager
 def only_one(repo: Repository, work: Work) -> Iterator[None]:
-    """Inside, no other handle or process does the same *work* of this tract; LockTimeoutError where one does.
+    """Inside, no other handle or process does the same *work* on this tract; LockTimeoutError if one does.
 
-    The lock dies with the process, so that one that was killed is in nobody's way.
+    The lock ends with the process, so a killed process blocks no other.
     """
     key = _key(repo, work)
     with _HOLDING:
@@ -316,7 +316,7 @@ def only_one(repo: Repository, work: Work) -> Iterator[None]:
 
 
 def is_done(repo: Repository, work: Work) -> bool:
-    """Whether somebody does that *work*, in this process or another."""
+    """Whether this process or another is doing that *work*."""
     path = _lock_path(repo, work)
     if _key(repo, work) in _held:
         return True

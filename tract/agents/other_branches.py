@@ -1,4 +1,4 @@
-"""The other branches, seen from HEAD's: whether it has all their commits, how many messages it lacks, and which are stale."""
+"""The other branches, compared with HEAD's: whether it has all their commits, how many messages it lacks, and which are stale."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tract.refs.names import HEADS
 from tract.repo import Repository
 
 STALE_DAYS = 7
-"""A branch that nobody committed to or moved for so long is stale."""
+"""A branch without a commit or a move for this long is stale."""
 
 _MOST_STEPS = 5000
 _MOST_GROWN = 64
@@ -29,7 +29,7 @@ BranchState: TypeAlias = Literal["current", "merged", "unmerged", "unknown"]
 
 
 class BranchHealth(NamedTuple):
-    """A branch: whether HEAD's has all of it, how many of its messages HEAD's context lacks, and since when nothing was committed."""
+    """A branch: whether HEAD's branch has all of it, how many of its messages HEAD's context lacks, and the time of its last commit."""
 
     name: str
     commit_hash: str
@@ -41,7 +41,7 @@ class BranchHealth(NamedTuple):
 
 @dataclass(slots=True)
 class BranchTable:
-    """What is known of the branches from looking before, and where HEAD was then."""
+    """The branches as of the last look, and where HEAD was then."""
 
     head: tuple[str | None, ObjectId | None] = (None, None)
     branches: dict[str, BranchHealth] = field(default_factory=dict)
@@ -50,7 +50,7 @@ class BranchTable:
 def look_at_branches(
     space: Workspace, table: BranchTable, current: str | None, tip: ObjectId | None
 ) -> tuple[BranchHealth, ...]:
-    """The branches in order of name, seen from *tip*, at which the branch *current* is; on a grown context those that did not move are not looked at again."""
+    """The branches in order of name, compared with *tip*, the tip of the branch *current*; after an append, branches that did not move are not read again."""
     repo = space.repo
     tips = {name.removeprefix(HEADS): id for name, id in repo.local_refs(HEADS) if isinstance(id, bytes)}
     is_grown = (current, tip) == table.head or (current == table.head[0] and _has_grown(repo, table.head[1], tip))
@@ -67,7 +67,7 @@ def look_at_branches(
 
 
 def _moved_since(repo: Repository, time: int) -> set[str]:
-    """The branches that were made or moved since *time*, as far as the last operations tell."""
+    """The branches made or moved since *time*, as far as the last operations show."""
     moved: set[str] = set()
     for _, operation in islice(repo.refs.history(), _MOST_STEPS):
         if operation.time < time:
@@ -78,7 +78,7 @@ def _moved_since(repo: Repository, time: int) -> set[str]:
 
 
 def _has_grown(repo: Repository, old: ObjectId | None, tip: ObjectId | None) -> bool:
-    """Whether nothing but messages came since *old*, and not many: then no branch is merged that was not."""
+    """Whether only messages were appended since *old*, and not many: then no other branch became merged."""
     for steps, (id, commit) in enumerate(first_parents(repo, tip)):
         if id == old:
             return True
@@ -105,14 +105,14 @@ def _branch(
 
 
 class Merged(NamedTuple):
-    """Which of several commits another one reaches; *is_sure* where the search came to an end."""
+    """The commits, of several, that another one reaches; *is_sure* if the search came to an end."""
 
     found: frozenset[ObjectId]
     is_sure: bool
 
 
 def _merged(space: Workspace, tip: ObjectId | None, wanted: set[ObjectId]) -> Merged:
-    """Those of *wanted* that *tip* reaches, as far back as a while."""
+    """The commits of *wanted* that *tip* reaches, searched back to a limit."""
     if tip is None or not wanted:
         return Merged(frozenset(), is_sure=True)
     repo = space.repo

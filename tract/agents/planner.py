@@ -44,9 +44,9 @@ class Plan(Shown):
 
 
 def plan(space: Workspace, table: HealthTable, target: int | None = None) -> Plan:
-    """What to do about HEAD's context so that *target* tokens are left; nothing changes.
+    """The plan that brings HEAD's context down to *target* tokens; nothing changes.
 
-    Without a *target* it is half of the budget where 70 % of that are used, else only what was given again is hidden.
+    Without a *target* it is half of the budget if 70 % of that are used; else only repeated outputs are hidden.
     """
     if target is not None and (type(target) is not int or target < 0):
         raise ActionError(f"target must be a number of tokens, not {target!r:.40}")
@@ -95,7 +95,7 @@ def _enough(subject: Subject, outputs: Iterable[Output], goal: int) -> Iterator[
 
 
 def _prefix(subject: Subject, steps: list[Advice], saved: int) -> PrefixCost | None:
-    """What all *steps* cost together: the first of the context that any of them changes."""
+    """The cost of all *steps* together, from the first message that any of them changes."""
     costs = [one.prefix for one in steps if one.prefix is not None]
     if not costs:
         return None

@@ -42,12 +42,12 @@ class Policy(Protocol):
 
     @property
     def name(self) -> str:
-        """What tells it from others."""
+        """The name that identifies it."""
         ...
 
     @property
     def priority(self) -> int:
-        """Those of a lower one come first."""
+        """Policies of a lower priority come first."""
         ...
 
     @property
@@ -100,7 +100,7 @@ _registered: dict[str, Callable[..., Policy]] = {}
 
 
 def register_policy_class(name: str, cls: Callable[..., Policy]) -> None:
-    """Let this process make policies of class *cls* where a store names them *name*."""
+    """Let this process make policies of class *cls* for stores that name them *name*."""
     if not isinstance(name, str) or not name.strip():
         raise PolicyConfigError(f"a policy class is registered under a name, not {name!r:.40}")
     if not callable(cls):
@@ -111,7 +111,7 @@ def register_policy_class(name: str, cls: Callable[..., Policy]) -> None:
 
 
 def check_policy(policy: Any) -> Policy:
-    """*policy*, where it is one; PolicyConfigError says what it lacks."""
+    """*policy*; PolicyConfigError says what it lacks to be one."""
     what = type(policy).__name__
     if isinstance(policy, type):
         raise PolicyConfigError(f"a policy is an object of its class: {policy.__name__}(), not {policy.__name__}")
@@ -131,7 +131,7 @@ def check_policy(policy: Any) -> Policy:
 
 
 def said_by(policy: Any, attribute: str) -> Any:
-    """The *attribute* of a policy, None where it has none; PolicyConfigError where that raises."""
+    """The *attribute* of a policy, None if it has none; PolicyConfigError if reading it raises."""
     try:
         return getattr(policy, attribute, None)
     except Exception as exc:
@@ -139,7 +139,7 @@ def said_by(policy: Any, attribute: str) -> Any:
 
 
 def check_names(policies: list[Policy]) -> None:
-    """PolicyConfigError where two have one name."""
+    """PolicyConfigError if two policies have one name."""
     names = [policy.name for policy in policies]
     for name in names:
         if names.count(name) > 1:
@@ -147,7 +147,7 @@ def check_names(policies: list[Policy]) -> None:
 
 
 def setting_of(policy: Policy) -> PolicySetting:
-    """How a store keeps *policy*; PolicyConfigError for a parameter that JSON cannot say, and for a class whose name another has."""
+    """The stored form of *policy*; PolicyConfigError for a parameter that JSON cannot hold, and for a class whose name another class has."""
     cls = type(policy)
     kind = _kind_of(cls)
     return PolicySetting(policy.name, kind, _parameters_of(policy))
@@ -165,7 +165,7 @@ def _kind_of(cls: type[Any]) -> str:
         raise PolicyConfigError(
             f"another policy class is named '{cls.__name__}': register this under a name of its own"
         )
-    _registered[cls.__name__] = cls  # as it is now, where it was defined anew
+    _registered[cls.__name__] = cls  # the newest definition of the class
     return cls.__name__
 
 
@@ -191,7 +191,7 @@ def _parameters_of(policy: Policy) -> dict[str, Any]:
 
 
 def build_policy(setting: PolicySetting) -> Policy:
-    """The policy that a store's setting means; PolicyConfigError where its class is not known here, or does not take the parameters."""
+    """The policy of a stored setting; PolicyConfigError if its class is unknown here, or does not take the parameters."""
     cls = _class_named(setting)
     try:
         made = cls(**setting.parameters)
@@ -204,7 +204,7 @@ def build_policy(setting: PolicySetting) -> Policy:
 
 
 def make_policy(kind: str, parameters: Mapping[str, Any]) -> Policy:
-    """A new policy of the class *kind*; PolicyConfigError where that is not known here, or does not take the parameters."""
+    """A new policy of the class *kind*; PolicyConfigError if that is unknown here, or does not take the parameters."""
     cls = _class_named(PolicySetting(kind, kind))
     try:
         return check_policy(cls(**parameters))
@@ -229,7 +229,7 @@ def _class_named(setting: PolicySetting) -> Callable[..., Policy]:
 
 
 def wrong_calm(value: Any) -> str | None:
-    """Why *value*, which a policy's ``calm`` gave, says nothing; None where it does."""
+    """Why *value*, returned by a policy's ``calm``, is invalid; None if it is valid."""
     if value is None:
         return None
     if not isinstance(value, Calm):
@@ -240,5 +240,5 @@ def wrong_calm(value: Any) -> str | None:
 
 
 def is_builtin(policy: Policy) -> bool:
-    """Whether the policy is one of tract's own, which is trusted to come to an end."""
+    """Whether the policy is one of tract's own, which are trusted to end."""
     return type(policy).__module__.startswith("tract.agents.builtin.")

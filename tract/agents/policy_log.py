@@ -1,4 +1,4 @@
-"""The policy log: what policies did, why, and what came of it."""
+"""The policy log: the actions of policies, their reasons, and their outcomes."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ Outcome: TypeAlias = Literal["executed", "proposed", "skipped", "error"]
 
 
 _MOST_LISTED = 20
-"""So many items of a list among the arguments are kept: what a policy does every hour for years must not fill the disk."""
+"""The number of items kept of a list among the arguments: a policy that acts every hour for years must not fill the disk."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class PolicyLogEntry(Shown):
-    """What a policy wanted, and the *outcome*, with the *error* if there was one.
+    """The action that a policy wanted, and its *outcome*, with the *error* if there was one.
 
     A long list among the *action*'s arguments is cut to its first 20 items, with the number of the rest.
-    *commit_hash* is the commit that was made, or else where HEAD was. *proposal_id* is the proposal that was made instead, and *proposal_status* its state; *branch* is the branch that HEAD was on.
+    *commit_hash* is the commit that was made, or else HEAD's. *proposal_id* is the proposal that was made instead, and *proposal_status* its state; *branch* is the branch that HEAD was on.
     """
 
     policy: str
@@ -58,7 +58,7 @@ class PolicyLogEntry(Shown):
 
 
 class Want(NamedTuple):
-    """What the policy of that name wants, and when it was asked; no *action* where it failed before it had one."""
+    """The action that the named policy wants, and its trigger; no *action* if the policy failed before it had one."""
 
     policy: str
     trigger: Trigger
@@ -122,7 +122,7 @@ def add_log_entry(
     commit: str | None = None,
     proposal: str | None = None,
 ) -> None:
-    """Write down what came of *want* as part of *tx*; without a *reason* it is the action's."""
+    """Log the outcome of *want* as part of *tx*; without a *reason*, it is the action's."""
     action = want.action
     reason = reason or ("" if action is None else action.reason)
     tip = None if tx.tip is None else tx.tip.hex()
@@ -145,13 +145,13 @@ def add_log_entry(
 
 
 def _shortened(value: Any) -> Any:
-    """*value* for the log: of a list of thousands of messages the first few, for the commit that was made has them all."""
+    """*value* for the log: a list of thousands of messages is cut to its beginning, because the commit that was made has them all."""
     if not isinstance(value, (list, tuple)) or len(value) <= _MOST_LISTED:
         return value
     return [*value[:_MOST_LISTED], f"… {len(value) - _MOST_LISTED:,} more"]
 
 
 def write_log_entry(repo: Repository, want: Want, outcome: Outcome, reason: str = "", **told: str | None) -> None:
-    """The same, in a transaction of its own; *told* are the ``error``, the ``commit`` and the ``proposal``, where there are any."""
+    """The same, in a transaction of its own; *told* are the ``error``, the ``commit`` and the ``proposal``, if there are any."""
     with transaction(repo, f"policy: {want.policy} {outcome}", moves="refs") as tx:
         add_log_entry(tx, want, outcome, reason, **told)

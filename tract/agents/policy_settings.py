@@ -1,7 +1,7 @@
-"""The policies of a tract and its autonomy, as the store keeps them: a note about the tract itself.
+"""The policies of a tract and its autonomy, as stored: a note about the tract itself.
 
-A store runs no code: of a policy it keeps the name, the name of its class and its parameters.
-What another store's settings say, that came by clone or import, is off until the user trusts it here.
+A store runs no code: it has a policy's name, the name of its class and its parameters.
+Settings from another store, which came by clone or import, are off until the user trusts them here.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_AUTONOMY: Autonomy = "collaborative"
 
 @dataclass(frozen=True, slots=True)
 class PolicySetting:
-    """A policy as it is kept: its name, that of its class, and what the class is called with."""
+    """A stored policy: its name, the name of its class, and the class's parameters."""
 
     name: str
     kind: str
@@ -36,8 +36,8 @@ class PolicySetting:
 class AgentSettings:
     """The policies of a tract, in the order in which they were given, and how they act.
 
-    *cooldown_seconds* is how long a policy does nothing after it did something; *max_seconds* how long an ``evaluate``, or a model, may take.
-    *required*: without a policy's class nothing is committed. *background*: what needs a model is done in a thread.
+    *cooldown_seconds* is how long a policy rests after an action; *max_seconds* how long an ``evaluate``, or a model, may take.
+    *required*: nothing is committed while a policy's class is missing. *background*: actions that need a model run in a thread.
     *store* is the repository id of the store where they were set.
     """
 
@@ -52,14 +52,14 @@ class AgentSettings:
 
 
 class SettingsTable(TractNote[AgentSettings]):
-    """The settings of a tract as they are now; the defaults where none were made."""
+    """The present settings of a tract; the defaults if none are stored."""
 
     def __init__(self) -> None:
         super().__init__(POLICIES, AgentSettings(), _read)
 
 
 def write_settings(repo: Repository, settings: AgentSettings) -> None:
-    """Keep the settings, as made in this store."""
+    """Store the settings, as made in this store."""
     body = {
         "autonomy": settings.autonomy,
         "policies": [{"name": o.name, "kind": o.kind, "parameters": dict(o.parameters)} for o in settings.policies],
@@ -75,7 +75,7 @@ def write_settings(repo: Repository, settings: AgentSettings) -> None:
 
 
 def set_autonomy(repo: Repository, autonomy: Autonomy) -> None:
-    """Keep *autonomy* as the tract's."""
+    """Store *autonomy* as the tract's."""
     write_settings(repo, replace(SettingsTable().read(repo), autonomy=check_autonomy(autonomy)))
 
 
@@ -87,7 +87,7 @@ def checked_changes(
     background: object = None,
     required: object = None,
 ) -> dict[str, Any]:
-    """Those that are not None, by the names of the settings' fields; PolicyConfigError for what cannot be one."""
+    """The settings that are not None, by field name; PolicyConfigError for an invalid value."""
     changes: dict[str, Any] = {}
     if autonomy is not None:
         changes["autonomy"] = check_autonomy(autonomy)
@@ -104,14 +104,14 @@ def checked_changes(
 
 
 def check_autonomy(value: object) -> Autonomy:
-    """*value*, which must be one; PolicyConfigError where it is not."""
+    """*value*; PolicyConfigError for an invalid autonomy."""
     if value not in AUTONOMIES:
         raise PolicyConfigError(f"autonomy must be {', '.join(AUTONOMIES[:-1])} or {AUTONOMIES[-1]}, not {value!r:.40}")
     return value
 
 
 def _check_seconds(name: str, value: object, *, above: float | None = None) -> float:
-    """*value* as seconds; PolicyConfigError for what is none, or not above *above*."""
+    """*value* as seconds; PolicyConfigError if it is not a number of seconds, or not above *above*."""
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
     if not is_number or value < 0 or (above is not None and value <= above):  # type: ignore[operator]  # it is a number
         raise PolicyConfigError(f"{name} must be a number of seconds, not {value!r:.40}")
@@ -119,12 +119,12 @@ def _check_seconds(name: str, value: object, *, above: float | None = None) -> f
 
 
 def store_id(repo: Repository) -> str:
-    """The repository id of the store; of one in memory the same for all, for nothing comes into it from elsewhere."""
+    """The repository id of the store; all stores in memory share one, because nothing enters them from elsewhere."""
     return "memory" if repo.path is None else read_format(repo.path)
 
 
 def is_foreign(repo: Repository, settings: AgentSettings) -> bool:
-    """Whether the settings were made in another store, and nobody trusted them here."""
+    """Whether the settings were made in another store, and were not trusted here."""
     return bool(settings.store) and settings.store != store_id(repo)
 
 

@@ -1,4 +1,4 @@
-"""Previews: what an action would do, in one line for the person who decides: messages, tokens, and the cost for a provider's prompt cache."""
+"""Previews: the effect of an action, in one line for the person who decides: messages, tokens, and the cost for a provider's prompt cache."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _MOST_NAMED = 10
 
 
 def preview(tract: TractLike, action: Action) -> str:
-    """What *action* would do to the context as it is now; why it cannot be done, where it cannot; nothing where there is no more to say than its name and arguments."""
+    """The effect of *action* on the present context, or why it is impossible; "" if its name and arguments say everything."""
     try:
         if action.name == "compress":
             return _of_compression(tract, action)

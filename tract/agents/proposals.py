@@ -1,13 +1,13 @@
-"""Proposals: actions that wait for somebody's approval.
+"""Proposals: actions that wait for approval.
 
-    pending ──▸ executed                 as it was, or with changed arguments
+    pending ──▸ executed                 unchanged, or with changed arguments
             ──▸ rejected
             ──▸ failed                   it was approved, and its execution ended in an error
-            ──▸ stale                    what it was about has changed
+            ──▸ stale                    its subject has changed
             ──▸ expired
-            ──▸ approved, modified       only where what was approved has to be done outside of a transaction
+            ──▸ approved, modified       only if the approved action must run outside of a transaction
 
-A proposal is about the messages it concerns, as they are on a branch when it is made.
+A proposal is about the messages it concerns, in their state on a branch when it is made.
 It is decided once: the decision lands in the transaction that carries it out, or in one of its own.
 """
 
@@ -36,13 +36,13 @@ Status: TypeAlias = Literal["pending", "approved", "rejected", "modified", "exec
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 PERSON = "user"
-"""The origin of what somebody proposes through the API."""
+"""The origin of proposals made through the API."""
 
 _DONE = ("executed", "failed")
 
 
 class Concerned(NamedTuple):
-    """A message that a proposal is about, as it was: its commit, its blob and its priority; *place* is where it stood in the context, from 0."""
+    """A message that a proposal is about, as it was then: its commit, its blob and its priority; *place* is its place in the context, from 0."""
 
     commit: str
     blob: str
@@ -87,7 +87,7 @@ class Proposal(Shown):
 
 
 class Wish(NamedTuple):
-    """An action, who wants it and why, for ``act``."""
+    """A wanted action, with its origin and its reason, for ``act``."""
 
     action: Action
     origin: str
@@ -106,7 +106,7 @@ class Decision:
 
 
 def check_decision(decision: object) -> None:
-    """PolicyExecutionError for what is no decision, and where its arguments do not go with it."""
+    """PolicyExecutionError for an invalid decision, or arguments that do not go with it."""
     if not isinstance(decision, Decision) or decision.action not in ("approve", "reject", "modify"):
         raise PolicyExecutionError(f"a decision is a Decision or None, not {decision!r:.60}")
     if (decision.action == "modify") != (decision.arguments is not None):
@@ -136,7 +136,7 @@ class ProposalTable:
 
 
 def count_pending(repo: Repository) -> int:
-    """How many proposals wait."""
+    """The number of waiting proposals."""
     if note_tip(repo, PROPOSALS) is None:
         return 0
     now = moment(repo.clock())
@@ -153,7 +153,7 @@ def _proposal_of(group: Sequence[Entry]) -> Proposal | None:
     standing = [one for one in group if one.id not in replaced and one is not first]
     if not standing:
         return made
-    # Of two clones that decided, the one that executed counts, else the earlier.
+    # If two clones decided, the decision that was executed counts, else the earlier one.
     counts = min(standing, key=lambda one: (one.body.get("status") not in _DONE, one.event.time, one.id))
     return _decided(made, counts)
 
@@ -205,7 +205,7 @@ def _decided(made: Proposal, entry: Entry) -> Proposal:
 def add_proposal(
     tx: Transaction, wish: Wish, branch: str | None, *, about: Sequence[Concerned], summary: str, store: str
 ) -> str:
-    """Keep a proposal about those messages of the context at *branch* as part of *tx*; its id."""
+    """Store a proposal about those messages of the context at *branch* as part of *tx*; return its id."""
     id = os.urandom(5).hex()
     expires = None if wish.expires_in is None else tx.repo.clock() + int(wish.expires_in.total_seconds() * 1_000_000)
     fields = {
@@ -232,7 +232,7 @@ def add_proposal(
 
 
 class Verdict(NamedTuple):
-    """A decision to be written down."""
+    """A decision to be stored."""
 
     status: Status
     reason: str = ""
@@ -242,13 +242,13 @@ class Verdict(NamedTuple):
 
 
 def decide(repo: Repository, id: str, verdict: Verdict) -> None:
-    """Write a decision down, in a transaction of its own; ProposalError where somebody else decided first."""
+    """Store a decision, in a transaction of its own; ProposalError if another decision came first."""
     with transaction(repo, f"{verdict.status}: proposal {id}", moves="refs") as tx:
         add_decision(tx, id, verdict)
 
 
 def add_decision(tx: Transaction, id: str, verdict: Verdict) -> None:
-    """Write a decision down as part of *tx*; ProposalError where the proposal is decided already."""
+    """Store a decision as part of *tx*; ProposalError if the proposal is decided already."""
     ledger = Ledger(PROPOSALS)
     ledger.advance(tx.repo)
     group = [one for one in ledger.entries if one.key == id]
@@ -274,7 +274,7 @@ def already_decided(one: Proposal) -> ProposalError:
 
 
 def proposal_named(found: Mapping[str, Proposal], id: str | None) -> Proposal:
-    """The proposal that *id*, or a beginning of it, names; None means the only one that waits."""
+    """The proposal with this *id* or a prefix of it; None means the only one that waits."""
     if id is None:
         waiting = [one for one in found.values() if one.status == "pending"]
         if len(waiting) != 1:
@@ -290,7 +290,7 @@ def proposal_named(found: Mapping[str, Proposal], id: str | None) -> Proposal:
 
 
 def with_undo(repo: Repository, one: Proposal) -> Proposal:
-    """*one* with who took back what it did, where somebody has, and it was not done again."""
+    """*one*, with the operation that undid its action, unless that was redone."""
     if one.result_commit is None or one.branch is None or one.decided_at is None:
         return one
     made, ref = bytes.fromhex(one.result_commit), HEADS + one.branch

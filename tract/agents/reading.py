@@ -1,6 +1,6 @@
-"""The operations that read messages: what each gives back is what a model needs to read.
+"""The operations that read messages; their answers have the form that a model needs.
 
-Text of messages is cut at a size that the answer names, with how to get the rest.
+Text of messages is cut at a size that the answer names, and the answer says how to get the rest.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 MESSAGE = "message number or id"
 
 _LENGTH = 8000
-"""The characters that an answer has where nothing else is asked for."""
+"""The default number of characters of an answer."""
 
 _LONGEST = 50_000
 _FEW = 20
 _VERSIONS = 10
-"""So often is a message edited at most that somebody hid, as far as a search goes on behind it."""
+"""A search passes over at most this many edits of a withheld message."""
 
 
 def _compile(tract: TractLike, start: int = 1, count: int = LISTED, withheld: frozenset[str] = NONE) -> ActionResult:
@@ -80,7 +80,7 @@ def _show(
 
 
 def _sources(tract: TractLike, one: MessageInfo) -> str:
-    """What a summary stands for; "" for any other message."""
+    """The messages that a summary replaced; "" for any other message."""
     if one.kind != "summary":
         return ""
     sources = next(iter(sources_by_summary(tract.repository, [bytes.fromhex(one.commit_hash)]).values()), ())
@@ -92,14 +92,14 @@ def _sources(tract: TractLike, one: MessageInfo) -> str:
 
 
 def _text_of(tract: TractLike, one: CommitInfo) -> str:
-    """The text of the message that a commit brought; "" where it brought none."""
+    """The text of a commit's message; "" if it has none."""
     if one.content_hash is None or one.operation is CommitOperation.RECORD:
         return ""
     return message_text(message_in(tract.repository.blob(bytes.fromhex(one.content_hash))))
 
 
 def _show_commit(tract: TractLike, one: CommitInfo, offset: int, length: int) -> ActionResult:
-    """A commit that is not a message of the context: a merge, a compression, a message that left."""
+    """A commit that is not a message of the context: a merge, a compression, a removed message."""
     text = _text_of(tract, one)
     data = {"commit": one.commit_hash, "operation": one.operation.value, "text": text[offset : offset + length]}
     return ActionResult(
@@ -117,7 +117,7 @@ def _search(
     withheld: frozenset[str] = NONE,
 ) -> ActionResult:
     repo = tract.repository
-    # Not even whether a text is in a message that is not to be shown, in any of its versions.
+    # The answer must not even tell whether a withheld message, in any version, contains a text.
     most = limit + _VERSIONS * len(withheld)
     found = search(repo, text, tract=tract.tract_id, role=role, tool=tool, limit=most)
     hits = [hit for hit in found if not withheld or not is_withheld(tract.get_commit(hit.commit_hash), withheld)][

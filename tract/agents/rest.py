@@ -1,7 +1,7 @@
-"""Rest: a policy that said until when it wants nothing is not asked before that, so most commits ask no policy.
+"""Rest: a policy that said how long it wants nothing is not asked before that, so most commits ask no policy.
 
-asked, and none wants anything    Calm(messages=5, tokens=80_000, until=…)
-messages 1 to 4                   nobody is asked, as long as they are plain and come one by one
+asked, and none wants an action   Calm(messages=5, tokens=80_000, until=…)
+messages 1 to 4                   no policy is asked, as long as they are plain and come one by one
 message 5, or anything else       all are asked, about all that came since they were asked last
 """
 
@@ -21,29 +21,29 @@ _PLAIN_ROLES = frozenset(("user", "assistant", "tool"))
 
 
 class Rest:
-    """Which policies of a handle need not be asked, as they said when they were asked last."""
+    """The policies of a handle that need not be asked, by their own last answers."""
 
     def __init__(self) -> None:
         self._calms: dict[str, Calm] = {}
-        """Until when each rests that does; messages are counted from when the first of them began."""
+        """How long each resting policy rests; messages are counted from when the first of them began."""
 
         self._next = Calm()
-        """When the first of all has to be asked."""
+        """When the first of them must be asked."""
 
         self._came = 0
         self._used: int | None = None
         self._branch: str | None = None
         self.tip: ObjectId | None = None
-        """The newest commit; None where all are to be asked about the next."""
+        """The newest commit; None if all must be asked about the next."""
 
     def end(self) -> None:
-        """Let all be asked about the next commit."""
+        """Have all policies asked about the next commit."""
         self.tip = None
 
     def begin(
         self, repo: Repository, tip: ObjectId, members: Sequence[Member], calms: Mapping[str, Calm | None]
     ) -> None:
-        """Let those rest that were asked about the commit *tip*, and want nothing, as their *calms* say; the other *members* do as before."""
+        """Let the policies rest that were asked about the commit *tip* and want nothing, by their *calms*; other *members* stay as before."""
         branch, at = repo.head()
         if at != tip:
             self.tip = None
@@ -62,7 +62,7 @@ class Rest:
             self._next = Calm(min(messages), min(tokens), min(until))
 
     def goes_on(self, repo: Repository, content: Mapping[str, Any], used: int | None) -> bool:
-        """Whether nobody need be asked about the commit of *content* that was just made, with *used* tokens in the context, where that is known."""
+        """Whether no policy need be asked about the commit of *content* just made; *used* are the tokens of the context, if known."""
         before = self.tip
         if before is None or not is_plain(content):
             return False
@@ -76,7 +76,7 @@ class Rest:
         return self._is_before(repo, self._next)
 
     def wakes(self, repo: Repository, tip: ObjectId, members: tuple[Member, ...]) -> tuple[Member, ...]:
-        """Those of *members* that have to be asked about the commit *tip*."""
+        """The policies of *members* that must be asked about the commit *tip*."""
         if self.tip != tip:
             return members
         calms = [self._calms.get(one.name) for one in members]

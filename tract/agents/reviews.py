@@ -1,4 +1,4 @@
-"""Compressions, collapses and a merge that wait for their review, as proposals of the same list."""
+"""Waiting compressions, collapses and merges, as proposals of the same list."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class _Approving(Protocol):
 
 
 def reviews(repo: Repository) -> list[Proposal]:
-    """The compressions and the collapses that wait, as proposals."""
+    """The waiting compressions and collapses, as proposals."""
     if not any(name == MERGE or name.startswith(("compress-", "collapse-")) for name in states(repo)):
         return []
     collapses = [_proposal_of_collapse(repo, one) for one in kept_collapses(repo)]
@@ -46,7 +46,7 @@ def reviews(repo: Repository) -> list[Proposal]:
 
 
 def _merge_under_way(repo: Repository) -> list[Proposal]:
-    """The merge that waits for its conflicts to be resolved, or to be committed; none that is damaged, which its own commands tell of."""
+    """The merge that waits for resolutions, or to be committed; a damaged one is left out, because its own commands report it."""
     with suppress(ObjectCorruptError):
         state = merge_state(repo)
         if state is not None:
@@ -66,9 +66,9 @@ def _merge_under_way(repo: Repository) -> list[Proposal]:
 
 
 def review_named(repo: Repository, id: str | None) -> Proposal | None:
-    """The waiting compression, collapse or merge that *id*, or a beginning of it, names, else None; without *id* the one that is all that waits.
+    """The waiting compression, collapse or merge with this *id* or a prefix of it, else None; without *id*, the only thing that waits.
 
-    ProposalError without *id* where others wait beside it.
+    ProposalError without *id* if others wait beside it.
     """
     if id is None:
         found = reviews(repo)
@@ -112,7 +112,7 @@ def _proposal_of_collapse(repo: Repository, one: PendingCollapse) -> Proposal:
 
 
 def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any] | None, reason: str) -> Proposal:
-    """Commit a compression or a collapse that waited, where *arguments* have a ``content`` with that as its summary."""
+    """Commit a waiting compression or collapse; a ``content`` among *arguments* becomes its summary."""
     if one.origin == MERGE:
         if arguments:
             raise ActionError("a merge that waits takes no other arguments: its conflicts are resolved in their file")
@@ -128,7 +128,7 @@ def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any
     if one.origin == "collapse":
         kept = kept_collapse(tract.repository, one.id)
         problem = why_stale(tract.repository, kept)
-        if problem is not None:  # as any other proposal: it is told so, and waits no longer
+        if problem is not None:  # like any other stale proposal: this is reported, and it waits no longer
             forget_collapse(tract.repository, kept)
             return _decided(one, "stale", problem)
         landed = tract.approve_collapse(one.id, content=text)
@@ -144,7 +144,7 @@ def approve_review(tract: _Approving, one: Proposal, arguments: Mapping[str, Any
 
 
 def reject_review(space: Workspace, one: Proposal, reason: str) -> Proposal:
-    """Forget a compression or a collapse that waited."""
+    """Delete a waiting compression or collapse."""
     if one.origin == MERGE:
         abort_command(space, MERGE)
     elif one.origin == "collapse":

@@ -1,6 +1,6 @@
-"""The roster: the policies of a tract as its store says, made from what this process knows.
+"""The roster: the policies of a tract as stored, made from the classes that this process knows.
 
-What was asked last is kept in a file of the cache, so that the next handle does not see the whole context as new.
+A file of the cache has the commits that were asked about last, so that the next handle does not see the whole context as new.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _LONGEST_LOOKS = 1_000_000
 
 
 class Member(NamedTuple):
-    """A policy by the name that the store has for it, whatever it says itself by now.
+    """A policy under the name that the store has for it, whatever name it gives itself by now.
 
-    *is_own* says that it is one of tract's own, which are trusted to look only and to come to an end; *calm* is its method of that name.
+    *is_own* says that it is one of tract's own, which are trusted to read only and to end; *calm* is its method of that name.
     """
 
     name: str
@@ -47,28 +47,28 @@ class Roster:
         """The settings that were loaded last."""
 
         self._known: dict[str, tuple[PolicySetting, Member]] = {}
-        """The policies by name, each with what the store says of it; those that were given to this handle are the objects themselves."""
+        """The policies by name, each with its stored setting; those that were given to this handle are the objects themselves."""
 
         self.members: tuple[Member, ...] = ()
         self.at: dict[str, tuple[Member, ...]] = dict.fromkeys(TRIGGERS, ())
-        """Those of each trigger."""
+        """The policies of each trigger."""
 
         self.may_rest = False
-        """Whether any that is asked after commits can say how long it need not be."""
+        """Whether any commit policy can say how long it need not be asked."""
 
         self.problems: dict[str, str] = {}
         """Why a policy does nothing here, by its name."""
 
         self.tip: ObjectId | None = None
-        """The newest of the settings that were read."""
+        """The newest settings read."""
 
         self.is_foreign = False
         self.is_off = True
         self.required: str | None = None
-        """Why nothing may be committed: a required policy is missing."""
+        """Why no commit is allowed: a required policy is missing."""
 
     def load(self, repo: Repository) -> AgentSettings:
-        """Be as the store says now; policies that did not change stay the objects that they are."""
+        """Load the stored policies; unchanged policies stay the same objects."""
         settings = self.now = self.settings.read(repo)
         self.tip = note_tip(repo, POLICIES)
         made: list[Member] = []
@@ -99,7 +99,7 @@ class Roster:
         return tuple(one for one in self.members if one.name in names)
 
     def described(self, settings: AgentSettings, *, foreign: bool) -> list[PolicyInfo]:
-        """The policies of *settings*, those that work here first, in the order in which they are asked; where they came from another store, or are paused, none does."""
+        """The policies of *settings*, in the order in which they are asked, those that work here first; none works if they came from another store, or are paused."""
         made = {one.name: one for one in self.members}
         kept = {one.name: one for one in settings.policies}
         why = "it came from another store, and is not trusted here" if foreign else None
@@ -117,22 +117,22 @@ class Roster:
         ]
 
     def give(self, setting: PolicySetting, policy: Policy) -> None:
-        """Let *policy* be what *setting* means in this handle."""
+        """Use *policy* for *setting* in this handle."""
         self._known[setting.name] = setting, member_of(setting.name, policy)
 
     def take_over(self, other: Roster) -> None:
-        """Know the policies of a user's that were given to *other*; tract's own remember a context each."""
+        """Take over the user's policies that were given to *other*; tract's own are not shared, because each remembers a context."""
         self._known = {name: pair for name, pair in other._known.items() if not pair[1].is_own}
 
 
 def member_of(name: str, policy: Policy) -> Member:
-    """*policy* as one that the store has by *name*."""
+    """*policy* under the stored *name*."""
     calm = said_by(policy, "calm")
     return Member(name, policy, is_builtin(policy), calm if callable(calm) else None, policy.priority, policy.trigger)
 
 
 def read_looks(repo: Repository) -> dict[str, ObjectId]:
-    """About which commits a handle before this one asked its policies, by their names, as long as the settings are those of then."""
+    """The commits about which an earlier handle asked its policies, by their names, if the settings are still the same."""
     path = _look_path(repo)
     if path is None:
         return {}
@@ -147,9 +147,9 @@ def read_looks(repo: Repository) -> dict[str, ObjectId]:
 def save_looks(
     repo: Repository, looks: Mapping[str, ObjectId], read: Mapping[str, ObjectId], settings: ObjectId | None
 ) -> None:
-    """Keep about which commits the policies were asked, for the next handle; *read* is what this handle found there.
+    """Store the commits about which the policies were asked, for the next handle; *read* is what this handle found there.
 
-    What another handle kept meanwhile stays where it is further on, and all of it where it knows newer settings.
+    An entry of another handle stays if it is further on; all of them stay if it knows newer settings.
     """
     path = _look_path(repo)
     if path is None or repo.read_only or not looks or settings is None:
@@ -168,7 +168,7 @@ def save_looks(
 
 
 def _is_further(repo: Repository, one: ObjectId, other: ObjectId) -> bool:
-    """Whether the commit *one* has more behind it than *other*."""
+    """Whether the commit *one* has more commits behind it than *other*."""
     return repo.commit(one).generation > repo.commit(other).generation
 
 

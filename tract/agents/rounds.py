@@ -2,10 +2,10 @@
 
     health ──▸ model, with the profile's tools ──▸ a call ──▸ autonomy × risk ──▸ executed, or proposed and decided
            ──▸ or the rule planner                 ▲                                        │
-                                                   └────────────── what came of it ◂────────┘
+                                                   └────────────── the result ◂─────────────┘
 
-Here is how a run begins and ends; by_rule.py and by_model.py beside this say what is done in between, underway.py what they have in common.
-Between two calls it looks whether it was paused or stopped, in whatever process.
+This module begins and ends a run; by_rule.py and by_model.py beside this have the steps in between, underway.py their common part.
+Between two calls a run checks whether it was paused or stopped, in any process.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from tract.transaction import Transaction
 
 @dataclass(slots=True)
 class Run(Underway):
-    """One run, from its beginning to its end; with a *client* a model plans."""
+    """One run, from its beginning to its end; with a *client*, a model plans."""
 
     client: LLMClient | None = None
     _died: Status | None = None
-    """The run before, where its process died in it."""
+    """The run before, if its process died in it."""
 
     def work(self) -> OrchestratorResult:
-        """Do it, write down what was done, and say so; a failure of a model's ends the run, and is told."""
+        """Do the run, store its record, and return its result; a failure of the model ends the run, and is reported in it."""
         repo = self.tract.repository
         change_status(repo, self._beginning, state="running", run=self.id, reason=self.reason, used=self.used.as_map())
         assessment = self.tract.health()
@@ -69,7 +69,7 @@ class Run(Underway):
         return self._end(assessment, state, why, has_failed=has_failed)
 
     def _write_died(self, died: Status, found: Health) -> None:
-        """Write down that the run before has ended, and what it left."""
+        """Record that the run before has died, and its steps."""
         steps = steps_in_history(self.tract.repository, died.run or "")
         result = OrchestratorResult(
             run_id=died.run or "",
@@ -111,7 +111,7 @@ class Run(Underway):
         used = self.used.as_map() if is_kept else {}
 
         def ended(found: Status) -> Status:
-            # Who paused while the last call came to its end holds the triggers; nothing is left to go on with.
+            # If the run was paused during its last call, nothing is left to resume; the pause then holds the triggers.
             now = "paused" if found.state == "paused" else state
             failed, time = (found.failed + 1 if has_failed else 0), repo.clock()
             retry_at = time + round(retry_after(failed) * 1_000_000) if failed else 0
@@ -123,7 +123,7 @@ class Run(Underway):
         return result
 
     def _where(self, now: StatusInfo) -> dict[str, Any]:
-        """What the triggers count from next time."""
+        """The position from which the triggers count next time."""
         repo = self.tract.repository
         tip, share = repo.head()[1], self.tract.triggers_in_force().on_token_threshold
         least = now.token_count if self.least is None else min(now.token_count, self.least)
@@ -134,10 +134,10 @@ class Run(Underway):
         }
 
     def _beginning(self, found: Status) -> Status:
-        """The status, where a run may begin on it."""
+        """The status of the new run, if one may begin from *found*."""
         if not self.goes_on:
             check_free(found.state, found.run)
-            self._died = found if found.state == "running" else None  # who holds the lock is here
+            self._died = found if found.state == "running" else None  # this process holds the lock, so no run is alive
         elif found.state != "paused":
             raise OrchestratorError(f"the orchestrator is not paused but {found.state}")
         return found
@@ -149,7 +149,7 @@ def _is_above(threshold: float | None, tokens: int, budget: int | None) -> bool:
 
 @contextmanager
 def _tagging(repo: Repository, run: str) -> Iterator[None]:
-    """Inside, what this thread does is said to be of the run, so that one undo takes all of it back."""
+    """Inside, operations of this thread are marked as the run's, so that one undo takes all of them back."""
     thread = threading.get_ident()
 
     def tag(tx: Transaction) -> None:
@@ -165,6 +165,6 @@ def _tagging(repo: Repository, run: str) -> Iterator[None]:
 
 
 def check_free(state: State, run: str | None) -> None:
-    """OrchestratorError where a run is paused: it is resumed or stopped first."""
+    """OrchestratorError if a run is paused: it must be resumed or stopped first."""
     if state == "paused":
         raise OrchestratorError(f"the orchestrator is paused{f' in run {run}' if run else ''}: resume or stop it")

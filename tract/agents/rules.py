@@ -1,8 +1,8 @@
-"""Summing up without a model: which of the oldest messages go, and the note that takes their place.
+"""Summing up without a model: which of the oldest messages are removed, and the note that takes their place.
 
-What stays: instructions, pins, session contents, the last request of the user, calls that wait for their results, and the model's last turns; files that those name stay named in the note.
+These stay: instructions, pins, session contents, the last request of the user, calls that wait for their results, and the model's last turns; the note names the files of those turns.
 Beside this, :mod:`tract.agents.builtin.selection` chooses for a policy: by the same rule, for another purpose (decision 42).
-It costs what stays, not what goes, so that it can be worked out after every message of a long conversation.
+The cost depends on the messages that stay, not on those removed, so it can be computed after every message of a long conversation.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from tract.named_tuple import NamedTuple
 from tract.report.text import count_of
 
 _TURNS = (KEPT_TURNS, 10, 5)
-"""How many of the last turns stay, the most that reaches the target."""
+"""Numbers of last turns to keep; the largest that reaches the target is used."""
 
 _NOTE_TOKENS = 300
-"""About as long is a note in the place of messages."""
+"""The approximate length of a note."""
 
 _FEW = 12
 _LOOKED_AT = 50
@@ -36,12 +36,12 @@ _PATH = re.compile(r"[\w.@~+-]*/[\w./@~+-]+|\b[\w-]+\.[A-Za-z]\w{0,5}\b")
 
 
 def paths_in(text: str) -> set[str]:
-    """What looks like the names of files in *text*."""
+    """The texts in *text* that look like names of files."""
     return {found.strip("./") for found in _PATH.findall(text)}
 
 
 def compressing(subject: Subject, target: int, why: str) -> Advice | None:
-    """The advice to sum up the oldest messages, as few as leave *target* tokens, or as many as may go where that cannot be; None where it saves little."""
+    """The advice to sum up the oldest messages: as few as leave *target* tokens, or as many as may go if that is impossible; None if it saves little."""
     wanted = subject.tokens + _NOTE_TOKENS - target
     passage = None
     for turns in _TURNS:
@@ -72,7 +72,7 @@ def compressing(subject: Subject, target: int, why: str) -> Advice | None:
 
 
 class Passage(NamedTuple):
-    """The rows in front of *stop* but those that stay, which are sorted; *kept_tokens* has the tokens of the first so many of them."""
+    """The rows before *stop* without those that stay, which are sorted; *kept_tokens* has the running sums of their tokens."""
 
     subject: Subject
     stop: int
@@ -81,28 +81,28 @@ class Passage(NamedTuple):
 
     @classmethod
     def before(cls, subject: Subject, stop: int) -> Passage:
-        """What may be summed up in front of row *stop*."""
+        """The messages before row *stop* that may be summed up."""
         stays = sorted(_staying(subject, stop))
         return cls(subject, stop, stays, [0, *accumulate(map(subject.tokens_of, stays))])
 
     def shortened(self, wanted: int) -> Passage:
-        """As many of the first turns as have *wanted* tokens; whole turns, so that no call is without its results."""
+        """As many of the first turns as have *wanted* tokens; whole turns, so that no call loses its results."""
         turns = self.subject.measures.turns
         ends = turns[: bisect_left(turns, self.stop)]
         at = bisect_left(ends, wanted, key=self.tokens)
         return self if at == len(ends) else self._replace(stop=ends[at])
 
     def tokens(self, stop: int) -> int:
-        """The tokens of what goes in front of row *stop*."""
+        """The tokens to be removed before row *stop*."""
         return self.subject.tokens_before(stop) - self.kept_tokens[bisect_left(self.stays, stop)]
 
     def has(self, row: int) -> bool:
-        """Whether the message in a row goes, and the model sees it."""
+        """Whether the message in a row is removed, and the model sees it."""
         at = bisect_left(self.stays, row)
         return not self.subject.is_hidden(row) and (at == len(self.stays) or self.stays[at] != row)
 
     def saving(self, note: Supposed) -> int:
-        """The tokens that are saved where *note* stands in the place of what goes, with what that changes of its neighbours."""
+        """The tokens saved if *note* replaces the removed messages, including the changes to their neighbours."""
         subject = self.subject
         end = subject.settled_behind(self.stop)
         at = bisect_left(self.stays, self.first)
@@ -115,14 +115,14 @@ class Passage(NamedTuple):
 
     @property
     def opens_conversation(self) -> bool:
-        """Whether only instructions are shown in front of what goes."""
+        """Whether only instructions are shown before the removed messages."""
         messages, first = self.subject.measures.columns.messages, self.first
         before = (row for row in self.stays if row < first and not self.subject.is_hidden(row))
         return all(messages[row].role in INSTRUCTIONS for row in before)
 
     @property
     def size(self) -> int:
-        """How many messages go."""
+        """The number of messages removed."""
         hidden = sum(
             row < self.stop and self.subject.is_hidden(row) and row not in self.stays for row in self.subject.left
         )
@@ -130,17 +130,17 @@ class Passage(NamedTuple):
 
     @property
     def first(self) -> int:
-        """The first row that goes."""
+        """The first row removed."""
         return next(row for row in range(self.stop) if self.has(row))
 
     @property
     def last(self) -> int:
-        """The last row that goes."""
+        """The last row removed."""
         return next(row for row in range(self.stop - 1, -1, -1) if self.has(row))
 
 
 def _staying(subject: Subject, stop: int) -> set[int]:
-    """The rows that are not to be summed up, with the tool messages that belong to them, and those of units that reach over *stop*."""
+    """The rows that must not be summed up, with the tool messages that belong to them, and those of units across *stop*."""
     measures = subject.measures
     stays = {*measures.instructions, *measures.sessions, *measures.requests[-1:], *subject.pinned_rows()}
     stays |= {ref.row for ref in measures.pairing.open}
@@ -156,7 +156,7 @@ def _staying(subject: Subject, stop: int) -> set[int]:
 
 
 def _note_of(subject: Subject, passage: Passage) -> str:
-    """A note in the place of what goes: what was asked, which tools were called on what, and what was said last."""
+    """A note in the place of the removed messages: the user's requests, the tools called and their subjects, and the model's last words."""
     measures = subject.measures
     stays = set(passage.stays)
     requests = bisect_left(measures.requests, passage.stop)
@@ -182,7 +182,7 @@ def _note_of(subject: Subject, passage: Passage) -> str:
 
 
 def _recent_files(subject: Subject, passage: Passage) -> list[str]:
-    """The files that the last turns name, in words or in calls, and that nothing says any more which stays."""
+    """The files that the last turns name, in words or in calls, and that no remaining message names."""
     measures = subject.measures
     start = max(measures.turn_before(KEPT_TURNS), subject.snapshot.length - MOST_READ)
     if start >= passage.stop:
@@ -200,7 +200,7 @@ def _recent_files(subject: Subject, passage: Passage) -> list[str]:
 
 
 def _last_said(subject: Subject, passage: Passage) -> Iterator[str]:
-    """The last words of the model that go, where it said any lately."""
+    """The last of the model's words that are removed, if there are recent ones."""
     kinds = subject.measures.kinds
     for row in range(passage.stop - 1, max(-1, passage.stop - 1 - _LOOKED_AT), -1):
         if kinds[row] in ("answer", "tool_call") and passage.has(row):

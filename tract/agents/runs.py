@@ -1,11 +1,11 @@
-"""What a run of the orchestrator left behind: a record in the history, and in the log a note that names it.
+"""The record of a run of the orchestrator: a record in the history, and a note in the log that names it.
 
     record   {"run": "5f02c1…", "state": "idle", "branch": "main", "steps": [{"operation": "compress", …}], "tokens": [9000, 4100], …}
     texts    {"reason": "…", "assessment": […], "steps": […], "reasoning": […], "decisions": […], "ended": "…"}    a blob that the record needs
     note     {"id": "5f02c1…", "record": <id of the record>}                                                       refs/notes/runs
 
-A record is not a message: no context has it. What may quote a message is in the blob of texts alone.
-The record goes on HEAD's branch. Where a merge or a replay waits there, which must find the branch as it left it, only the note keeps the record.
+A record is not a message: no context has it. Only the blob of texts may quote a message.
+The record is committed on HEAD's branch. If a merge or a replay waits there, which must find the branch unchanged, only the note keeps the record.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ KIND = "orchestrator-run"
 """The kind of the records of runs."""
 
 _MOST_LOOKED_AT = 5000
-"""So many of the last operations may be those of a run whose process died."""
+"""The number of last operations searched for those of a run whose process died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -86,7 +86,7 @@ def run_lines(one: RunInfo, *, full: bool = False) -> list[str]:
 
 
 def write_run(repo: Repository, result: OrchestratorResult, *, branch: str | None, after: int, seconds: float) -> None:
-    """Keep what a run did."""
+    """Store the record of a run."""
     assessment = result.assessment
     payload = {
         "run": result.run_id,
@@ -128,7 +128,7 @@ def _step(one: StepResult) -> dict[str, Any]:
 
 
 def steps_in_history(repo: Repository, run: str) -> tuple[StepResult, ...]:
-    """What a run did, whose process died before it wrote that down: the operations that landed, the oldest first, as far as the last ones tell."""
+    """The steps of a run whose process died before it stored a record: its landed operations, the oldest first, as far as the last operations show."""
     found = [one for _, one in islice(repo.refs.history(), _MOST_LOOKED_AT) if run_of(one.reason) == run]
     return tuple(_landed_step(repo, number, one) for number, one in enumerate(reversed(found), 1))
 
@@ -162,7 +162,7 @@ def _add_record(tx: Transaction, payload: dict[str, Any], texts: bytes) -> Objec
 
 
 def read_runs(repo: Repository, limit: int | None = None, since: datetime | None = None) -> list[RunInfo]:
-    """The runs, all or those that ended *since* then, the newest first; of one that was paused and went on, each part. Those whose records a hard reset let go of, and gc took, are left out."""
+    """The runs, all or those that ended *since* then, the newest first; a run that was paused and resumed has one entry for each part. Runs whose records were dropped by a hard reset and gc are left out."""
     ledger = Ledger(RUNS)
     ledger.advance(repo)
     runs: list[RunInfo] = []
@@ -176,7 +176,7 @@ def read_runs(repo: Repository, limit: int | None = None, since: datetime | None
 
 
 def cost_since(repo: Repository, since: datetime) -> float:
-    """What the runs in all tracts of the store cost since then, in uncached input tokens; of one that was paused and went on, its last part has all of it."""
+    """The cost of the runs in all tracts of the store since then, in uncached input tokens; the last part of a resumed run has the cost of all parts."""
     costs: dict[str, float] = {}
     for prefix in tract_times(repo):
         for one in read_runs(in_tract(repo, tract_name(prefix)), since=since):
@@ -185,7 +185,7 @@ def cost_since(repo: Repository, since: datetime) -> float:
 
 
 def run_at(repo: Repository, id: ObjectId) -> RunInfo | None:
-    """The run whose record the commit *id* is; None where it is none."""
+    """The run whose record the commit *id* is; None if it is not a run's record."""
     commit = repo.commit(id)
     if commit.operation is not CommitOperation.RECORD or commit.content is None:
         return None

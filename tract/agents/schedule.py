@@ -1,4 +1,4 @@
-"""When a process that watches looks after a tract whatever was said in it: so often, or at a time of the day."""
+"""The schedule of a watching process, apart from the triggers: an interval, or a time of the day."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Schedule:
 
 
 def read_every(text: str) -> timedelta:
-    """The time that *text* names, such as ``30m``, ``6h`` and ``1d``; OrchestratorError where it is none."""
+    """The time that *text* names, such as ``30m``, ``6h`` and ``1d``; OrchestratorError for any other text."""
     found = _SPAN.fullmatch(text.strip())
     if found is None or not int(found[1]):
         raise OrchestratorError(f"a time between runs is written as 30m, 6h or 1d, not {text!r:.40}")
@@ -40,7 +40,7 @@ def read_every(text: str) -> timedelta:
 
 
 def read_at(text: str) -> time:
-    """The time of a day that *text* names, such as ``03:30``; OrchestratorError where it is none."""
+    """The time of a day that *text* names, such as ``03:30``; OrchestratorError for any other text."""
     try:
         return datetime.strptime(text, "%H:%M").time()  # a time alone
     except ValueError:

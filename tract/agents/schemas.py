@@ -7,7 +7,7 @@
 | ``anthropic`` | ``{"name", "description", "input_schema"}`` |
 | ``gemini`` | one tool with all ``functionDeclarations`` |
 
-OpenAI's strict mode takes a schema in which every property is required, and one that may be left out may be null instead.
+OpenAI's strict mode takes a schema in which every property is required; an optional one may be null instead.
 Gemini's schemas have no ``additionalProperties``.
 """
 
@@ -32,7 +32,7 @@ def tool_definitions(
     overrides: Mapping[str, str | None] | None = None,
     prefix: str = "",
 ) -> list[dict[str, Any]]:
-    """The tools that *profile* has, as a provider takes them.
+    """The tools of *profile*, in a provider's format.
 
     *overrides* has other descriptions for tools by name, and None for one to leave out; ActionError for a name that the profile does not have. *prefix* stands before each name.
     """
@@ -62,13 +62,13 @@ def tool_definitions(
 
 
 def check_prefix(prefix: str) -> None:
-    """ActionError for what no provider takes at the beginning of a tool's name."""
+    """ActionError for a prefix that no provider accepts in a tool's name."""
     if not isinstance(prefix, str) or not re.fullmatch("(?:[A-Za-z_][A-Za-z0-9_-]{0,39})?", prefix):
         raise ActionError(f"a prefix is up to 40 letters, digits, - and _, not {prefix!r:.60}")
 
 
 def strict_schema(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema of an operation's arguments as OpenAI's strict mode takes it."""
+    """The schema of an operation's arguments for OpenAI's strict mode."""
     required = parameters["required"]
     properties = {
         name: schema if name in required else _nullable(schema) for name, schema in parameters["properties"].items()

@@ -1,4 +1,4 @@
-"""What a proposal is about, and whether that is still as it was: a proposal of which it is not is stale, and one comes in the place of another."""
+"""The subject of a proposal, and whether it is unchanged: if not, the proposal is stale; a newer proposal may replace an older one."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tract.report.text import short
 
 
 def overtaken(known: Iterable[Proposal], wish: Wish, branch: str | None, about: Sequence[Concerned]) -> list[Proposal]:
-    """Those of *known* that wait and in whose place *wish* comes: of the same origin, operation and branch, and about some of the messages it is *about*; of compressions any of them, for one takes the others' messages away.
+    """The waiting proposals of *known* that *wish* replaces: of the same origin, operation and branch, and about some of the messages it is *about*. For compressions, any of them, because one removes the others' messages.
 
-    What a person proposes stands beside what it proposed before, to choose from.
+    A person's proposals stay beside earlier ones, to choose from.
     """
     if wish.origin == PERSON:
         return []
@@ -37,30 +37,30 @@ def overtaken(known: Iterable[Proposal], wish: Wish, branch: str | None, about: 
 
 
 def tell_stale(repo: Repository, table: ProposalTable, branch: str | None, by: str | None) -> None:
-    """Decide those of *table* about *branch* that wait for messages which are not as they were: they are stale."""
+    """Decide that the waiting proposals of *table* about *branch* are stale whose messages have changed."""
     for one in tuple(table.read(repo).values()):
         if one.status == "pending" and one.branch == branch and (problem := first_difference(repo, one)) is not None:
-            with suppress(ProposalError):  # somebody else has decided meanwhile
+            with suppress(ProposalError):  # another decision came first
                 decide_stale(repo, one, problem, by)
 
 
 def decide_stale(repo: Repository, one: Proposal, problem: str, by: str | None) -> None:
-    """Decide that *one* is stale, and tell of it; ProposalError where somebody else decided first."""
+    """Decide that *one* is stale, and report it; ProposalError if another decision came first."""
     since = began()
     decide(repo, one.id, Verdict("stale", problem, by))
     tell_of(repo, one, "stale", since)
 
 
 def tell_of(repo: Repository, one: Proposal, status: Status, since: float) -> None:
-    """Tell the listeners what became of *one*, which began at *since*."""
+    """Tell the listeners the outcome of *one*, which began at *since*."""
     emit("proposal", repo.place, since, id=one.id, status=status, origin=one.origin, operation=one.action.name)
 
 
-# What a proposal is about
+# The subject of a proposal
 
 
 def subjects_at(repo: Repository, tip: ObjectId | None, commits: Sequence[str]) -> tuple[Concerned, ...]:
-    """The messages *commits* as they are in the context at *tip*, in its order; those that are not in it are left out."""
+    """The messages *commits* in their state in the context at *tip*, in its order; those not in it are left out."""
     wanted = {bytes.fromhex(one) for one in commits}
     if tip is None or not wanted:
         return ()
@@ -80,9 +80,9 @@ def _priorities(repo: Repository) -> NoteTable:
 
 
 def first_difference(repo: Repository, one: Proposal) -> str | None:
-    """The first thing that is not as it was when *one* was proposed, None where all it is about is.
+    """The first difference from the time when *one* was proposed, None if its subject is unchanged.
 
-    Messages that came since are no difference, but between two that were neighbours.
+    New messages are a difference only between two that were neighbours.
     """
     if one.branch is None:
         return None

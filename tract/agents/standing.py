@@ -1,10 +1,10 @@
-"""Whether a proposal stands already, for what a policy wants again and again.
+"""Whether a proposal already stands for an action that a policy wants again and again.
 
 proposed    1 2 3 4 5 6            a compression of these waits
 again       1 2 3 4 5 6 7          more than half of it waits already: nothing new is proposed
-again       1 2 3 4 5 6 … 13       the new one is proposed, and takes the place of the one that waits
+again       1 2 3 4 5 6 … 13       the new one is proposed, and replaces the one that waits
 
-What a model wrote and was kept for a review stands as well: the model is not asked again while it waits and what it is about is as it was.
+A model's text that waits for a review stands as well: the model is not asked again while it waits and its subject is unchanged.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tract.repo import Repository
 
 
 def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Action) -> bool:
-    """Whether the policy's proposal of the same waits already, or was rejected; one that is stale is told so first."""
+    """Whether the policy's proposal of the same waits already, or was rejected; a stale one is first decided as such."""
     repo = tract.repository
     known = [
         one
@@ -42,7 +42,7 @@ def is_standing(tract: TractLike, table: ProposalTable, policy: str, action: Act
         if not _is_same(one, settled, about, tract.current_branch):
             continue
         if one.status == "pending" and (problem := first_difference(repo, one)) is not None:
-            with suppress(ProposalError):  # somebody else has decided meanwhile
+            with suppress(ProposalError):  # another decision came first
                 decide_stale(repo, one, problem, policy)
             continue
         return True
@@ -57,7 +57,7 @@ def _is_as_it_was(repo: Repository, review: Proposal) -> bool:
 
 
 def _is_same(one: Proposal, action: Action, about: set[str], branch: str | None) -> bool:
-    """Whether *one* is about most of what *action* is about, on the same *branch*."""
+    """Whether *one* is about most of the messages that *action* is about, on the same *branch*."""
     was = {subject.commit for subject in one.about}
     if not was or not about:
         return action.arguments == one.action.arguments

@@ -1,4 +1,4 @@
-"""What advice is about, and what an advice is."""
+"""The subject of advice, and an advice."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Advice:
 
     @property
     def reason(self) -> str:
-        """Why."""
+        """The action's reason."""
         return self.action.reason
 
     def __repr__(self) -> str:
@@ -50,9 +50,9 @@ def _cost(prefix: PrefixCost | None) -> str:
 
 @dataclass(slots=True)
 class Subject:
-    """What advice is about: a context and its figures; *archives_waiting* are compressions whose originals may go.
+    """The subject of advice: a context and its figures; *archives_waiting* are compressions whose originals may be dropped.
 
-    For who plans several steps, *tokens* are those that are left, *left* has what steps before leave of a row (None where they hide it), *calls_gone* which calls of it they hide, *saved* what they save of it.
+    While several steps are planned, *tokens* are those left, *left* has the rest of a row after earlier steps (None if they hide it), *calls_gone* the calls of it that they hide, *saved* the tokens they save of it.
     """
 
     space: Workspace
@@ -69,7 +69,7 @@ class Subject:
     _sent: Sequence[int] | None = None
 
     def tokens_of(self, row: int) -> int:
-        """The tokens of what is sent of a row."""
+        """The tokens sent for a row."""
         return self._sent_counts()[row] - self.saved.get(row, 0)
 
     def _sent_counts(self) -> Sequence[int]:
@@ -78,7 +78,7 @@ class Subject:
         return self._sent
 
     def tokens_before(self, row: int) -> int:
-        """The tokens in front of a row, as far as they would be sent if the context ended there."""
+        """The tokens before a row, counted as if the context ended there."""
         gone = sum(tokens for at, tokens in self.saved.items() if at < row)
         return self.measures.columns.total(row, self.space) - gone
 
@@ -88,13 +88,13 @@ class Subject:
         return self.tokens_before(self.snapshot.length)
 
     def is_hidden(self, row: int) -> bool:
-        """Whether a step before hides all of a row."""
+        """Whether an earlier step hides all of a row."""
         return self.left.get(row, True) is None
 
-    # What a step saves, with what it changes of the messages beside those that go
+    # The saving of a step, with its effect on the neighbours of the removed messages
 
     def saving(self, left: Mapping[int, Supposed | None]) -> dict[int, int]:
-        """What is saved of each row where no more than *left* is there of those; less than nothing where more is sent of one."""
+        """The tokens saved for each row if only *left* remains of the rows in it; negative if more is sent for one."""
         after = {**self.left, **left}
         saved: dict[int, int] = {}
         for start, stop in self._stretches(after):
@@ -102,12 +102,12 @@ class Subject:
                 continue
             found = self.supposed(range(start, min(stop + 1, self.snapshot.length)), after)
             sent = {one.row: tokens for one, tokens in zip(found, self.sent(found), strict=True) if one.row is not None}
-            # What is in neither was hidden before, and counts nothing any more.
+            # A row in neither was hidden before, and no longer counts.
             saved |= {row: self.tokens_of(row) - sent.get(row, 0) for row in {**sent, **left} if start <= row < stop}
         return {row: tokens for row, tokens in saved.items() if tokens}
 
     def supposed(self, rows: Collection[int], left: Mapping[int, Supposed | None]) -> list[Supposed]:
-        """The messages in *rows*, with what is *left* of some."""
+        """The messages in *rows*, with *left* in place of some."""
         columns = self.measures.columns
         found = (
             left[row] if row in left else Supposed(row, columns.messages[row], columns.counts[row]) for row in rows
@@ -115,11 +115,11 @@ class Subject:
         return [one for one in found if one is not None]
 
     def sent(self, messages: Sequence[Supposed]) -> list[int]:
-        """The tokens of what is sent of each of *messages*."""
+        """The tokens sent for each of *messages*."""
         return supposed_tokens(self.space, self.measures.columns, messages)
 
     def _stretches(self, rows: Collection[int]) -> Iterator[tuple[int, int]]:
-        """Where a change of *rows* may change what is sent: for each from a turn of the model's before it to the second behind it, with which it is settled."""
+        """The stretches of rows whose sent form a change of *rows* may affect: from the model's turn before a changed row to the second turn behind it."""
         turns, length = self.measures.turns, self.snapshot.length
         if self.measures.columns.has_far(length, self.space):
             yield 0, length
@@ -136,17 +136,17 @@ class Subject:
         yield start, stop
 
     def settled_behind(self, row: int) -> int:
-        """The row up to which a change in *row* may change what is sent."""
+        """The row behind the last one that a change in *row* may affect."""
         return next(self._stretches({row, *(one for one in self.left if one > row)}))[1]
 
     def tokens_up_to(self, row: int) -> int:
-        """The tokens of what is sent of all rows in front of *row*, whatever follows them."""
+        """The tokens sent for all rows before *row*, whatever follows them."""
         return sum(self._sent_counts()[:row]) - sum(tokens for at, tokens in self.saved.items() if at < row)
 
     def take(
         self, left: Mapping[int, Supposed | None], gone: Mapping[int, frozenset[int]], saved: Mapping[int, int]
     ) -> None:
-        """Go on from a step that leaves *left*, hides the calls *gone* and saves so many tokens of each row."""
+        """Apply a step that leaves *left*, hides the calls *gone* and saves the tokens *saved* of each row."""
         self.left.update(left)
         self.calls_gone.update(gone)
         for row, tokens in saved.items():
@@ -154,7 +154,7 @@ class Subject:
         self.tokens -= sum(saved.values())
 
     def is_pinned(self, row: int) -> bool:
-        """Whether the message in a row must survive."""
+        """Whether the message in a row is pinned."""
         repo, columns = self.space.repo, self.measures.columns
         note = self.space.compiler.priorities.get(repo, columns.commits[row])
         if note is None and row not in self.measures.instructions:
@@ -162,7 +162,7 @@ class Subject:
         return priority_of(note, repo.blob(columns.blobs[row])) is Priority.PINNED
 
     def pinned_rows(self) -> set[int]:
-        """The rows that somebody pinned; instructions, which are pinned by themselves, are in the measures."""
+        """The rows pinned by a note; instructions, which are pinned by themselves, are in the measures."""
         notes, columns = self.space.compiler.advance_notes(), self.measures.columns
         rows = (
             columns.place(commit) for commit in notes.priorities.targets() if notes.is_pinned(self.space.repo, commit)
@@ -174,7 +174,7 @@ class Subject:
         return self.measures.columns.commits[row].hex()
 
     def cost(self, first: int, saved: int) -> PrefixCost:
-        """What it costs a cache where *saved* tokens go, the first change being in row *first*."""
+        """The cost for a cache of removing *saved* tokens, with the first change in row *first*."""
         common = self.tokens_before(first)
         rest = self.all_tokens - common
         return PrefixCost.of(common, rest, rest - saved, 0.0, CachePrices.of(self.space.config))

@@ -1,6 +1,6 @@
-"""What operations act on: a tract, as far as they need it.
+"""The target of operations: a tract, as far as they need it.
 
-``tract.Tract`` is one. A room below the public face cannot name that class, and so names what it asks of it.
+``tract.Tract`` is one. A lower layer cannot name that class, so it names the methods it needs.
 """
 
 from __future__ import annotations

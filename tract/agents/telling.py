@@ -1,6 +1,6 @@
-"""Telling what became of what policies wanted: entries of the policy log, and warnings.
+"""Reports of the outcomes of policies' actions: entries of the policy log, and warnings.
 
-The same failure is told once, and a policy whose actions fail is left alone for a while.
+The same failure is reported once, and a policy whose actions fail is not asked for a while.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from tract.repo import Repository
 
 _MOST_HELD = 64
 _NOBODY = None, None
-"""A policy whose actions fail is asked again after 1, 2, 4 and so on firings, and at most so many."""
+"""A policy whose actions fail is asked again after 1, 2, 4 and so on firings; at most after this many."""
 
 _log = logging.getLogger("tract.policies")
 
 
 def state_of(repo: Repository) -> tuple[ObjectId | None, ObjectId | None]:
-    """The context at HEAD, and what is said of its messages."""
+    """HEAD's commit, and the tip of the priority notes."""
     return repo.head()[1], note_tip(repo, PRIORITY)
 
 
 def state_wanted(repo: Repository, want: Want) -> tuple[Any, ...]:
-    """What is wanted of the state that *repo* is in, and on which branch."""
+    """The branch and state of *repo*, and the action wanted of it."""
     assert want.action is not None
     return (repo.head()[0], *state_of(repo), want.action.name, repr(sorted(want.action.arguments.items(), key=str)))
 
 
 class Telling:
-    """What one handle told of its firings."""
+    """The reports of one handle's firings."""
 
     def __init__(self) -> None:
         self.log = PolicyLog()
@@ -47,14 +47,14 @@ class Telling:
 
         self.warnings: list[str] = []
         self.at_work: dict[str, tuple[Policy, threading.Thread]] = {}
-        """Policies that did not end in time, by name, which are not asked again as long as their threads work."""
+        """Policies that did not end in time, by name; they are not asked again while their threads run."""
 
         self._told: dict[str, str] = {}
         self._held: dict[str, tuple[int, int]] = {}
         self._met: dict[str, Policy] = {}
 
     def meet(self, members: tuple[Member, ...]) -> None:
-        """Know that *members* are there now: none is left alone for what another one of its name did."""
+        """Register the present *members*: a policy is not held for failures of another one of its name."""
         now = {one.name: one.policy for one in members}
         for name in [name for name in self._held if now.get(name) is not self._met.get(name)]:
             del self._held[name]
@@ -62,7 +62,7 @@ class Telling:
         self._met = now
 
     def not_held(self, members: tuple[Member, ...]) -> tuple[Member, ...]:
-        """Those of *members* that are asked this time: one that failed is left alone for a while."""
+        """The policies of *members* to be asked this time: one that failed is held for a while."""
         if self.at_work:
             self.at_work = {
                 name: (policy, thread) for name, (policy, thread) in self.at_work.items() if thread.is_alive()
@@ -77,7 +77,7 @@ class Telling:
         return left > 0
 
     def done(self, repo: Repository, want: Want, *, is_written: bool) -> None:
-        """Tell that what was wanted is done or proposed; the entry was written with it, or is written now."""
+        """Report that the wanted action is done or proposed; its entry was written with it, or is written now."""
         if is_written:
             self.last += self.log.read(repo, 1)
         else:
@@ -86,12 +86,12 @@ class Telling:
         self._held.pop(want.policy, None)
 
     def waits(self, repo: Repository, want: Want, result: ActionResult) -> None:
-        """Tell that what a model wrote for it waits for somebody, as *result* says."""
+        """Report that a model's text for the action waits for a review, as *result* says."""
         self._write(repo, want, "proposed", result.text, proposal=result.proposal_id)
         self._told.pop(want.policy, None)
 
     def failed(self, repo: Repository, want: Want, error: str | PolicySkip) -> None:
-        """Tell what went wrong, once as long as it is the same; the policy is left alone for a while."""
+        """Report a failure, once as long as it is the same; the policy is held for a while."""
         is_skip = isinstance(error, PolicySkip)
         text = str(error)
         if not is_skip:

@@ -1,4 +1,4 @@
-"""Trying a policy out: what it would have wanted, commit by commit, in a copy that is thrown away."""
+"""Trying a policy out: the actions it would have wanted, commit by commit, in a copy that is thrown away."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _MOST = 20
 """The most actions that a policy may want at one commit."""
 
 _KEPT = ("annotate",)
-"""The actions that are carried out in the copy: they hold for the commits after."""
+"""The actions that are carried out in the copy, because they affect the commits after."""
 
 
 def try_policy(
     space: Workspace, policy: Policy, at: Revision, since: Revision | None, handle_on: Callable[[Repository], Any]
 ) -> list[PolicyLogEntry]:
-    """What *policy* would have wanted at each commit after *since* up to *at*, the oldest first; at *at* alone without *since*."""
+    """The actions that *policy* would have wanted at each commit after *since* up to *at*, the oldest first; without *since*, at *at* alone."""
     repo = space.repo
     last = resolve_revision(repo, at)
     steps = [last] if since is None else _steps(repo, resolve_revision(repo, since), last)

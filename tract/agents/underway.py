@@ -1,4 +1,4 @@
-"""A run of the orchestrator that is under way: its tract, its limits, what it has used and done, and whether it may go on."""
+"""A run of the orchestrator under way: its tract, its limits, what it has used and done, and whether it may go on."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger("tract.orchestrator")
 
 
 class RunTarget(TractLike, Protocol):
-    """The tract that a run is about, and who answers for it."""
+    """The tract of a run, with the callbacks of its user."""
 
     def autonomy_in_force(self) -> Autonomy: ...
     def triggers_in_force(self) -> TriggerConfig: ...
@@ -32,7 +32,7 @@ class RunTarget(TractLike, Protocol):
 
 @dataclass(slots=True)
 class Used:
-    """What a run has used so far."""
+    """The resources that a run has used so far."""
 
     steps: int = 0
     calls: int = 0
@@ -41,7 +41,7 @@ class Used:
     cost: float = 0.0
 
     def as_map(self) -> dict[str, float]:
-        """For the store."""
+        """The stored form."""
         return {
             "steps": self.steps,
             "calls": self.calls,
@@ -52,7 +52,7 @@ class Used:
 
     @classmethod
     def of(cls, kept: Mapping[str, float]) -> Used:
-        """What the store kept."""
+        """The value of a stored form."""
         return cls(
             int(kept.get("steps", 0)),
             int(kept.get("calls", 0)),
@@ -63,7 +63,7 @@ class Used:
 
 
 class EndError(Exception):
-    """The run ends; the message is why, *state* what it is then."""
+    """Ends the run; the message is the reason, *state* the state afterwards."""
 
     def __init__(self, why: str, state: State = "idle") -> None:
         super().__init__(why)
@@ -86,17 +86,17 @@ class Underway:
     """Whether the run was paused, and goes on."""
 
     collects: bool = True
-    """Whether the rule planner may let gc run: nothing that somebody waits for does."""
+    """Whether the rule planner may run gc: not in a run that a caller waits for."""
 
     is_ending: Callable[[], bool] = lambda: False
-    """Whether the process is to end: the call under way is finished, and the next one that looks finds the triggers as they were."""
+    """Whether the process is to end: the call under way is finished, and the triggers stay as they were."""
 
     begun: float = field(default_factory=time.monotonic)
     least: int | None = None
     """The fewest tokens that the context had between two steps."""
 
     def check(self) -> None:
-        """End the run where it was paused or stopped, or has come to a limit."""
+        """End the run if it was paused or stopped, or has reached a limit."""
         repo = self.tract.repository
         repo.refs.refresh()
         state = self.status.read(repo).state
@@ -119,13 +119,13 @@ class Underway:
                 raise EndError(f"{name} of {most:g} is reached")
 
     def autonomy(self) -> Autonomy:
-        """The least of the tract's and the config's."""
+        """The lower of the tract's and the config's."""
         return least_autonomy(self.tract.autonomy_in_force(), self.config.autonomy_ceiling)
 
     def add(self, step: StepResult) -> None:
-        """Remember what was done, and call ``on_step``."""
+        """Remember a step, and call ``on_step``."""
         self.steps.append(step)
-        if step.result.error is None:  # agents go on meanwhile: what counts is whether the run brought it down
+        if step.result.error is None:  # agents commit meanwhile: the least count is the result
             tokens = self.tract.status().token_count
             self.least = tokens if self.least is None else min(self.least, tokens)
         on_step = self.config.told.on_step
@@ -138,7 +138,7 @@ class Underway:
                 _log.exception("on_step failed")
 
     def decided(self, proposal: Proposal) -> Proposal:
-        """The proposal after the callback was asked; as it was, where there is none, it fails, or the process is to end: nobody is waited for then."""
+        """The proposal after the callback was asked. It is unchanged if there is no callback, the callback fails, or the process is to end and must not wait."""
         callback = self.config.told.on_proposal
         if callback is None or self.is_ending():
             return proposal

@@ -23,7 +23,7 @@ from tract.repo import Repository
 
 _LONGEST = 100_000
 _AGAIN = 60_000_000
-"""How long branches are not looked at again, in microseconds."""
+"""The time between two checks of the branches, in microseconds."""
 
 
 class _Archiving(Protocol):
@@ -60,7 +60,7 @@ class ArchivePolicy:
         self._looked: int | None = None
 
     def evaluate(self, tract: _Archiving) -> Action | None:
-        """Archive the first branch that is stale."""
+        """Archive the first stale branch."""
         repo = tract.repository
         clock = repo.clock()
         if self._looked is not None and clock - self._looked < _AGAIN:
@@ -82,7 +82,7 @@ class ArchivePolicy:
         return None
 
     def calm(self) -> Calm | None:
-        """Until branches are looked at again."""
+        """Rest until branches are checked again."""
         return None if self._looked is None else Calm(until=self._looked + _AGAIN)
 
     def _reason(self, repo: Repository, branch: str, at: ObjectId, since: datetime) -> str:
@@ -95,6 +95,6 @@ class ArchivePolicy:
 
 
 def _is_under_way(repo: Repository, branch: str) -> bool:
-    """Whether a proposal, a compression or a merge waits that is about the branch."""
+    """Whether a proposal, a compression or a merge about the branch waits."""
     waiting = [one for one in ProposalTable().read(repo).values() if one.status == "pending"]
     return any(one.branch == branch for one in (*waiting, *reviews(repo)))

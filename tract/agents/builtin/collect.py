@@ -1,4 +1,4 @@
-"""GCPolicy: runs gc after a compression, or from time to time; in a thread, never inside a commit."""
+"""GCPolicy: runs gc after a compression, or from time to time; in its own thread, never inside a commit."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tract.objects.model import CommitOperation
 from tract.repo import Repository
 
 _ASKED_EVERY = 16
-"""After so many messages at the most it is looked whether the store has grown enough."""
+"""The growth of the store is checked at least once in this many messages."""
 
 _FURTHEST = 1000
-"""So many commits back a compression is looked for."""
+"""The number of commits searched for a compression."""
 
 
 class _Collecting(Protocol):
@@ -63,7 +63,7 @@ class GCPolicy:
         self._due: bytes | None = None
 
     def evaluate(self, tract: _Collecting) -> Action | None:
-        """Collect where it is time to."""
+        """Run gc if it is time."""
         repo = tract.repository
         stats = getattr(repo.objects, "stats", None)
         size = stats().size if stats is not None else 0
@@ -84,7 +84,7 @@ class GCPolicy:
         return Action("gc", arguments, reason)
 
     def calm(self) -> Calm:
-        """For some messages: none is long, against what the store grows by until it is collected."""
+        """Rest for some messages: any number of them is short, compared with the growth of the store that makes gc worthwhile."""
         return Calm(messages=_ASKED_EVERY)
 
     def _due_since(self, repo: Repository, last: int) -> str | None:

@@ -3,7 +3,7 @@
     0 ─────────────── target ─────────── threshold ── budget
                         ◀───────────────────┘
 
-The summary is a given text, or one by the configured model. Without either, rules choose what is hidden or summed up, and a note says what.
+The summary is a given text, or the configured model writes one. Without either, rules choose which messages are hidden or summed up, and a note lists them.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from tract.errors import CompressionError, PolicyConfigError
 
 _LEAST_SUMMARY = 64
 _SHARE_OF_SUMMARY = 0.3
-"""The part of the target that a model's summary may have, where it is not told."""
+"""The part of the target that a model's summary may have by default."""
 
 _UNDER = 0.95
-"""The part of the threshold to come down to at the least."""
+"""A compression comes down at least to this part of the threshold."""
 
 _NEARLY_ALL = 0.9
-"""From which part of the tokens on the messages are all that counts."""
+"""If the messages have at least this part of the tokens, only they count."""
 
 _GROWN = 1.02
-"""By how much the context must grow before it is looked at again, where nothing could be done."""
+"""If nothing could be done, the context is checked again after it has grown by this."""
 
 
 class _Compressing(Protocol):
@@ -81,7 +81,7 @@ class CompressPolicy:
         self._limit = 0.0
 
     def evaluate(self, tract: _Compressing) -> Action | None:
-        """Compress where the context has come to the threshold."""
+        """Compress if the context has reached the threshold."""
         budget = tract.config.budget
         if budget is None:
             raise PolicyConfigError("a threshold needs a token budget, and the tract has none")
@@ -105,7 +105,7 @@ class CompressPolicy:
             raise
 
     def calm(self) -> Calm | None:
-        """Until the context has come to the threshold."""
+        """Rest until the context has reached the threshold."""
         return Calm(tokens=self._limit) if not self._stuck_at else None
 
     def _by_rule(self, messages: Sequence[MessageInfo], used: int, goal: float, limit: float, reason: str) -> Action:
@@ -117,9 +117,9 @@ class CompressPolicy:
         return Action("compress", arguments, f"{reason}: {_told(found)}", content_by="rule")
 
     def _excess(self, messages: Sequence[MessageInfo], used: int, goal: float, limit: float) -> float:
-        """How many tokens are to go.
+        """The number of tokens to remove.
 
-        What a provider counted has tools and the like in it, which no compression takes out: then the messages come down to their share of the target, or as far as brings all under the threshold.
+        A provider's count includes tools and the like, which no compression removes: then the messages come down to their share of the target, or as far as brings the whole under the threshold.
         """
         own = sum(one.token_count for one in messages if not one.is_hidden)
         if own >= _NEARLY_ALL * used:

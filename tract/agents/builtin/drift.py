@@ -1,6 +1,6 @@
 """BranchPolicy: if the conversation drifts to another subject, the new part moves to a branch of its own.
 
-main      a ─ b ─ c ─ d ─ e ─ f         d, e and f are about something else
+main      a ─ b ─ c ─ d ─ e ─ f         d, e and f are about another subject
 main      a ─ b ─ c                     as it was before
 tangent             └─ d ─ e ─ f        and HEAD is here, until it is merged
 """
@@ -28,15 +28,15 @@ from tract.refs.names import HEADS, branch_ref
 from tract.repo import Repository
 
 Measure: TypeAlias = Callable[[Sequence[MessageInfo], Sequence[MessageInfo]], float]
-"""How far the messages of a window, the second, are from those before: over 0.5 is another subject."""
+"""How far the messages of a window (the second argument) are from the earlier ones: over 0.5 is another subject."""
 
 _NEW = 0.55
 _ALIKE = 0.2
 _LOOKED_AT = 500
-"""So many of the last messages are read where nothing is known of a conversation."""
+"""The number of last messages read at the first look at a conversation."""
 
 _LEAST_BEFORE = 10
-"""So many messages come before anything can be a drift."""
+"""The least number of messages before a drift."""
 
 
 class _Branching(Protocol):
@@ -57,33 +57,33 @@ class _Row(NamedTuple):
 
 
 class _Talk:
-    """A conversation, message by message, as far as it was read; the places of its messages are counted from the first that was read."""
+    """The messages of a conversation that were read; a message's place is counted from the first one read."""
 
     def __init__(self, branch: str) -> None:
         self.branch = branch
         self.rows: list[_Row] = []
         self.gone = 0
-        """So many messages in front of *rows* are in no window any more."""
+        """The number of dropped messages before *rows*, which are in no window any more."""
 
         self.waiting: list[MessageInfo] = []
-        """Messages behind *rows*, of which no word was read yet."""
+        """Queued messages behind *rows*, whose words were not read yet."""
 
         self.ids: set[str] = set()
         self.said: set[str] = set()
         self.told: Counter[str] = Counter()
         self.before = 0
-        """So many messages are what was said before; while a streak lasts they get no more."""
+        """The number of messages that count as earlier conversation; it does not grow during a streak."""
 
         self.streak: list[int] = []
-        """The places at whose end the window was about something else, without a break."""
+        """The last places, without a break, whose windows were about another subject."""
 
     @property
     def count(self) -> int:
-        """How many messages were read."""
+        """The number of messages read."""
         return self.gone + len(self.rows)
 
     def hear(self, messages: Sequence[MessageInfo]) -> bool:
-        """Let those of *messages* wait that are not known; False where they do not come right behind the others."""
+        """Queue the unknown ones of *messages*; False if they do not directly follow the others."""
         fresh = [one for one in messages if one.commit_hash not in self.ids]
         last = self.waiting[-1] if self.waiting else self.rows[-1].message if self.rows else None
         if fresh and last is not None and fresh[0].number != last.number + 1:
@@ -93,12 +93,12 @@ class _Talk:
         return True
 
     def read(self) -> None:
-        """Read what waits."""
+        """Read the queued messages."""
         self.rows += [_Row(one, words_of(one.text)) for one in self.waiting]
         self.waiting.clear()
 
     def row(self, at: int) -> _Row:
-        """The message at a place."""
+        """The message at place *at*."""
         return self.rows[at - self.gone]
 
     def between(self, start: int, stop: int) -> list[_Row]:
@@ -106,7 +106,7 @@ class _Talk:
         return self.rows[start - self.gone : stop - self.gone]
 
     def accept(self) -> None:
-        """Take all that is there for what was said before."""
+        """Count all messages read so far as earlier conversation, and end the streak."""
         for row in self.between(self.before, self.count):
             self.said.update(row.words)
             self.told.update(row.words)
@@ -114,7 +114,7 @@ class _Talk:
         self.streak.clear()
 
     def forget(self, stop: int) -> None:
-        """Keep no message in front of place *stop* that was said before."""
+        """Drop the messages before place *stop* that count as earlier conversation."""
         stop = min(stop, self.before)
         if stop > self.gone:
             del self.rows[: stop - self.gone]
@@ -160,7 +160,7 @@ class BranchPolicy:
         self._origin_of: tuple[str, str] | None = None
 
     def evaluate(self, tract: _Branching) -> Action | None:
-        """Divert what is about something else; or go back where a tangent was merged."""
+        """Divert messages about another subject; or go back if a tangent was merged."""
         ref = tract.repository.head()[0]
         if ref is None or tract.repository.branch is not None:  # a handle on a branch by its name stays there
             return None
@@ -170,7 +170,7 @@ class BranchPolicy:
             return self._back(tract, branch)
         talk = self._hear(tract, branch)
         if len(talk.streak) + len(talk.waiting) <= self.switches:
-            return None  # whatever they say, it is not enough: their words are read when they could be
+            return None  # too few messages for a drift: their words are read once there are enough
         tangents = tract.repository.local_refs(HEADS + self.prefix)
         if any(not self._is_merged(tract, name, branch) for name, _ in tangents):
             return None  # one at a time
@@ -184,7 +184,7 @@ class BranchPolicy:
         if any(
             is_ancestor(tract.repository, bytes.fromhex(commit), tip) for _, tip in tangents if isinstance(tip, bytes)
         ):
-            talk.accept()  # it was merged, and is what is talked about here
+            talk.accept()  # it was merged, so this branch talks about it
             return None
         count = talk.count - start
         return Action(
@@ -194,14 +194,14 @@ class BranchPolicy:
         )
 
     def calm(self) -> Calm | None:
-        """Until as many messages came as could be a drift; None on a tangent, which may be merged at any time."""
+        """Rest until there are enough new messages for a drift; None on a tangent, which may be merged at any time."""
         talk = self._talk
         return None if talk is None else Calm(messages=self.switches + 1 - len(talk.streak) - len(talk.waiting))
 
     # Reading
 
     def _hear(self, tract: _Branching, branch: str) -> _Talk:
-        """The conversation on *branch*, with what came since."""
+        """The conversation on *branch*, with its new messages queued."""
         talk = self._talk
         if talk is None or talk.branch != branch or not talk.hear(tract.new_messages()):
             count = count_entries(tract.repository, context_at(tract.repository, tract.repository.head()[1]))
@@ -210,12 +210,12 @@ class BranchPolicy:
         return talk
 
     def _read(self, talk: _Talk) -> None:
-        """Read the words of what waits, and look where the window was about something else."""
+        """Read the words of queued messages, and find the windows about another subject."""
         first = talk.count
         talk.read()
         self._let_go(talk, first)
         last = talk.count - 1
-        # What has little new against less has little new against more: then the last window tells that no streak is left.
+        # Few new words against part of the earlier conversation are few against all of it: then the last window alone shows that no streak is left.
         if self.measure is None and self._is_judged(last) and self._is_known(talk, last):
             talk.streak.clear()
         else:
@@ -225,7 +225,7 @@ class BranchPolicy:
             talk.forget(talk.count - self.window)
 
     def _judge(self, talk: _Talk, at: int) -> None:
-        """Look at the window that ends with message *at*."""
+        """Compare the window that ends with message *at* with the earlier conversation."""
         self._let_go(talk, at)
         if not self._is_judged(at):
             return
@@ -239,7 +239,7 @@ class BranchPolicy:
         return at >= max(_LEAST_BEFORE, self.window)
 
     def _let_go(self, talk: _Talk, at: int) -> None:
-        """Take what is in front of the window that ends with message *at* for what was said before."""
+        """Count the messages before the window that ends with message *at* as earlier conversation."""
         stop = at - self.window + 1
         if talk.streak or stop <= talk.before:
             return
@@ -249,17 +249,17 @@ class BranchPolicy:
         talk.before = stop
 
     def _words_at(self, talk: _Talk, at: int) -> Counter[str]:
-        """The words of the window that ends with message *at*, but for those of messages that do not count."""
+        """The words of the window that ends with message *at*, without messages of ignored kinds."""
         rows = talk.between(at - self.window + 1, at + 1)
         return Counter(chain.from_iterable([row.words for row in rows if row.message.kind not in self.ignore]))
 
     def _is_known(self, talk: _Talk, at: int) -> bool:
-        """Whether the window that ends with message *at* says enough, and little that is new."""
+        """Whether the window that ends with message *at* has enough words, and few new ones."""
         words = self._words_at(talk, at)
         return len(words) >= LEAST_WORDS and novelty(words, talk.said) <= _NEW
 
     def _is_other(self, talk: _Talk, at: int) -> bool | None:
-        """Whether the window that ends with message *at* is about something else; None where too little is said in it."""
+        """Whether the window that ends with message *at* is about another subject; None if it has too few words."""
         if self.measure is not None:
             messages = [row.message for row in talk.between(0, at + 1)]
             first = at - self.window + 1
@@ -270,7 +270,7 @@ class BranchPolicy:
         return novelty(words, talk.said) > _NEW and likeness(words, talk.told) < _ALIKE
 
     def _start(self, talk: _Talk) -> int | None:
-        """The place where the other subject begins: what the user said first in the window that was the first about it."""
+        """The place where the other subject begins: the user's first message about it in the first window of the streak."""
         first = talk.streak[0]
         places = range(first - self.window + 1, first + 1)
         said = [at for at in places if talk.row(at).message.kind not in self.ignore]
@@ -287,7 +287,7 @@ class BranchPolicy:
         return Action("switch", {"name": origin}, f"'{branch}' was merged into '{origin}'")
 
     def _origin(self, tract: _Branching, branch: str) -> str:
-        """The branch that a tangent left; the default one where nobody knows."""
+        """The branch that a tangent left; the default branch if that is unknown."""
         if self._origin_of is None or self._origin_of[0] != branch:
             diverts = (one for one in tract.policy_log(limit=None) if one.action and one.action.name == "divert")
             found = (one.branch for one in diverts if one.action and one.action.arguments.get("name") == branch)

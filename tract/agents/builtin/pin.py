@@ -17,7 +17,7 @@ from tract.messages.kinds import KINDS
 from tract.report.info import CommitInfo
 
 _NEVER_PLAIN = frozenset(("instruction", "session", "artifact"))
-"""Kinds of messages that are told by their content's type or role alone."""
+"""Kinds of messages that their content's type or role alone determines."""
 
 _KEYS = ("role", "tool", "text", "metadata")
 
@@ -52,7 +52,7 @@ class PinPolicy:
             raise PolicyConfigError(f"patterns must be a list of them, not {self.patterns!r:.60}")
 
     def evaluate(self, tract: _Pinning) -> Action | None:
-        """Pin what came since the last look and has to be pinned."""
+        """Pin messages that came since the last look and match."""
         found = [one for one in tract.new_messages() if self._is_meant(tract, one)]
         found = [one for one in found if not tract.get_annotations(one.commit_hash)]
         if not found:
@@ -63,7 +63,7 @@ class PinPolicy:
         )
 
     def calm(self) -> Calm | None:
-        """For good, where what it pins is no plain message."""
+        """Rest for good, if it pins no plain messages."""
         return Calm() if not self.patterns and _NEVER_PLAIN.issuperset(self.types) else None
 
     def _is_meant(self, tract: _Pinning, one: MessageInfo) -> bool:
@@ -73,7 +73,7 @@ class PinPolicy:
 
 
 def _check(pattern: object) -> None:
-    """PolicyConfigError for what is no pattern."""
+    """PolicyConfigError for an invalid pattern."""
     if not isinstance(pattern, Mapping) or not pattern:
         raise PolicyConfigError(f"a pattern is a map of some of {', '.join(_KEYS)}, not {pattern!r:.60}")
     for key, value in pattern.items():

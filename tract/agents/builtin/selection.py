@@ -1,8 +1,8 @@
-"""Which messages go when no model says: tool outputs first, then the oldest exchanges; and a note of what went.
+"""Which messages are removed without a model: tool outputs first, then the oldest exchanges; and a note about them.
 
-What stays: instructions and pins, sessions (they hold decisions), the user's last request, calls that wait, and the newest messages.
-It is for a policy, which acts at once and must come under the threshold; :mod:`tract.agents.rules` is for advice (decision 42).
-The note names the tools that were called, what the user asked, and the files that were named in the last turns.
+These stay: instructions and pins, sessions (they hold decisions), the user's last request, open calls, and the newest messages.
+It serves a policy, which acts at once and must come under the threshold; :mod:`tract.agents.rules` serves advice (decision 42).
+The note names the tools that were called, the user's requests, and the files that were named in the last turns.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tract.dataclass import dataclass
 from tract.messages import tool_units
 
 _KEPT = (10, 4, 2)
-"""How many of the newest messages stay: fewer where more has to go."""
+"""The number of newest messages that stay; a smaller one is tried if more must be removed."""
 
 _LETTERS_A_TOKEN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What goes: the messages, by their commits, with their *tokens*; the *note* in their place; *why_not* more."""
+    """The messages to remove, by their commits, with their *tokens*, and the *note* in their place; *why_not* says why there are no more."""
 
     commits: tuple[str, ...] = ()
     tokens: int = 0
@@ -35,12 +35,12 @@ class Selection:
 
     @property
     def note_tokens(self) -> int:
-        """About how many tokens the note has; rather too many."""
+        """An estimate of the note's tokens, rather too high."""
         return len(self.note) // _LETTERS_A_TOKEN + 8
 
 
 def select(messages: Sequence[MessageInfo], excess: float, keep: int | None = None) -> Selection:
-    """What goes of *messages* so that *excess* tokens are gone; as much as can go, where that is less."""
+    """The messages to remove so that *excess* tokens are gone; as many as may go, if that is less."""
     found = Selection(why_not="there is nothing to take out")
     for kept in _KEPT if keep is None else (keep,):
         found = _selected(messages, excess, kept)
@@ -81,7 +81,7 @@ def _selected(messages: Sequence[MessageInfo], excess: float, keep: int) -> Sele
 
 
 def note_of_range(messages: Sequence[MessageInfo], arguments: Mapping[str, Any]) -> str:
-    """The note that a rule writes for what a compression with *arguments*, whose messages are named by ids, takes out of *messages*."""
+    """The rule's note about the messages that a compression with *arguments*, which name them by ids, removes from *messages*."""
     at_of = {one.commit_hash: at for at, one in enumerate(messages)}
     first = at_of.get(arguments.get("from_commit", ""), 0)
     last = at_of.get(arguments.get("to_commit", ""), len(messages) - 1 - (arguments.get("keep_recent") or 0))
@@ -111,7 +111,7 @@ def _staying(messages: Sequence[MessageInfo], keep: int, waiting: Iterable[int])
 
 
 def _note(messages: Sequence[MessageInfo], places: Sequence[int], freed: int) -> str:
-    """What went, in a few lines; shorter where it would be no shorter than what went."""
+    """A few lines about the removed messages; shortened if they would have no fewer tokens than those messages."""
     gone = [messages[at] for at in places]
     if not gone:
         return ""
@@ -128,7 +128,7 @@ def _note(messages: Sequence[MessageInfo], places: Sequence[int], freed: int) ->
 
 
 def _recent_files(messages: Sequence[MessageInfo], gone: set[int]) -> list[str]:
-    """The files that the last turns name, in words or in calls, and that nothing says any more which stays."""
+    """The files that the last turns name, in words or in calls, and that no remaining message names."""
     answers = [at for at, one in enumerate(messages) if one.kind in ("answer", "tool_call")]
     first = max(answers[-KEPT_TURNS] if len(answers) >= KEPT_TURNS else 0, len(messages) - MOST_READ)
     named = [at for at in range(first, len(messages)) if messages[at].kind != "tool_result"]

@@ -1,10 +1,10 @@
-"""How far the words of the last messages are from those before: the measure of drift.
+"""How far the words of the last messages are from the earlier ones: the measure of drift.
 
-    novelty    which part of the telling words of the window was never said before
-    likeness   the cosine between the words of the window and those of all before, by the logarithm of how often each was said
+    novelty    the part of the window's distinctive words that were never said before
+    likeness   the cosine between the words of the window and all earlier words, by the logarithm of their counts
 
 A new subject has new words and few of the old ones, for several messages on end; a new file or a new request of the same work keeps enough of the old ones.
-Of the words only the beginnings count, so that forms of one word are the same.
+Only the beginning of a word counts, so that forms of one word are the same.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from collections.abc import Iterable
 
 from tract.curation.compress.facts import COMMON
 
-_WORD = re.compile(r"\w+")  # ten times as quick as one that takes letters alone
+_WORD = re.compile(r"\w+")  # ten times as quick as a pattern of letters alone
 _ASCII = "".join(chr(at).lower() if chr(at).isalnum() else " " for at in range(128))
-"""Each character of ASCII in a small letter, and a space for what is in no word."""
+"""Maps each ASCII character to its small letter, or to a space if it is part of no word."""
 
 _FUNCTION = COMMON | frozenset(
     [
@@ -68,16 +68,16 @@ _STEM = 6
 _STEMS_KEPT = 20_000
 _LONGEST_KEPT = 32
 _LONGEST = 4000
-"""The characters of a message that are looked at."""
+"""The number of characters of a message that are read."""
 
 _WEIGHTS = (0.0, *(1 + math.log(count) for count in range(1, 64)))
 
 LEAST_WORDS = 12
-"""A window with fewer different words says nothing."""
+"""A window with fewer different words is not judged."""
 
 
 class _Stems(dict[str, str]):
-    """The beginning of each word that was seen; "" for one that tells nothing."""
+    """The beginning of each word seen; "" for a word without meaning of its own."""
 
     def __missing__(self, word: str) -> str:
         tells = len(word) >= _SHORTEST and word.isalpha() and word not in _FUNCTION
@@ -93,14 +93,14 @@ _stems = _Stems()
 
 
 def words_of(text: str) -> list[str]:
-    """The telling words of a text, by their beginnings."""
+    """The distinctive words of a text, by their beginnings."""
     text = text[:_LONGEST]
     found = text.translate(_ASCII).split() if text.isascii() else _WORD.findall(text.casefold().replace("_", " "))
     return list(filter(None, map(_stems.__getitem__, found)))
 
 
 def novelty(window: Counter[str], said: set[str]) -> float:
-    """The part of the window's words that is not in *said*, from 0 to 1."""
+    """The part of the window's words that are not in *said*, from 0 to 1."""
     total = _weight_of(window.values())
     new = set(window).difference(said)
     return _weight_of([window[word] for word in new]) / total if total and new else 0.0
@@ -114,7 +114,7 @@ def likeness(window: Counter[str], before: Counter[str]) -> float:
 
 
 def _weight_of(counts: Iterable[int]) -> float:
-    """The weight of all together."""
+    """The total weight of these counts."""
     try:
         return sum(map(_WEIGHTS.__getitem__, counts))
     except IndexError:
