@@ -217,7 +217,7 @@ class Committing(Handle):
             return open_stream(space, self.commit, role, **options)
 
     def partial_answers(self) -> tuple[PartialAnswer, ...]:
-        """Streamed messages whose process died before it committed them, oldest first, with the text that had arrived.
+        """Streamed messages that were never committed, because the process died or the commit was refused, oldest first, with the text that had arrived.
 
         They are in no context until you commit them (:meth:`commit_partial`); :meth:`drop_partial` discards them.
         """

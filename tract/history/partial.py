@@ -38,7 +38,7 @@ _ATTEMPTS = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartialAnswer:
-    """The text of a streamed message that had arrived when its process died.
+    """The text that had arrived of a streamed message, when its process died or its commit was refused.
 
     It was meant for *branch*, after the commit *head_hash*; the other fields are those that the stream was opened with.
     """
@@ -146,7 +146,7 @@ class PartialFile:
 
 
 def partial_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
-    """The streamed messages of this tract whose processes died before they were committed, oldest first."""
+    """The streamed messages of this tract that nobody writes any more and that were not committed, oldest first."""
     if repo.path is None:
         return ()
     names = (name for name in files.list_directory(_folder(repo)) if name.startswith(_BEGINNING))
