@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -13,12 +14,15 @@ import pytest
 
 from tests.making import Words
 from tract import Tract
+from tract.history.notes import noted_entries
 from tract.maintenance.fsck.check import check_repository
 from tract.maintenance.fsck.repair import run_repair
 from tract.maintenance.fsck.repair_plan import plan_repair
 from tract.maintenance.fsck.report import FsckReport
 from tract.maintenance.gc.collect import collect
+from tract.objects.model import new_blob, new_commit
 from tract.opening import open_repository
+from tract.refs.store import RefEdit
 from tract.storage.locks import FileLock
 
 
@@ -403,3 +407,113 @@ def test_what_is_no_file_is_moved_aside_and_all_is_well(store: Store, name: str)
     assert store.repair().is_clean
     assert ["a", "b"] == store.texts()
     assert "kept-aside" in [problem.kind for problem in store.check().problems]
+
+
+# Lists of notes
+
+
+def priorities(store: Store, ids: list[str]) -> list[str | None]:
+    with store.open() as t:
+        return [next((str(one.priority) for one in t.get_annotations(id)[-1:]), None) for id in ids]
+
+
+def noted(store: Store, number: int) -> list[str]:
+    """Messages, each with a note of its own; every third is hidden."""
+    ids = store.say(*(f"m{n}" for n in range(number)))
+    with store.open() as t:
+        for at, id in enumerate(ids):
+            t.annotate(id, "normal" if at % 3 else "skip", reason=f"because of {at}")
+    return ids
+
+
+def lose(store: Store, id: bytes) -> None:
+    with store.open() as t:
+        payload = t.repository.objects.read(id).payload
+    store.damage("objects/journal", flip_in(payload))
+
+
+@pytest.mark.parametrize("what", ["note", "first note", "last note", "commit", "chunk"])
+def test_of_a_list_of_notes_stays_what_can_be_read(store: Store, what: str) -> None:
+    ids = noted(store, 60)
+    before = priorities(store, ids)
+    with store.open() as t:
+        repo = t.repository
+        tip = repo.refs.read("refs/notes/priority")
+        assert isinstance(tip, bytes)
+        entries = list(noted_entries(repo, tip))
+        root = repo.commit(tip).tree
+        assert root is not None
+        at = {"note": 30, "first note": 0, "last note": 59}.get(what, 30)
+        commit = tip
+        for _ in range(20):
+            commit = repo.commit(commit).parents[0]
+        lost = {"commit": commit, "chunk": repo.node(root).items[2]}.get(what, entries[at][1])
+    lose(store, lost)
+    plan = plan_repair(store.check())
+
+    assert not run_repair(plan).errors
+    told = [f"note about commit {ids[at][:16]} in 'refs/notes/priority', {lost.hex()[:16]}"] if "note" in what else []
+    assert told == [line.partition(":")[0] for line in plan.lost if line.startswith("note about")]
+    assert [None if told and n == at else one for n, one in enumerate(before)] == priorities(store, ids)
+    with store.open() as t:
+        tip = t.repository.refs.read("refs/notes/priority")
+        assert isinstance(tip, bytes)
+        assert [entry for n, entry in enumerate(entries) if not told or n != at] == list(
+            noted_entries(t.repository, tip)
+        )
+        hidden = [n for n in range(60) if n % 3 == 0 and not (told and n == at)]
+        assert [f"m{n}" for n in range(60) if n not in hidden] == [str(m.content) for m in t.compile().messages]
+        t.annotate(ids[at], "pinned")
+        t.gc()
+    assert [] == [one for one in store.check().problems if one.severity == "error"]
+    if told:
+        row = json.loads(store.aside("refs/notes/priority.left-out"))
+        assert (ids[at], lost.hex(), "it is missing") == (row["commit"], row["note"], row["why"])
+
+
+def test_a_list_of_which_nothing_is_left_has_no_ref_any_more(store: Store) -> None:
+    (id,) = store.say("a")
+    with store.open() as t:
+        t.annotate(id, "skip", reason="lost")
+        tip = t.repository.refs.read("refs/notes/priority")
+        assert isinstance(tip, bytes)
+        content = t.repository.commit(tip).content
+        assert content is not None
+    lose(store, content)
+
+    assert not store.repair().errors
+    assert ["a"] == store.texts()
+    assert not (store.path / "refs" / "notes" / "priority").exists()
+
+
+def test_a_note_in_the_wrong_place_is_put_into_its_own_and_one_that_is_none_is_kept_aside(store: Store) -> None:
+    ids = [bytes.fromhex(id) for id in store.say("a", "b", "c")]
+    with store.open() as t:
+        t.annotate(ids[0].hex(), "skip", reason="first")
+        repo = t.repository
+        tip = repo.refs.read("refs/notes/priority")
+        assert isinstance(tip, bytes)
+        note = repo.commit(tip)
+        assert note.content is not None
+        event = repo.blob(note.content)
+        moved = new_blob({**event, "target": ids[1].hex()})
+        none = new_blob({"reason": "no note"})
+        entries = (*note.open, ids[2], moved.id, ids[2], none.id, *note.open)
+        first = new_commit(note._replace(open=entries))
+        repo.refs.update([RefEdit("refs/notes/priority", first.id)], reason="test", objects=[moved, none, first])
+
+    assert not store.repair().errors
+    assert ["c"] == store.texts()
+    row = json.loads(store.aside("refs/notes/priority.left-out"))
+    assert (ids[2].hex(), {"reason": "no note"}) == (row["commit"], row["says"])
+
+
+def test_the_notes_of_a_store_without_damage_are_left_alone(store: Store) -> None:
+    noted(store, 20)
+    with store.open() as t:
+        before = t.repository.refs.read("refs/notes/priority")
+    store.damage("objects/journal", flip(20))
+
+    assert store.repair().is_clean
+    with store.open() as t:
+        assert before == t.repository.refs.read("refs/notes/priority")

@@ -89,7 +89,7 @@ def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Calla
     last: ObjectId | None = None
     context = EMPTY
     for number, (commit, kept) in enumerate(reversed(left), 1):
-        last, context = _repeat_notes(repo, commit, kept, last, context, number, new)
+        last, context = repeat_notes(repo, commit, kept, last, context, number, new)
     try:
         with transaction(repo, RENOTED, moves="refs") as tx:
             tx.objects += new  # made before: while the lock is held nobody can commit
@@ -99,7 +99,7 @@ def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Calla
     return True
 
 
-def _repeat_notes(
+def repeat_notes(
     repo: Repository,
     note: Commit,
     kept: Sequence[Entry],

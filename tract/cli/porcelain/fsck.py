@@ -78,7 +78,7 @@ def _show(
     if args.json:
         console.print_json(_document(report, plan, after))
         return
-    _show_problems(console, report)
+    _show_problems(console, report, is_planned=plan is not None)
     if plan is not None:
         verb = "would repair" if after is None else "repaired"
         for step in plan.steps:
@@ -90,16 +90,17 @@ def _show(
     if after is not None and plan is not None and plan.steps:
         console.line("")
         console.line("after the repair:")
-        _show_problems(console, after)
+        _show_problems(console, after, is_planned=True)
 
 
-def _show_problems(console: Console, report: FsckReport) -> None:
+def _show_problems(console: Console, report: FsckReport, *, is_planned: bool) -> None:
+    """Print the problems; what a plan lists as lost, because it is missing, is not listed here too."""
     for problem in report.problems:
         where = problem.path if problem.offset is None else f"{problem.path} at {problem.offset}"
         label = console.paint(f"{problem.severity}:", _STYLES[problem.severity])
         subject = "" if problem.subject == "file" else problem.subject
         console.line(label, " ", ": ".join(part for part in (where, subject, problem.detail) if part))
-        if problem.lost:
+        if problem.lost and not (is_planned and problem.kind == "missing-object"):
             console.line("  lost: ", problem.lost)
     errors, warnings = len(report.errors), len(report.warnings)
     state = "no problems" if report.is_clean else f"{_number(errors, 'error')}, {_number(warnings, 'warning')}"

@@ -41,7 +41,7 @@ from tract.maintenance.fsck.contents import (
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.journal import JournalScan
 from tract.maintenance.fsck.layout import look_over
-from tract.maintenance.fsck.notes import note_problems
+from tract.maintenance.fsck.note_lists import note_problems
 from tract.maintenance.fsck.refs import RefRecord, check_ref_files, replay
 from tract.maintenance.fsck.report import FsckReport, Problem
 from tract.objects.id import ObjectId

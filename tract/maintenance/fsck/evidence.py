@@ -11,6 +11,7 @@ from tract.config import TractConfig
 from tract.errors import ObjectCorruptError
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.journal import JournalScan
+from tract.maintenance.fsck.note_lists import mended_lists
 from tract.objects.id import ObjectId
 from tract.objects.model import (
     Commit,
@@ -176,6 +177,10 @@ def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...
         for value in newest:
             if isinstance(value, bytes) and value not in found.found:
                 lost[value] = f"commit of '{name}'"
+    for name, one in mended_lists(found, refs).items():
+        for note in one.left_out:
+            if note.blob in lost:
+                lost[note.blob] = f"note about commit {note.target.hex()[:16]} in '{name}',"
     lines = [f"{kind} {id.hex()[:16]}{_told(found, id)}" for id, kind in lost.items()]
     for name, value in sorted(found.record.refs.items()):
         if isinstance(value, bytes) and is_there(found, value) and name not in refs:

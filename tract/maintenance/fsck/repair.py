@@ -6,6 +6,7 @@ What is restored is only what was proved: objects by their ids, refs by operatio
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from tract.maintenance.fsck.contents import salvage_loose
 from tract.maintenance.fsck.evidence import best_refs, cuts_of, retold
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.layout import ASIDE
+from tract.maintenance.fsck.note_lists import left_out_rows, mended_lists, with_mended
 from tract.maintenance.fsck.pack import PackScan
 from tract.maintenance.fsck.repair_plan import Action, RepairPlan, steps_for
 from tract.maintenance.fsck.report import FsckReport
@@ -92,6 +94,7 @@ class _Repair:
             "rebuild-journal": self._rebuild_journal,
             "write-ref-file": self._write_ref_file,
             "write-shallow": self._write_shallow,
+            "keep-notes": self._keep_notes,
             "drop-cache": lambda name: files.unlink(self._full(name)),
         }
 
@@ -227,11 +230,13 @@ class _Repair:
         """Objects first, journal last: the new one takes the old one's place when all it needs is in packs; what was set aside from the old goes then."""
         found = self.seen()
         refs = best_refs(found)
+        mended = mended_lists(found, refs)
+        refs = with_mended(refs, mended)
         self._copy_aside(name)
         scans = [*([found.journal] if found.journal is not None else []), *found.evidence]
         objects = [NewObject(record.id, *found.found.read(record.id)) for scan in scans for record in scan.records]
         told, last = retold(found, refs)
-        objects.extend(told)
+        objects.extend([*told, *(new for one in mended.values() for new in one.objects)])
         if objects:
             self._write_pack(list({new.id: new for new in objects}.values()))
         create_journal(self._full(name), (last,))
@@ -239,6 +244,14 @@ class _Repair:
         for scan in found.evidence:
             if not scan.is_tail:
                 self._move_aside(scan.path)
+
+    def _keep_notes(self, name: str) -> None:
+        """Tell which notes the list at the ref *name* is to lose, and what can be read of them; the new journal has the new list."""
+        found = self.seen()
+        mended = mended_lists(found, best_refs(found)).get(name)
+        lines = [json.dumps(row) + "\n" for row in left_out_rows(found, mended.left_out)] if mended else []
+        if lines:
+            files.write_file(self._kept(f"{name}.left-out"), "".join(lines).encode(), sync=True)
 
     def _write_mark(self, name: str) -> None:
         self._copy_aside(name)

@@ -11,14 +11,16 @@ from tract.maintenance.fsck.check import examine
 from tract.maintenance.fsck.contents import JOURNAL
 from tract.maintenance.fsck.evidence import best_refs, lost_things
 from tract.maintenance.fsck.examination import Examination
+from tract.maintenance.fsck.note_lists import mended_lists, with_mended
 from tract.maintenance.fsck.report import FsckReport
 from tract.objects.model import RefValue, shown
+from tract.report.text import count_of
 from tract.storage.shallow import NAME as SHALLOW
 
 Action: TypeAlias = Literal[
     "make-folder", "make-file", "close-to-others", "write-format", "write-settings", "sign-settings", "salvage-pack", "salvage-loose", "write-mark",
     "move-aside", "write-index", "clear-torn-end", "lengthen-journal", "rebuild-journal", "write-ref-file", "drop-cache",
-    "write-shallow",
+    "write-shallow", "keep-notes",
 ]  # fmt: skip
 
 
@@ -112,7 +114,12 @@ def _shallow_steps(found: Examination) -> Iterator[RepairStep]:
 
 def _journal_steps(found: Examination) -> Iterator[RepairStep]:
     refs = best_refs(found)
+    mended = mended_lists(found, refs)
+    refs = with_mended(refs, mended)
     journal = found.journal
+    for name, one in mended.items():
+        detail = f"write the list of notes anew with {count_of(one.kept, 'note')}; {count_of(len(one.left_out), 'note')} of which something is lost or wrong, and what can be read of that, is told in 'aside'"
+        yield RepairStep("keep-notes", name, detail)
     if _needs_rebuild(found, refs):
         detail = "move it to 'aside', and begin a new one with everything that can be read"
         yield RepairStep("rebuild-journal", JOURNAL, detail)
