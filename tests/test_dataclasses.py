@@ -161,6 +161,13 @@ def test_the_first_value_of_a_class_is_refused_as_a_later_one(arguments):
     assert 1 == len(said)
 
 
+def test_a_field_without_a_default_behind_one_that_has_one_is_refused():
+    wrong = values.dataclass(slots=True)(type("Wrong", (), {"__annotations__": {"x": int, "y": int}, "x": 0}))
+
+    with pytest.raises(TypeError, match="a field of 'Wrong' that has no default follows one that has"):
+        wrong(1)
+
+
 def test_a_default_that_is_made_is_made_for_each_value():
     one, other = Point(1), Point(1)
 

@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from operator import attrgetter
 from reprlib import recursive_repr
-from types import MappingProxyType
+from types import FunctionType, MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 _FIELDS = "__dataclass_fields__"
 
-_FILLED = 8
-"""So many values are made without a constructor: to write and compile one takes as long as thirty, 0.3 ms."""
+_FILLED = 64
+"""So many values are made by a constructor that looks up each field: to write and compile one takes as long as eighty of these take more, 0.3 ms."""
 
 
 class _Absent:
@@ -147,17 +147,8 @@ def _declared_fields(cls: type[Any], kw_only: bool) -> dict[str, _Field]:
 
 def _methods(declaration: _Declaration) -> dict[str, Any]:
     def init(self: Any, /, *given: Any, **named: Any) -> None:
-        declaration.made += 1
-        values = _values(declaration, given, named) if declaration.made <= _FILLED else None
-        if values is None:
-            declaration.cls.__init__ = written = _written_init(declaration)  # the next value is made by it at once
-            written(self, *given, **named)
-            return
-        assign = object.__setattr__ if options["frozen"] else setattr
-        for name, value in values.items():
-            assign(self, name, value)
-        if hasattr(declaration.cls, "__post_init__"):
-            self.__post_init__()
+        declaration.cls.__init__ = first = _first_init(declaration)  # the next values are made by it at once
+        first(self, *given, **named)
 
     known, options = declaration.fields, declaration.options
     found: dict[str, Any] = {"__init__": init, "__replace__": _replace}
@@ -170,23 +161,52 @@ def _methods(declaration: _Declaration) -> dict[str, Any]:
     return found
 
 
-def _values(declaration: _Declaration, given: tuple[Any, ...], named: dict[str, Any]) -> dict[str, Any] | None:
-    """What the fields get from these arguments, by name; None where the constructor would refuse them, and says why."""
-    placed = [one.name for one in declaration.fields if one.init and not one.kw_only]
-    arguments = dict(zip(placed, given, strict=False)) | named
-    if len(arguments) < len(given) + len(named):
-        return None  # one too many, or one twice
-    values = {}
-    for one in declaration.fields:
-        if one.init and one.name in arguments:
-            values[one.name] = arguments.pop(one.name)
-        elif one.default_factory is not _Absent:
-            values[one.name] = one.default_factory()
-        elif one.default is not _Absent:
-            values[one.name] = one.default
-        elif one.init:
-            return None
-    return None if arguments else values
+def _template() -> None:
+    fill(locals())  # type: ignore[name-defined]  # noqa: F821  # each class's own
+
+
+def _first_init(declaration: _Declaration) -> Callable[..., None]:
+    """The constructor of the first values: the code of all classes, with arguments of their names; Python refuses the wrong ones."""
+    cls, known = declaration.cls, declaration.fields
+    placed = [one for one in known if one.init and not one.kw_only]
+    named = [one for one in known if one.init and one.kw_only]
+    optional = [one for one in placed if _has_default(one)]
+    if placed[len(placed) - len(optional) :] != optional:
+        raise TypeError(f"a field of {cls.__name__!r} that has no default follows one that has")
+    names = ("self", *[one.name for one in (*placed, *named)])
+    code = _template.__code__.replace(
+        co_varnames=names, co_nlocals=len(names), co_argcount=1 + len(placed), co_kwonlyargcount=len(named)
+    )
+    defaults = tuple([one.default for one in optional])
+    made = FunctionType(code, {"fill": _filling(declaration), "locals": locals}, "__init__", defaults)
+    made.__kwdefaults__ = {one.name: one.default for one in named if _has_default(one)}
+    made.__qualname__, made.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
+    return made
+
+
+def _has_default(one: _Field) -> bool:
+    return one.default is not _Absent or one.default_factory is not _Absent
+
+
+def _filling(declaration: _Declaration) -> Callable[[dict[str, Any]], None]:
+    """What gives the fields of a value their values, by name."""
+    cls = declaration.cls
+    ends = hasattr(cls, "__post_init__")
+    fields = [one for one in declaration.fields if one.init or one.default_factory is not _Absent]
+    steps = [(one.name, one.default_factory, getattr(cls, one.name).__set__) for one in fields]
+
+    def fill(values: dict[str, Any]) -> None:
+        declaration.made += 1
+        if declaration.made >= _FILLED:
+            cls.__init__ = _written_init(declaration)
+        self = values["self"]
+        for name, make, assign in steps:
+            value = values.get(name, _Absent)
+            assign(self, make() if value is _Absent else value)
+        if ends:
+            self.__post_init__()
+
+    return fill
 
 
 def _written_init(declaration: _Declaration) -> Callable[..., None]:
