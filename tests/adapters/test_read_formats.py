@@ -12,6 +12,7 @@ import pytest
 
 from tract import ImportFormatError
 from tract.adapters.transcripts import FORMATS, Branch, Reading, Turn, read_transcript
+from tract.messages import message_from_raw, pairing_warnings
 
 JSON = Any
 ASKED = ("user", "How hot is tea?")
@@ -464,6 +465,27 @@ def test_codex_takes_back_nothing_from_before_a_compaction_and_says_so_where_not
 
     assert lines(reading) == [[("user", "a")], [("user", "a"), ("user", "sum"), ("user", "b")]]
     assert ["turns that were taken back: 1, and none of them is there"] == [one.detail for one in reading.notes]
+
+
+def test_a_call_of_the_local_shell_of_codex_is_answered_by_the_output_with_its_id(read):
+    action = {"type": "exec", "command": ["ls"], "env": {}}
+    call = {"type": "local_shell_call", "id": "lsh_1", "call_id": "s", "status": "completed", "action": action}
+    output = {"type": "function_call_output", "call_id": "s", "output": "tea.txt"}
+    reading = read(
+        [CODEX[0], item("user", "a"), codex("response_item", **call), codex("response_item", **output),
+         codex("compacted", message="sum", replacement_history=[item("user", "sum")["payload"], call, output])],
+        "a.jsonl",
+    )  # fmt: skip
+
+    turns = main(reading).turns
+    for asked, answer in (turns[1:3], turns[4:6]):
+        assert {"codex": call} == asked.metadata
+        assert ("local_shell", action) == (asked.message["name"], json.loads(asked.message["arguments"]))
+        pairing = pairing_warnings([message_from_raw(one.message, "responses") for one in (turns[0], asked, answer)])
+        assert () == pairing
+        assert output == answer.message
+    assert ["a local_shell_call is a call of the function local_shell"] == [one.detail for one in reading.notes]
+    assert () == reading.problems
 
 
 def test_what_agents_of_codex_say_to_each_other_and_tools_that_came_later_are_items_and_a_name_is_the_title(read):

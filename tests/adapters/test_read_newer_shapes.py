@@ -200,6 +200,14 @@ def test_what_the_simulated_user_of_tau2_bench_calls_is_a_text_and_the_agents_re
     assert notes(reading) == ["simulations[0].messages[0]: calls of the simulated user and their results are texts"]
 
 
+def test_what_tau2_bench_says_of_its_tasks_and_of_the_run_is_told_to_be_left_out(read):
+    simulation = {"id": "s", "messages": [{"role": "tool", "id": "c", "content": "90", "requestor": "assistant"}]}
+
+    reading = read({"info": {"seed": 1}, "tasks": [{"id": "1"}], "timestamp": None, "simulations": [simulation]})
+
+    assert notes(reading) == ["what stands beside 'simulations' is left out: 'info', 'tasks'"]
+
+
 # Bedrock
 
 

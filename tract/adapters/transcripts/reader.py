@@ -30,6 +30,7 @@ Progress: TypeAlias = Callable[[int, int], None]
 
 _PROGRESS_STEP = 1 << 20
 _HEAD = 4096
+_KEYS_TOLD = 8
 _LOOKED_AT = 50
 """How many values of a document say that it is a list of records."""
 
@@ -141,7 +142,7 @@ class _Reader:
         if record_format is not None:
             self._take(Found("", values), record_format)
             return
-        found = list(self._shapes.conversations(value))
+        found = list(self._shapes.conversations(value, partial(self._tell_left, None)))
         if any(not isinstance(each, NotFound) for each in found):
             self._read_found(found, [None] * len(found))
         elif self._shapes.message_in(value) is not None:
@@ -187,7 +188,7 @@ class _Reader:
         for line, value in records:
             message = self._shapes.message_in(value)
             is_alone = message is not None and not self._shapes.may_hold(value)
-            here = [] if is_alone else list(self._shapes.conversations(value))
+            here = [] if is_alone else list(self._shapes.conversations(value, partial(self._tell_left, line)))
             if message is not None and all(isinstance(each, NotFound) for each in here):
                 loose.append(message)
                 loose_lines.append(line)
@@ -277,6 +278,10 @@ class _Reader:
                 self.on_progress(done, total)
                 told = done
         self.on_progress(done, total)
+
+    def _tell_left(self, line: int | None, name: str, keys: list[str]) -> None:
+        shown = ", ".join(f"{key[:40]!a}" for key in keys[:_KEYS_TOLD]) + (", …" if len(keys) > _KEYS_TOLD else "")
+        self.report.note_once(line, f"what stands beside '{name}' is left out: {shown}")
 
     def _report_mended(self, line: int | None, place: str, detail: str) -> None:
         self.report(line, f"{place}: {detail}" if place else detail)

@@ -12,7 +12,7 @@ The keys are messages, traj, history, conversations, items, contents, samples an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from tract.adapters.transcripts.conversations import Format, Found
 from tract.adapters.transcripts.formats import ROLES, among, is_message
@@ -51,14 +51,23 @@ class Shapes:
         self._key = key
         self._names = _KEYS if key is None else (key,)
 
-    def conversations(self, value: JSON) -> Iterator[Place | NotFound]:
-        """Every conversation in *value*, in order; the key that was given, if one was, is the only key looked for."""
+    def conversations(
+        self, value: JSON, tell_left: Callable[[str, list[str]], None] | None = None
+    ) -> Iterator[Place | NotFound]:
+        """Every conversation in *value*, in order; the key that was given, if one was, is the only key looked for.
+
+        Where they are in a list of an object, *tell_left* gets its key, and those of what stands beside it and belongs to none of them.
+        """
         found = self._conversation(value, "")
         if found is not None:
             yield found
         elif isinstance(value, list) and value:
             yield from self._each(value, "")
         elif isinstance(value, dict) and (inner := self._inner_list(value)) is not None:
+            top = inner[0] if self._key is None else inner[0].split(".")[0]
+            left = [key for key, what in value.items() if key != top and what not in (None, [], {}, "")]
+            if left and tell_left is not None:
+                tell_left(inner[0], left)
             yield from self._without_key()._each(inner[1], inner[0])
         else:
             yield NotFound("", value)

@@ -8,6 +8,8 @@
     inter_agent_communication   what another agent says: {"author", "recipient", "content"}
     event_msg          what was shown; token_count has the usage of the answer before it, thread_rolled_back takes back the last turns of the user, thread_name_updated is the title; the rest repeats, and where it does not is told
 
+A ``local_shell_call`` is a ``function_call`` of ``local_shell``, with the item itself in the turn's metadata under ``codex``: what answers it is a ``function_call_output``, which answers no other kind of call.
+
 What was taken back is a branch; where nothing is left, what was taken back last is the main line.
 
 Older rollouts have the items bare, one a line, behind a first line with ``id``, ``timestamp`` and ``instructions``.
@@ -23,6 +25,7 @@ from tract.adapters.transcripts.formats import among, is_responses_item, message
 from tract.adapters.transcripts.readers.building import Node, lines_of, model_config, text_under
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
+from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
 _TYPES = frozenset(
@@ -128,7 +131,12 @@ class _Reading:
             return
         is_answer = item.get("role") == "assistant" or str(item.get("type")).endswith("_call")
         config = self._config if is_answer else None
-        self.turns.append(Turn(item, "responses", time=read_time(time), config=config, key=key, line=line))
+        said, metadata = _as_called(item)
+        if metadata:
+            self._report.note_once(line, "a local_shell_call is a call of the function local_shell")
+        self.turns.append(
+            Turn(said, "responses", time=read_time(time), config=config, metadata=metadata, key=key, line=line)
+        )
 
     def _compaction(self, payload: dict[str, JSON], line: int | None, time: JSON, key: str) -> None:
         history = payload.get("replacement_history")
@@ -140,7 +148,8 @@ class _Reading:
             if (problem := message_flaw(item, "responses")) is not None:
                 self._report(line, f"payload.replacement_history[{nth}]: {problem}")
                 continue
-            self.turns.append(Turn(item, "responses", time=read_time(time), key=f"{key}/{nth}", line=line, summarises=nth == 0))  # fmt: skip
+            said, metadata = _as_called(item)
+            self.turns.append(Turn(said, "responses", time=read_time(time), metadata=metadata, key=f"{key}/{nth}", line=line, summarises=nth == 0))  # fmt: skip
 
     def _roll_back(self, count: JSON, line: int | None) -> None:
         """Take back the last *count* turns of the user, and what the program said of itself just before them."""
@@ -199,6 +208,15 @@ class _Reading:
             answers = [at for at, turn in enumerate(self.turns) if turn.config is not None or turn.message.get("role") == "assistant"]  # fmt: skip
             at = answers[-1] if answers else len(self.turns) - 1
             self.turns[at] = self.turns[at]._replace(usage={**told, "input_tokens_details": details})
+
+
+def _as_called(item: dict[str, JSON]) -> tuple[dict[str, JSON], dict[str, JSON]]:
+    """The item to commit, and what to keep beside it: a call of the local shell as what its answer answers."""
+    if item.get("type") != "local_shell_call" or not isinstance(item.get("call_id"), str):
+        return item, {}
+    arguments = compact_json(item.get("action") or {})
+    call = {"type": "function_call", "name": "local_shell", "arguments": arguments, "call_id": item["call_id"]}
+    return call, {"codex": item}
 
 
 def _is_context(item: dict[str, JSON]) -> bool:
