@@ -1,4 +1,4 @@
-"""``tract``, and ``python -m tract``: nothing is loaded before an interrupt is ours to answer, nor while a program waits for its hook."""
+"""``tract``, and ``python -m tract``: Ctrl-C is handled before anything else is loaded, and a program that calls a hook waits for no loading."""
 
 import gc
 import os
@@ -11,7 +11,7 @@ _YOUNG = 250_000
 
 
 def main() -> None:
-    """Run the command line; the exit status is 130 where it is interrupted, however early."""
+    """Run the command line; the exit status is 130 if it is interrupted, however early."""
     gc.set_threshold(_YOUNG)
     try:
         if is_hook(sys.argv[1:]):
@@ -24,7 +24,7 @@ def main() -> None:
 
 
 def _run_hook(arguments: list[str]) -> None:
-    """Record what the program says, with ``--now`` in this process, else in one that it does not wait for: the command line itself is not needed."""
+    """Record a program's hook call, with ``--now`` in this process, else in one that the program does not wait for; the rest of the command line is not loaded."""
     try:
         event = take_event(parts="--now" not in arguments)
         if event is not None:

@@ -1,7 +1,7 @@
 """Checks of arguments of public calls that would otherwise fail unclearly later, or be taken for another value.
 
 Any text is true, and None is false: ``dry_run="no"`` would be a dry run, and ``force=None`` would be none.
-Names, numbers and what belongs to one room are told where they are used.
+Names, numbers and arguments of a single layer are checked where they are used.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
 
 
 def _is_path(value: object) -> bool:
-    """Whether a file system takes *value* as a path, whatever is there."""
+    """Whether *value* has a type that a file system takes as a path; the path need not exist."""
     if not isinstance(value, (str, os.PathLike)):
         return False
     try:
@@ -42,7 +42,7 @@ def _is_path(value: object) -> bool:
 
 
 def check_argument(name: str, value: object, annotation: str) -> None:
-    """ContentValidationError where *value* is not of the kind that the *annotation* says, as far as that is known here."""
+    """ContentValidationError if *value* does not have the type of the *annotation*, as far as this module knows it."""
     text = annotation.removesuffix(" | None")
     kind = _KINDS.get(text)
     if kind is None or kind[0](value) or (value is None and text != annotation):
@@ -51,7 +51,7 @@ def check_argument(name: str, value: object, annotation: str) -> None:
 
 
 def check_keywords(function: str, given: Mapping[str, Any], known: type) -> None:
-    """Refuse a keyword that the options *known*, a TypedDict, do not have, with Python's own TypeError: one that is mistyped must not be ignored; and a value of another kind."""
+    """Raise Python's own TypeError for a keyword that the options *known*, a TypedDict, do not have, because a typing mistake must not be ignored; and refuse a value of a wrong type."""
     for name, value in given.items():
         wanted = known.__annotations__.get(name)
         if wanted is None:
@@ -60,7 +60,7 @@ def check_keywords(function: str, given: Mapping[str, Any], known: type) -> None
 
 
 def checks_arguments(cls: _C) -> _C:
-    """*cls*, whose public methods look at their arguments before they do anything."""
+    """*cls*, with public methods that check their arguments first."""
     for name, method in list(vars(cls).items()):
         if not name.startswith("_") and callable(method) and _wanted(method):
             setattr(cls, name, _checking(method))
@@ -68,7 +68,7 @@ def checks_arguments(cls: _C) -> _C:
 
 
 def _wanted(method: Callable[..., Any]) -> dict[str, str]:
-    """The arguments of *method* that can be looked at, and their annotations."""
+    """The arguments of *method* that can be checked, and their annotations."""
     given = method.__annotations__.items()
     return {name: text for name, text in given if name != "return" and text.removesuffix(" | None") in _KINDS}
 

@@ -1,10 +1,10 @@
-"""Dataclasses that cost little to declare: what is written for a class is written when several values are made.
+"""Dataclasses that cost little to declare: a class gets generated code only when several of its values are made.
 
 A command declares ten to fifty of them, and makes values of few, of most of these one.
-The standard library writes and compiles six functions for each at once, 0.4 ms of processor time, and loads ``inspect`` before, 5 ms (decision 41).
+The standard library generates and compiles six functions for each at once, 0.4 ms of processor time, and loads ``inspect`` before, 5 ms (decision 41).
 
 ``dataclass``, ``field``, ``fields``, ``replace``, ``is_dataclass`` and ``asdict`` are as those of ``dataclasses``, for classes with slots.
-A type checker sees those of the standard library, and so does code that asks one of these classes for what a dataclass has: ``dataclasses.fields``, ``inspect.signature``.
+A type checker sees those of the standard library, and so does code that asks one of these classes for a dataclass's attributes: ``dataclasses.fields``, ``inspect.signature``.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _FILLED = 64
 
 
 class _Absent:
-    """A default that a field has not, or an argument that was not given."""
+    """The missing default of a field, or a missing argument."""
 
 
 class _KeywordOnly:
@@ -30,7 +30,7 @@ class _KeywordOnly:
 
 
 class _Field:
-    """A field of a dataclass, as ``dataclasses.field`` describes it; its class tells its *name* and *type*, and *kw_only* where it says nothing itself."""
+    """A field of a dataclass, as ``dataclasses.field`` describes it; its class sets its *name* and *type*, and *kw_only* if the field does not set it."""
 
     __slots__ = ("compare", "default", "default_factory", "init", "kw_only", "metadata", "name", "repr", "type")
 
@@ -53,7 +53,7 @@ class _Field:
 
 
 class _Declaration:
-    """The fields of a class, those of its bases first, what ``dataclass`` was told, and how many values were made."""
+    """The fields of a class, its bases' first, the options of ``dataclass``, and the number of values made."""
 
     __slots__ = ("_standard", "cls", "fields", "made", "options")
 
@@ -81,7 +81,7 @@ def _standard_field(make: Callable[..., Any], one: _Field) -> Any:
 
 
 class _Later:
-    """What the standard library says of a dataclass, worked out when it is asked for."""
+    """An attribute of the standard library's dataclass, computed on demand."""
 
     __slots__ = ("declaration", "name")
 
@@ -110,7 +110,7 @@ def _dataclass(
 
 
 def _declare(cls: type[Any], options: Mapping[str, bool]) -> type[Any]:
-    """The class anew, with slots for its fields and the methods of a dataclass that it has not itself."""
+    """The class made again, with slots for its fields, and the methods of a dataclass that it does not define."""
     own = _declared_fields(cls, options["kw_only"])
     bases = cls.__mro__[1:]
     known = tuple(({one.name: one for base in reversed(bases) for one in _fields_in(base)} | own).values())
@@ -166,7 +166,7 @@ def _template() -> None:
 
 
 def _first_init(declaration: _Declaration) -> Callable[..., None]:
-    """The constructor of the first values: the code of all classes, with arguments of their names; Python refuses the wrong ones."""
+    """The constructor of the first values: the code that all classes share, with arguments of the fields' names; Python refuses wrong ones."""
     cls, known = declaration.cls, declaration.fields
     placed = [one for one in known if one.init and not one.kw_only]
     named = [one for one in known if one.init and one.kw_only]
@@ -189,7 +189,7 @@ def _has_default(one: _Field) -> bool:
 
 
 def _filling(declaration: _Declaration) -> Callable[[dict[str, Any]], None]:
-    """What gives the fields of a value their values, by name."""
+    """A function that sets the fields of a value, by name."""
     cls = declaration.cls
     ends = hasattr(cls, "__post_init__")
     fields = [one for one in declaration.fields if one.init or one.default_factory is not _Absent]
@@ -210,7 +210,7 @@ def _filling(declaration: _Declaration) -> Callable[[dict[str, Any]], None]:
 
 
 def _written_init(declaration: _Declaration) -> Callable[..., None]:
-    """The constructor, as one would write it by hand."""
+    """The constructor, as a person would write it."""
     cls, frozen = declaration.cls, declaration.options["frozen"]
     names: dict[str, Any] = {"_Absent": _Absent}
     placed, named, lines = ["self"], list[str](), list[str]()
@@ -260,7 +260,7 @@ def _comparisons(names: list[str], frozen: bool) -> dict[str, Any]:
 
 
 def _refusals(declaration: _Declaration) -> dict[str, Any]:
-    """What keeps a value as it is, and lets ``copy`` and ``pickle`` make one all the same; a subclass may have other attributes, which change."""
+    """The methods that keep a value unchanged, and still let ``copy`` and ``pickle`` make one; a subclass may have other attributes, which can change."""
 
     def refuse(self: Any, name: str, what: str) -> None:
         if type(self) is declaration.cls or any(name == one.name for one in declaration.fields):
@@ -298,7 +298,7 @@ def _replace(self: Any, /, **changes: Any) -> Any:
 
 
 def _fields_in(cls: type[Any]) -> tuple[_Field, ...]:
-    """The fields of a class that was declared here; none of another."""
+    """The fields of a class that was declared here; none of any other class."""
     made = vars(cls).get(_FIELDS)
     return made.declaration.fields if isinstance(made, _Later) else ()
 

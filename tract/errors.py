@@ -63,11 +63,11 @@ from typing import Any
 from tract.escape import one_line
 
 _LONGEST = 1000
-"""Characters of a message, as it is shown: a name that was refused may have any number. ``args`` and the facts have all of it."""
+"""The most characters of a shown message: a refused name may have any number. ``args`` and the attributes have all of it."""
 
 
 def _shown(text: str) -> str:
-    """*text* as one line, which says how it begins and ends."""
+    """*text* as one line that shows its beginning and its end."""
     if len(text) > _LONGEST:
         text = f"{text[: _LONGEST * 2 // 3]}…{text[-_LONGEST // 3 :]}"
     return one_line(text)
@@ -103,7 +103,7 @@ class TractError(Exception):
         return _shown(super().__str__())
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Made again as it is, for another process: what it was made of is not what it says."""
+        """The parts for pickle: the error is rebuilt from its state, because its arguments are not its message."""
         return _made_again, (type(self), self.args, vars(self))
 
 
@@ -443,10 +443,10 @@ class RefMovedError(StorageError):
     """A ref is not where the writer last saw it; nothing was changed. Ids are hexadecimal or None."""
 
     content: Any = None
-    """What was not committed: a content as it was given, or a tuple of them from ``extend`` and from a batch; None from any other command."""
+    """The uncommitted content as it was given, or a tuple of them from ``extend`` and from a batch; None from any other command."""
 
     remote: str | None = None
-    """The remote on which the ref moved, None where it moved here."""
+    """The remote on which the ref moved, None if it moved here."""
 
     def __init__(self, ref: str, expected: str | None, actual: str | None) -> None:
         self.ref = ref

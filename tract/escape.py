@@ -1,6 +1,6 @@
-"""Text that may hold anything, made safe for a terminal and for eyes.
+"""Text of any origin, made safe for a terminal and for readers.
 
-Names and messages come from models, files and other people: they may hold escape sequences, text that runs backwards, characters nobody sees.
+Names and messages come from models, files and other people: they may hold escape sequences, text that runs backwards, and invisible characters.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _UNSAFE = (
 def escaped(text: str) -> str:
     """*text* with every character that could drive a terminal, or hide, shown as an escape: ``\\x1b``, ``\\u202e``.
 
-    Newlines and tabs stay, and so does a joiner between two characters that show, as Persian, Hindi and emoji have it.
+    Newlines and tabs stay, and so does a joiner between two visible characters, as in Persian, Hindi and emoji.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -45,5 +45,5 @@ def _shown(match: re.Match[str]) -> str:
 
 
 def _joins(text: str) -> bool:
-    """Whether *text* is a joiner between two characters, of no European alphabet, that show: several in a row could hide words."""
+    """Whether *text* is a joiner between two visible characters of no European alphabet; several in a row could hide words."""
     return len(text) == 3 and all(char > "\u05ff" and not re.match(_UNSAFE, char) for char in (text[0], text[2]))

@@ -1,6 +1,6 @@
-"""Named tuples that cost little to declare: a constructor is the code of all that have as many fields, with names of its own.
+"""Named tuples that cost little to declare: all with the same number of fields share one constructor's code, with names of their own.
 
-A command declares forty to sixty. The standard library writes and compiles a constructor for each, and compiles the types of the fields that are given as texts (decision 43).
+A command declares forty to sixty. The standard library generates and compiles a constructor for each, and compiles the types of fields that are given as texts (decision 43).
 
 ``NamedTuple`` is as that of ``typing``, which is what a type checker sees, for modules with ``annotations`` of ``__future__``.
 """
@@ -13,11 +13,11 @@ from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 _constructors: dict[int, Any] = {}
-"""By the number of fields: functions that no class has, but for their code."""
+"""By the number of fields: functions of which only the code is used."""
 
 
 def _constructor(names: tuple[str, ...], defaults: tuple[Any, ...], types: Mapping[str, str]) -> Callable[..., Any]:
-    """What makes a value of the fields *names*, the last of which have *defaults*."""
+    """A constructor for the fields *names*, the last of which have *defaults*."""
     template = _constructors.get(len(names))
     if template is None:
         fields = "".join(f"f{at}, " for at in range(len(names)))
@@ -31,7 +31,7 @@ def _constructor(names: tuple[str, ...], defaults: tuple[Any, ...], types: Mappi
 
 
 class _Declaring(type):
-    """The class of the classes: makes what the body of one says."""
+    """The metaclass: it makes a named tuple from a class body."""
 
     _fields: tuple[str, ...]
 
@@ -50,7 +50,7 @@ class _Declaring(type):
 
 
 class _NamedTuple(tuple[Any, ...], metaclass=_Declaring):
-    """What all of them have."""
+    """The common methods of all named tuples."""
 
     _fields = ()
 

@@ -45,7 +45,7 @@ FOLDER = ".tract"
 FORMAT_VERSION = "2"
 _BUILDING = f"{FOLDER}.new-"
 _ABANDONED_AFTER = 3600.0
-"""Seconds; a store is made in milliseconds."""
+"""Remains of a store's making are removed after this many seconds; making one takes milliseconds."""
 
 
 def find_repository(start: str) -> str | None:
@@ -62,16 +62,16 @@ def find_repository(start: str) -> str | None:
 
 
 def store_path(path: str) -> str:
-    """The store that a user's *path* means: a path that ends in ``.tract`` is it, any other folder holds it."""
+    """The store for a user's *path*: the path itself if it ends in ``.tract``, else the store in that folder."""
     absolute = os.path.abspath(path)
     return absolute if os.path.basename(absolute) == FOLDER else os.path.join(absolute, FOLDER)
 
 
 def create_repository(path: str, config: TractConfig) -> None:
-    """Lay out a new store at *path* (a folder ``.tract``), whole or not at all.
+    """Make a new store at *path* (a folder ``.tract``), whole or not at all.
 
-    Everything is built beside it and renamed into place, so a crash leaves no half-made store.
-    What it leaves is removed by the next that makes a store there, an hour later or more.
+    It is built beside its place and renamed into it, so a crash leaves no half-made store.
+    The remains of a crash are removed by the next process that makes a store there, an hour later or more.
     """
     parent = os.path.dirname(path)
     made = not files.is_there(parent)
@@ -97,7 +97,7 @@ def create_repository(path: str, config: TractConfig) -> None:
 
 
 def _lay_out(building: str, config: TractConfig) -> None:
-    """Everything a new store has, in the folder *building*."""
+    """Write everything of a new store into the folder *building*."""
     files.make_directory(building)
     head = ((HEAD, branch_ref(config.default_branch)),)
     create_database(os.path.join(building, "objects"), first_operation(head, actor=author_name(config)))
@@ -117,7 +117,7 @@ def first_operation(refs: Sequence[tuple[str, RefValue]], *, actor: str) -> NewO
 
 
 def format_text(id: str | None = None) -> bytes:
-    """What a format file says, for the repository *id*; None makes a new one."""
+    """The content of a format file, for the repository *id*; None makes a new one."""
     line = f"tract {FORMAT_VERSION}\n{id or os.urandom(16).hex()}\n"
     return f"{line}{blake3(line.encode()).hexdigest()[:16]}\n".encode()
 
@@ -125,7 +125,7 @@ def format_text(id: str | None = None) -> bytes:
 def read_format(path: str) -> str:
     """The repository id in the format file of the store *path*.
 
-    NotARepositoryError when there is none, FormatVersionError when another version wrote it.
+    NotARepositoryError if there is none, FormatVersionError if another version wrote it.
     """
     name = os.path.join(path, "format")
     try:
@@ -157,12 +157,12 @@ def open_repository(
     create_tract: bool = True,
     read_only: bool = False,
 ) -> Repository:
-    """The store at *path*, which must exist; the settings that *config* was given take the place of the saved ones, and *author* is the author of commits instead of the one that the settings name.
+    """The existing store at *path*. Settings given in *config* replace the stored ones; *author* is the author of commits instead of the one in the settings.
 
-    A *tract* that is not there is made, or without *create_tract* a SessionError.
-    *settings*, as config.toml has them, hold as long as the store is open, and are not saved.
+    A *tract* that does not exist is created, or without *create_tract* is a SessionError.
+    *settings*, as in config.toml, hold while the store is open, and are not saved.
     *safe_directories* are stores to open although another user owns them.
-    With *read_only* nothing is written, neither now nor later: a tract that is not there is a SessionError, and *config* is not saved.
+    With *read_only* nothing is written, neither now nor later: a tract that does not exist is a SessionError, and *config* is not saved.
     """
     if durability not in ("full", "process"):
         raise ConfigError(f"durability must be 'full' or 'process', not {durability!r}")
@@ -195,7 +195,7 @@ def _repository_of(
     author: str | None,
     read_only: bool,
 ) -> Repository:
-    """The tract of a store that was just opened; the torn end of its journal, if there is one, is told apart from an acknowledged write."""
+    """The tract of a store just opened; a torn end of its journal, if there is one, is checked against acknowledged writes."""
     actor = checked_author(author) if author else author_name(config)
     refs = OperationRefs(store, actor=actor, mirror=mirror)
     if store.is_torn:
@@ -219,7 +219,7 @@ def _repository_of(
 
 
 def _check_store(path: str, safe_directories: tuple[str, ...]) -> None:
-    """Refuse what is no store of this format, or is not to be trusted."""
+    """Refuse a folder that is not a store of this format, or that is not to be trusted."""
     if not files.is_there(path):
         raise NotARepositoryError(f"'{path}' does not exist")
     files.check_tree(path, safe_directories)
@@ -254,7 +254,7 @@ def memory_repository(*, tract: str | None = None, config: TractConfig | None = 
 
 
 def _create_head(repo: Repository) -> None:
-    """Give a tract that is new its HEAD."""
+    """Give a new tract its HEAD."""
     if repo.ref(HEAD) is not None:
         return
     from tract.transaction import transaction  # most tracts that are opened are there
@@ -265,9 +265,9 @@ def _create_head(repo: Repository) -> None:
 
 
 def _check_last_state(repo: Repository, mirror: RefFiles) -> None:
-    """Compare HEAD's and its branch's file with the operations: an acknowledged one may be missing.
+    """Compare the files of HEAD and its branch with the operations: an acknowledged operation may be missing.
 
-    A file that is only behind is left for the next writer, for whoever opens a store may only want to read it.
+    A file that is only behind is left for the next writer, because the opener may only want to read.
     """
     names = [repo.prefix + HEAD]
     value = repo.refs.read(names[0])
@@ -281,21 +281,21 @@ def _check_last_state(repo: Repository, mirror: RefFiles) -> None:
 
 
 def _hear_witnesses(store: Database, refs: RefStore, mirror: RefFiles) -> None:
-    """Raise when what looks like the torn end of a write was acknowledged: a synced ref file knows of it."""
+    """Raise if the apparent torn end of a write was acknowledged: a synced ref file proves it."""
     refs.refresh()
     mirror.check_against(store)
     mirror.check_held(refs, list(mirror.names()))
 
 
 def checked_author(author: str) -> str:
-    """*author*; ConfigError where that cannot be an author's name."""
+    """*author*; ConfigError if it cannot be an author's name."""
     if not isinstance(author, str) or not author.strip() or not author.isprintable():
         raise ConfigError(f"author must be printable text, not {author!r}")
     return author
 
 
 def author_name(config: TractConfig) -> str:
-    """The author of commits: as the settings say, else the user's login name."""
+    """The author of commits: from the settings, else the user's login name."""
     if config.author:
         return config.author
     import pwd  # absent outside Unix, and needed only here

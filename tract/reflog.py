@@ -25,36 +25,36 @@ from tract.refs.operations import unfold_operation
 from tract.repo import Repository
 
 HARD_RESET = "reset --hard: "
-"""What the reason of a hard reset begins with."""
+"""The beginning of a hard reset's reason."""
 
 RENAMED = "branch: renamed "
-"""What the reason of a branch's renaming begins with."""
+"""The beginning of the reason of a branch's renaming."""
 
 TAKEN = " (gc took what it left)"
-"""Ends the reason of an operation whose ref was at a commit that gc has taken since: it cannot be undone."""
+"""The end of the reason of an operation whose ref was at a commit that gc has dropped since: it cannot be undone."""
 
 _RUN = r" \(run ([0-9a-f]{10})\)"
 
 FETCHED = "fetch: "
-"""What the reason of an operation begins with that took in what a remote has."""
+"""The beginning of the reason of a fetch."""
 
 RELEASED = "gc: archives"
-"""The reason of an operation in which gc deletes an ORIG_HEAD whose archive goes."""
+"""The reason of an operation in which gc deletes an ORIG_HEAD whose archive it drops."""
 
 RENOTED = "gc: notes"
-"""The reason of one in which gc writes notes anew, without those about what is gone."""
+"""The reason of one in which gc rewrites notes, without those about dropped commits."""
 
 RUN_RECORD = "orchestrator: run "
-"""What the reason of an operation begins with that puts the record of a run on a branch."""
+"""The beginning of the reason of an operation that puts the record of a run on a branch."""
 
 _STEPS_A_FOLD = 256
 
 _UNDO = re.compile(r"(undo|redo)(?: (\d{1,9}))?: ")
-"""What the reason of an undo or a redo begins with: how many operations it is about, where that is not one."""
+"""The beginning of the reason of an undo or a redo: with the number of operations, if that is not one."""
 
 
 class HardResets:
-    """What hard resets dropped, learnt from the operations as they are passed, the newest first."""
+    """The commits that hard resets dropped, learnt from the operations as they are read, the newest first."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
@@ -73,16 +73,16 @@ class HardResets:
                     self._dropped.setdefault(name, set()).update(dropped)
 
     def left_out(self, name: str, value: RefValue | None) -> bool:
-        """Whether entries for *value* are left out of the reflog of the ref *name*, from the last operation that was learnt on."""
+        """Whether entries for *value* are left out of the reflog of the ref *name*, from the last learnt operation back."""
         return value in self._dropped.get(name, ())
 
     def dropped(self) -> frozenset[ObjectId]:
-        """All that was dropped so far."""
+        """All commits dropped so far."""
         return frozenset().union(*self._dropped.values())
 
 
 def of_run(reason: str, run: str) -> str:
-    """*reason*, for an operation that is part of a run of the orchestrator: one undo takes all of a run back."""
+    """*reason*, marked as part of a run of the orchestrator: one undo takes all of a run back."""
     return reason if re.search(_RUN, reason) else f"{reason} (run {run})"
 
 
@@ -93,12 +93,12 @@ def run_of(reason: str) -> str | None:
 
 
 def without_run(reason: str) -> str:
-    """*reason* as it was before :func:`of_run`."""
+    """*reason* without the mark of :func:`of_run`."""
     return re.sub(_RUN, "", reason)
 
 
 def dropped_by(repo: Repository, old: ObjectId, new: ObjectId | None) -> set[ObjectId]:
-    """The commits that *old* reaches and *new*, None for none, does not; those that the store has no longer are passed over."""
+    """The commits that *old* reaches and *new* (None: none) does not; commits missing from the store are passed over."""
     queue: list[tuple[int, ObjectId]] = []
     commits: dict[ObjectId, Commit] = {}
     stays: dict[ObjectId, bool] = {}
@@ -128,10 +128,10 @@ def dropped_by(repo: Repository, old: ObjectId, new: ObjectId | None) -> set[Obj
 
 
 def ref_entries(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, Operation | None]]:
-    """The commits the ref was at, newest first, each with the operation that brought it there.
+    """The commits the ref was at, newest first, each with the operation that moved it there.
 
-    The last may be one of which no operation tells any more, and then that is None.
-    HEAD was where the branch it was on was; a branch's entries begin with its making, and go on under the name it had before.
+    For the last one the operation may be None, if it is no longer kept.
+    HEAD's entries are those of the branch it was on; a branch's entries begin at its creation, and include those under its former name.
     """
     name = repo.prefix + ref
     refs: dict[str, RefValue | None] = {}  # where refs were at the moment the walk has come to
@@ -165,18 +165,18 @@ def ref_entries(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, Operatio
 
 
 def ref_history(repo: Repository, ref: str) -> Iterator[tuple[ObjectId, str]]:
-    """The commits the ref was at, newest first, each with the reason it came there, ``""`` where none is known any more."""
+    """The commits the ref was at, newest first, each with the reason it came there, ``""`` if that is no longer known."""
     for value, operation in ref_entries(repo, ref):
         yield value, "" if operation is None else operation.reason
 
 
 def is_of_gc(operation: Operation) -> bool:
-    """Whether gc made *operation*, and no user; nobody undoes that."""
+    """Whether gc, and not a user, made *operation*; undo passes it over."""
     return operation.reason.removesuffix(TAKEN) in (RELEASED, RENOTED)
 
 
 def is_of_fetch(operation: Operation) -> bool:
-    """Whether *operation* took in what a remote has."""
+    """Whether *operation* fetched from a remote."""
     return operation.reason.startswith(FETCHED)
 
 
@@ -186,12 +186,12 @@ def is_of_run_record(operation: Operation) -> bool:
 
 
 def is_renaming(operation: Operation) -> bool:
-    """Whether *operation* renamed a branch, or took that back."""
+    """Whether *operation* renamed a branch, or undid that."""
     return plain_reason(operation).startswith(RENAMED)
 
 
 def undo_reason(direction: Literal["undo", "redo"], steps: int, reason: str) -> str:
-    """The reason of an operation that undoes or redoes as many as *steps*, of which the last has *reason*."""
+    """The reason of an operation that undoes or redoes *steps* operations, the last of which has *reason*."""
     return f"{direction}: {reason}" if steps == 1 else f"{direction} {steps}: {reason}"
 
 
@@ -201,7 +201,7 @@ def is_undo_reason(reason: str) -> bool:
 
 
 def undone_by(operation: Operation) -> int:
-    """How many operations *operation* undid: less than none where it redid some, none where it is any other."""
+    """The number of operations that *operation* undid: negative if it redid some, 0 for any other operation."""
     found = _UNDO.match(operation.reason)
     if found is None:
         return 0
@@ -210,12 +210,12 @@ def undone_by(operation: Operation) -> int:
 
 
 def plain_reason(operation: Operation) -> str:
-    """The reason of *operation*, or of what it undid or redid."""
+    """The reason of *operation*, or of the operation it undid or redid."""
     return _UNDO.sub("", operation.reason, count=1) if undone_by(operation) else operation.reason
 
 
 def renamed_from(operation: Operation, name: str) -> str | None:
-    """The name that the branch *name* had before *operation*, where that renamed it; both with the tract's prefix."""
+    """The name of the branch *name* before *operation*, if that renamed it; both with the tract's prefix."""
     if not is_renaming(operation):
         return None
     made = next((change for change in operation.changes if change.name == name), None)
@@ -226,7 +226,7 @@ def renamed_from(operation: Operation, name: str) -> str | None:
 
 
 def kept_values(repo: Repository) -> Iterator[tuple[int, ObjectId]]:
-    """Every commit that a reflog of any tract still holds, with the microsecond of the operation that names it, the newest first."""
+    """Every commit in a reflog of any tract, with the time of its operation in microseconds, the newest first."""
     resets = HardResets(repo)
     for _, operation in repo.refs.history():
         resets.learn(operation)
@@ -237,7 +237,7 @@ def kept_values(repo: Repository) -> Iterator[tuple[int, ObjectId]]:
 
 
 def released_commits(repo: Repository) -> frozenset[ObjectId]:
-    """The commits that hard resets dropped: of these, gc may take at once what neither a ref nor one of :func:`kept_values` reaches."""
+    """The commits that hard resets dropped: gc may drop at once those that neither a ref nor a commit of :func:`kept_values` reaches."""
     resets = HardResets(repo)
     for _, operation in repo.refs.history():
         resets.learn(operation)
@@ -262,7 +262,7 @@ def operations_after(repo: Repository, last: ObjectId | None) -> list[Operation]
 
 
 def operations_since(operations: Iterable[Operation], since: int) -> Iterator[Operation]:
-    """Those of *operations*, which come oldest first, from the first one on that is not older than *since*, in nanoseconds since 1970; folded ones each for itself."""
+    """The *operations*, given oldest first, from the first one on that is not older than *since*, in nanoseconds since 1970; folded ones are returned one by one."""
 
     def single() -> Iterator[Operation]:
         for operation in operations:
@@ -272,14 +272,14 @@ def operations_since(operations: Iterable[Operation], since: int) -> Iterator[Op
 
 
 class ReflogFilter:
-    """Leaves the moves to commits that gc drops out of operations, which it is given oldest first."""
+    """Removes moves to commits that gc drops from operations, which it gets oldest first."""
 
     def __init__(self, is_dropped: Callable[[RefValue | None], bool]) -> None:
         self._is_dropped = is_dropped
         self._before: dict[str, RefValue | None] = {}  # where refs were before the moves that were left out
 
     def kept(self, operations: Iterable[Operation]) -> Iterator[Operation]:
-        """*operations* without the moves to what is dropped; a ref's next move begins where those did."""
+        """*operations* without the moves to dropped commits; a ref's next move begins where the removed one did."""
         for operation in operations:
             changes = tuple(change for change in map(self._change, operation.changes) if change is not None)
             if changes:
@@ -288,7 +288,7 @@ class ReflogFilter:
                 yield operation._replace(changes=changes, reason=reason)
 
     def _leaves(self, change: RefChange) -> bool:
-        """Whether the operation cannot be undone because of *change*: a ref left what is dropped. Without where ORIG_HEAD was it can."""
+        """Whether the operation cannot be undone because of *change*: it moved a ref away from a dropped commit. ORIG_HEAD does not count."""
         is_left = self._is_dropped(change.old) and not self._is_dropped(change.new)
         return is_left and split_tract(change.name)[1] != ORIG_HEAD
 
@@ -297,13 +297,13 @@ class ReflogFilter:
         if self._is_dropped(change.new):
             self._before.setdefault(change.name, before)
             return None
-        # A move back to where the ref was before stays: it is what says that something was dropped.
+        # A move back to where the ref was before stays: it shows that something was dropped.
         kept = RefChange(change.name, self._before.pop(change.name, before), change.new)
         return None if kept.old is kept.new is None and split_tract(change.name)[1] == ORIG_HEAD else kept
 
 
 def fold_operations(operations: Iterable[Operation], previous: ObjectId | None) -> Iterator[NewObject]:
-    """*operations*, oldest first, as few objects that still have each; every one names the one before, the first *previous*."""
+    """*operations*, oldest first, folded into as few objects as possible; each names the one before, the first *previous*."""
     rest = iter(operations)
     while some := list(islice(rest, _STEPS_A_FOLD)):
         last = some[-1]

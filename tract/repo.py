@@ -38,7 +38,7 @@ _MOST_REPLACED = 65536
 
 
 class DecodedObjects:
-    """Commits and tree nodes already decoded; an id names one value for ever, so nothing here can go stale."""
+    """Commits and tree nodes already decoded; an id names one value for ever, so nothing here can be stale."""
 
     __slots__ = ("commits", "nodes", "outlines")
 
@@ -48,7 +48,7 @@ class DecodedObjects:
         self.outlines: dict[ObjectId, Outline] = {}
 
     def forget(self, ids: Iterable[ObjectId]) -> None:
-        """Keep none of these any longer: something else is to be said of them, or they are gone."""
+        """Drop these ids: their values change (a cut), or they are gone."""
         for id in ids:
             self.commits.pop(id, None)
             self.nodes.pop(id, None)
@@ -57,7 +57,7 @@ class DecodedObjects:
 
 def _keep(cache: dict[ObjectId, _T], id: ObjectId, value: _T, limit: int) -> _T:
     if len(cache) >= limit:
-        # Many at once: a dict looks for its first key by passing over all that were deleted before it.
+        # Many at once: a dict finds its first key by passing over all deleted ones before it.
         for old in list(islice(cache, limit // 16)):
             cache.pop(old, None)
     cache[id] = value
@@ -70,11 +70,11 @@ class Repository:
 
     *path* is the ``.tract`` folder, None in memory; *prefix* is ``""`` for the root tract and ``tracts/<name>/`` for another.
     With *read_only* nothing is written: no object, ref, state or cache.
-    *is_author_given* when whoever opened the store said who commits; else the settings of a tract do.
-    *branch* is the ref of a branch that this repository is on whatever HEAD says, None where HEAD says it.
-    *replaced* are commits whose ids a batch of this process gave out and that landed under other ids, by the first.
+    *is_author_given* if the caller that opened the store gave the author; else the author comes from the settings of a tract.
+    *branch* is the ref of a branch that this repository is on whatever HEAD says, None if HEAD decides.
+    *replaced* maps commit ids that a batch of this process returned to the other ids under which they landed.
     *riders* are called with every transaction that is about to land: they may add notes to it, or prevent it by raising.
-    *gates* has what a transaction must pass before it lands, a remote that must have it first; none or one (``tract.transaction.Gate``).
+    *gates* has the gate that a transaction must pass before it lands, a remote that must have it first; none or one (``tract.transaction.Gate``).
     """
 
     objects: ObjectStore
@@ -103,7 +103,7 @@ class Repository:
 
     @property
     def place(self) -> str:
-        """What tells the store from others in this process: its folder, or a name of its own in memory."""
+        """The identity of the store in this process: its folder, or a name of its own in memory."""
         return self.path if self.path is not None else f":memory:{id(self.refs)}"
 
     @property
@@ -119,7 +119,7 @@ class Repository:
         return found
 
     def commit(self, id: ObjectId) -> Commit:
-        """The commit *id*; without its parents where its history was cut, and without a target that went with them."""
+        """The commit *id*; without its parents if its history was cut, and without a target that was cut with them."""
         cache = self.decoded.commits
         found = cache.get(id)
         if found is None:
@@ -131,7 +131,7 @@ class Repository:
         return found
 
     def _whole(self, commit: Commit) -> Commit:
-        """The commit with its context, which a spawn may have borrowed; not by recursion, however many spawns led to it."""
+        """The commit with its context, which a spawn may have borrowed; without recursion, however many spawns led to it."""
         if not borrows_context(commit):
             return commit
         lender = commit
@@ -142,7 +142,7 @@ class Repository:
         return with_context_of(commit, id, lender)
 
     def outline(self, id: ObjectId) -> Outline:
-        """What a walk needs of the commit *id*: for a walk through all of them, because commits that lie together are read at once."""
+        """The fields of commit *id* that a walk needs; for a walk through all commits, because commits that lie together are read at once."""
         cache = self.decoded.outlines
         found = cache.get(id)
         if found is None:
@@ -163,23 +163,23 @@ class Repository:
         try:
             return read_commit(id, self.objects.read(id))
         except BlobNotFoundError:
-            # Nobody asks for a commit that nothing names, and of what gc cut 'shallow' keeps everybody away.
+            # No caller asks for a commit that nothing names, and 'shallow' hides the commits that gc cut.
             raise BlobNotFoundError(id.hex(), UNTOLD) from None
 
     def check_whole(self, id: ObjectId, failed: str = "") -> None:
-        """HistoryCutError when gc cut not only what was before the commit *id*, but its context too; *failed* is what that prevents."""
+        """HistoryCutError if gc cut not only the history before the commit *id*, but its context too; *failed* says what that prevents."""
         cut = self.shallow.cuts.get(id)
         if cut is not None and cut.grade == "all":
             raise HistoryCutError(id.hex(), cut.date, failed or "only a commit's message is kept, not its context")
 
     def check_history(self, id: ObjectId, failed: str = "") -> None:
-        """HistoryCutError when the parents of commit *id* were cut: what it did cannot be told any more; *failed* is what that prevents."""
+        """HistoryCutError if the parents of commit *id* were cut, so that its changes are unknown; *failed* says what that prevents."""
         cut = self.shallow.cuts.get(id)
         if cut is not None:
             raise HistoryCutError(id.hex(), cut.date, failed)
 
     def landed_as(self, id: ObjectId) -> ObjectId:
-        """The commit that *id* landed as, where a batch gave that id out; else *id*."""
+        """The commit as which *id* landed, if a batch returned that id; else *id*."""
         landed = self.replaced.get(id)
         return id if landed is None or not self.objects.contains(landed) else landed
 
@@ -190,11 +190,11 @@ class Repository:
             self.replaced.pop(old, None)
 
     def look_at_shallow(self) -> None:
-        """Learn what gc cut since; costs a look at one name."""
+        """Learn about cuts that gc made since; costs one ``stat``."""
         self.decoded.forget(self.shallow.reload())
 
     def put_cuts(self, cuts: Mapping[ObjectId, Cut]) -> None:
-        """Let ``shallow`` say *cuts*; before anything goes, or comes, that they are about. Only for the holder of the lock."""
+        """Write *cuts* to ``shallow``, before their objects are dropped or added. Only for the holder of the lock."""
         if cuts == self.shallow.cuts:
             return
         if self.path is None:
@@ -204,7 +204,7 @@ class Repository:
             self.look_at_shallow()
 
     def take_cuts(self, cuts: Mapping[ObjectId, Cut], is_new: Callable[[ObjectId], bool]) -> None:
-        """Write down what was cut of the commits that come, before the objects land; what the store has itself, and for which *is_new* says no, stays as whole as it is."""
+        """Write down the cuts of commits that are about to be added, before the objects land; a commit that the store has itself, for which *is_new* is false, stays as complete as it is."""
         self.look_at_shallow()
         self.put_cuts({**{id: cut for id, cut in cuts.items() if is_new(id)}, **self.shallow.cuts})
 
@@ -230,7 +230,7 @@ class Repository:
         return read_blob(id, self.objects.read(id))
 
     def map_in(self, commit: Commit) -> ObjectId | None:
-        """The content of a commit, as its blob; None if it has none, or if an operation that this version does not know brought raw bytes."""
+        """The content of a commit, as its blob; None if it has none, or if an operation that this version does not know has raw bytes."""
         blob = commit.content
         if blob is None or commit.operation.is_known:
             return blob
@@ -247,16 +247,16 @@ class Repository:
 
     @property
     def folder(self) -> str:
-        """The folder of this tract, with its refs, settings and states; only of a store on the disk."""
+        """The folder of this tract, with its refs, settings and states; only for a store on disk."""
         assert self.path is not None
         return os.path.join(self.path, ref_path(self.prefix))
 
     def ref(self, name: str) -> RefValue | None:
-        """What the ref *name* of this tract holds."""
+        """The value of the ref *name* of this tract."""
         return self.refs.read(self.prefix + name)
 
     def head(self) -> tuple[str | None, ObjectId | None]:
-        """The ref HEAD is on (None where it is detached) and the commit it is at (None where there is none yet)."""
+        """The ref HEAD is on (None if it is detached) and its commit (None if there is none yet)."""
         read, prefix = self.refs.read, self.prefix
         value = self.branch or read(prefix + HEAD)
         if isinstance(value, str):

@@ -43,16 +43,16 @@ _MOST_STEPS = 10**9
 
 
 class NamesCommit(Protocol):
-    """A value that a commit stands for: a CommitInfo, or what a command gave back."""
+    """A value that stands for a commit: a CommitInfo, or the result of a command."""
 
     @property
     def commit_hash(self) -> str | None:
-        """The commit's hexadecimal id; None where there is none."""
+        """The commit's hexadecimal id; None if there is none."""
         ...
 
 
 Revision: TypeAlias = str | NamesCommit
-"""How a commit is named: by a text, or by a value that has its ``commit_hash``."""
+"""A name of a commit: a text, or a value with a ``commit_hash``."""
 
 
 def revision_text(revision: Revision) -> str:
@@ -66,7 +66,7 @@ def revision_text(revision: Revision) -> str:
 
 
 def revision_texts(revisions: Sequence[Revision] | Revision) -> list[str]:
-    """The same for several, or one."""
+    """The same for several revisions, or one."""
     several = revisions if isinstance(revisions, list | tuple) else [revisions]
     return [revision_text(one) for one in several]  # type: ignore[arg-type]  # of a sequence mypy does not know it
 
@@ -74,7 +74,7 @@ def revision_texts(revisions: Sequence[Revision] | Revision) -> list[str]:
 def resolve_revision(repo: Repository, revision: Revision) -> ObjectId:
     """The commit that *revision* names.
 
-    CommitNotFoundError names what was not found, AmbiguousPrefixError lists the candidates; nothing is ever guessed.
+    CommitNotFoundError names the part that was not found, AmbiguousPrefixError lists the candidates; nothing is ever guessed.
     """
     revision = revision_text(revision)
     if not revision:
@@ -133,7 +133,7 @@ def _message(repo: Repository, commit: ObjectId, number: int, revision: str) -> 
 
 
 def resolve_or_before(repo: Repository, revision: Revision) -> ObjectId | None:
-    """The commit that *revision* names; None for the place before a first commit, as HEAD~3 on a branch of three."""
+    """The commit that *revision* names; None for the place before a first commit, such as HEAD~3 on a branch of three."""
     try:
         return resolve_revision(repo, revision)
     except CommitNotFoundError:
@@ -154,7 +154,7 @@ def resolve_or_before(repo: Repository, revision: Revision) -> ObjectId | None:
 
 
 def _split(revision: str) -> tuple[str, list[str]]:
-    """The name at the front, and the suffixes after it; no name has in it what a suffix begins with."""
+    """The name at the front, and the suffixes after it; no name contains the beginning of a suffix."""
     first = _SUFFIX_START.search(revision)
     if first is None:
         return revision, []
@@ -170,7 +170,7 @@ def _split(revision: str) -> tuple[str, list[str]]:
 
 
 def _number(digits: str) -> int:
-    """What the digits say, or more steps than any history has."""
+    """The number in *digits*, or more steps than any history has."""
     return int(digits) if len(digits) < 20 else _MOST_STEPS
 
 
@@ -195,7 +195,7 @@ def _resolve_base(repo: Repository, name: str, revision: str) -> ObjectId:
 
 
 def find_ref(repo: Repository, name: str) -> str | None:
-    """The full name of the ref that *name* means, or None: as it stands, then a tag, a branch, and a remote's branch, as in git."""
+    """The full name of the ref that *name* means, or None: tried as it stands, then as a tag, a branch, and a remote's branch, as in git."""
     if not isinstance(name, str):
         return None
     for candidate in (name, "refs/" + name, TAGS + name, HEADS + name, REMOTES + name):
@@ -255,7 +255,7 @@ def _step(repo: Repository, at: ObjectId, suffix: str, revision: str) -> ObjectI
 
 
 def _earlier(repo: Repository, name: str, moves: int, revision: str) -> ObjectId:
-    """Where the ref was *moves* moves ago."""
+    """The commit of the ref before its last *moves* moves."""
     if name == "":
         ref = repo.head()[0] or HEAD
     else:
@@ -275,8 +275,8 @@ def _earlier(repo: Repository, name: str, moves: int, revision: str) -> ObjectId
 def resolve_object(repo: Repository, name: str, kind: Kind | None = None) -> ObjectId:
     """The object that *name* names: a full id or a prefix of any kind of object, or a revision, each also with ``^{tree}`` and its like.
 
-    *kind* only chooses where a prefix begins several ids; what is found may be of another kind all the same.
-    BlobNotFoundError for a full id the store has not got, CommitNotFoundError for any other name, AmbiguousPrefixError lists the candidates.
+    *kind* only chooses if several ids begin with a prefix; the object found may still be of another kind.
+    BlobNotFoundError for a full id that the store lacks, CommitNotFoundError for any other name, AmbiguousPrefixError lists the candidates.
     """
     wanted: list[str] = []
     base = name
@@ -311,7 +311,7 @@ def _resolve_any(repo: Repository, name: str, kind: Kind | None) -> ObjectId:
 
 
 def _peel(repo: Repository, id: ObjectId, wanted: str, name: str) -> ObjectId:
-    """What of the object *id* the suffix ``^{wanted}`` means: itself, or what a commit names."""
+    """The object that the suffix ``^{wanted}`` means for *id*: itself, or one that a commit names."""
     kind = repo.objects.read(id).kind
     if kind == wanted:
         return id
@@ -326,7 +326,7 @@ def _peel(repo: Repository, id: ObjectId, wanted: str, name: str) -> ObjectId:
 
 
 def resolve_range(repo: Repository, text: str) -> tuple[ObjectId | None, ObjectId | None]:
-    """What *text* asks for and what it leaves out: ``x`` and ``^x`` one commit, ``x..y`` both; an empty side is HEAD."""
+    """The commit that *text* includes and the one it excludes: one of them for ``x`` and ``^x``, both for ``x..y``; an empty side is HEAD."""
     if "..." in text:
         raise CommitNotFoundError(text, "'...' is not understood; a range is 'x..y'")
     left, dots, right = text.partition("..")
@@ -338,7 +338,7 @@ def resolve_range(repo: Repository, text: str) -> tuple[ObjectId | None, ObjectI
 
 
 def shorten_ref(repo: Repository, ref: str) -> str:
-    """The shortest name that :func:`find_ref` takes for *ref*: ``main``, or ``heads/main`` where a tag is called so too."""
+    """The shortest name that :func:`find_ref` accepts for *ref*: ``main``, or ``heads/main`` if a tag has that name too."""
     for prefix in (HEADS, TAGS, REMOTES, "refs/"):
         short = ref.removeprefix(prefix)
         if short != ref and find_ref(repo, short) in (ref, None):

@@ -1,4 +1,4 @@
-"""The settings of a tract: the file ``config.toml``, which people may edit; docs/format.md lists what can stand in it."""
+"""The settings of a tract: the file ``config.toml``, which people may edit; docs/format.md lists its keys."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Comments: TypeAlias = dict[str, tuple[str, str]]
 
 
 def load_config(path: str, prefix: str, given: TractConfig | None, *, save: bool = True) -> TractConfig:
-    """The settings of a tract: its own, else the root tract's; those that were given take the place of saved ones, and with *save* are saved."""
+    """The settings of a tract: its own, else the root tract's; those given replace stored ones, and with *save* are stored."""
     own = os.path.join(path, ref_path(prefix), "config.toml")
     saved = _saved_config(path, own)
     if given is None:
@@ -39,7 +39,7 @@ def load_config(path: str, prefix: str, given: TractConfig | None, *, save: bool
 
 def _saved_config(path: str, own: str) -> TractConfig:
     root = os.path.join(path, "config.toml")
-    with suppress(FileNotFoundError, NotADirectoryError):  # and nothing else: settings are never guessed
+    with suppress(FileNotFoundError, NotADirectoryError):  # no other error: settings are never guessed
         return read_config(own)
     try:
         return read_config(root)
@@ -48,7 +48,7 @@ def _saved_config(path: str, own: str) -> TractConfig:
 
 
 def read_config(path: str) -> TractConfig:
-    """The settings in a file; ConfigError when they make no sense, or the file is cut off."""
+    """The settings in a file; ConfigError if they make no sense, or the file is cut off."""
     data = files.read_file(path, _LONGEST_CONFIG + 1)
     # What tomllib does with a dotted key grows with the square of its length.
     if len(data) > _LONGEST_CONFIG or max(map(len, data.split(b"\n"))) > _LONGEST_LINE:
@@ -69,11 +69,11 @@ def read_config(path: str) -> TractConfig:
 
 
 def write_config(path: str, config: TractConfig) -> None:
-    """Put the settings at *path*; the comments that somebody wrote there stay with the settings they stand beside."""
+    """Write the settings to *path*; comments that a person wrote there stay with the settings they stand beside."""
     comments = _comments(path)
     body = _body(config, comments)
     if len(body) > _LONGEST_CONFIG - 100 or max(map(len, body.split(b"\n"))) > _LONGEST_LINE:
-        body = _body(config, {})  # what is larger could not be read again
+        body = _body(config, {})  # a larger file could not be read again
     files.write_file(path, sign_config(body), sync=True)
 
 
@@ -90,7 +90,7 @@ def _body(config: TractConfig, comments: Comments) -> bytes:
 
 
 def _comments(path: str) -> Comments:
-    """The comments of a settings file, as far as TOML may have them; those at its end under an empty key."""
+    """The comments of a settings file, if TOML can have them there; those at its end are under an empty key."""
     try:
         text = files.read_file(path, _LONGEST_CONFIG).decode()
     except (OSError, TractError, ValueError):
@@ -127,19 +127,19 @@ def _is_kept(comment: str) -> bool:
 
 
 def sign_config(body: bytes) -> bytes:
-    """The bytes of a settings file, with the check line that it ends with."""
+    """The bytes of a settings file, with the check line at its end."""
     return body + _CONFIG_CHECK + blake3(body).hexdigest()[:_CONFIG_DIGITS].encode() + b"\n"
 
 
 def is_signed(data: bytes) -> bool:
-    """Whether the last line of a settings file is the check of those before it; it is not where the file was edited by hand."""
+    """Whether the last line of a settings file is the check of the lines before it; it is not if the file was edited by hand."""
     return data == sign_config(data[: data.rfind(_CONFIG_CHECK)])
 
 
 def _is_cut(data: bytes) -> bool:
     """Whether a settings file that tract wrote lacks its end.
 
-    People edit the file, so its check line may be wrong, or stand anywhere; but where tract's first line is, one is there.
+    People edit the file, so its check line may be wrong, or stand anywhere; but if tract's first line is there, a check line must be too.
     """
     if _CONFIG_HEADER not in data and not _CONFIG_HEADER.startswith(data):
         return False  # somebody wrote all of it

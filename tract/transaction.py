@@ -1,13 +1,13 @@
-"""Transactions: the one way history changes.
+"""Transactions: the only way history changes.
 
-    with transaction(repo, "merge draft", expected=tip) as tx:       lock, see what others did, look at HEAD
+    with transaction(repo, "merge draft", expected=tip) as tx:       lock, read others' changes, check HEAD
         id = tx.commit(CommitOperation.MERGE, context, parents=(ours, theirs))
         tx.note(CONFIG, id, config)                                  objects are collected, in memory
         tx.move_branch(id, orig_head=True)                           moves of refs too
                                                                      one append: objects, then the operation
 
 Objects first, refs last: before the operation is whole nothing has happened, and after it all of it has.
-Whatever is raised inside, nothing is written; a transaction that moves no ref writes nothing either.
+After any exception inside, nothing is written; a transaction that moves no ref writes nothing either.
 
 The lock is held from the first line of the block to its end, so nothing slow (a model, a person) belongs in it.
 """
@@ -62,10 +62,10 @@ from tract.storage.shallow import kept_part
 from tract.tree import EMPTY, Context, append_entry, blobs_beside, build_list
 
 Moves: TypeAlias = Literal["branch", "head", "refs"]
-"""What a transaction is about: HEAD's branch, HEAD wherever it is, or refs that have nothing to do with HEAD."""
+"""What a transaction moves: HEAD's branch, HEAD wherever it is, or refs that have nothing to do with HEAD."""
 
 Asked: TypeAlias = Callable[[str | None, ObjectId | None], Expected]
-"""Says where HEAD's branch must be, of where HEAD and it are."""
+"""Returns where HEAD's branch must be; its arguments are HEAD's branch and commit."""
 
 UNDER_WAY: dict[str, type[TractError]] = {
     "merge": MergeError,
@@ -77,26 +77,26 @@ UNDER_WAY: dict[str, type[TractError]] = {
 
 
 class Gate(Protocol):
-    """What must have a transaction before it lands here: the remote that a store lives in."""
+    """A place that must have a transaction before it lands here: the remote that a store lives in."""
 
     def wants(self, reason: str) -> bool:
-        """Whether a transaction of that *reason* has to pass."""
+        """Whether a transaction with that *reason* must pass."""
         ...
 
     def begin(self, tx: Transaction) -> bool:
-        """Show *tx* the transactions that wait before the gate and land before it; whether any do. Only the holder of the lock calls this, and then ``end``."""
+        """Show *tx* the transactions that wait before the gate and land before it; return whether there are any. Only the holder of the lock calls this, and then ``end``."""
         ...
 
     def end(self, tx: Transaction, *, lands: bool) -> Callable[[], None] | None:
-        """Hide those transactions again. If *tx* *lands*, it waits before the gate now; the function given back brings it through and lands it, and is called without the lock."""
+        """Hide those transactions again. If *tx* *lands*, it now waits before the gate; the returned function brings it through and lands it, and is called without the lock."""
         ...
 
     def leave(self, tx: Transaction) -> None:
-        """Take *tx* out of the transactions that wait: after an error, or Ctrl-C, no thread would bring it through."""
+        """Remove *tx* from the waiting transactions: after an error, or Ctrl-C, no thread would bring it through."""
         ...
 
     def wait(self, tx: Transaction) -> None:
-        """Wait until nothing waits before the gate; called without the lock."""
+        """Wait until no transaction waits before the gate; called without the lock."""
         ...
 
 
@@ -118,15 +118,15 @@ def transaction(
 ) -> AbstractContextManager[Transaction]:
     """A change of history, for a ``with`` block: it lands at the end, or after any exception not at all.
 
-    *reason* is what the reflog says; its first word is the command, which errors name.
-    What is refused at the beginning, where *moves* is
+    *reason* is its text in the reflog; the first word is the command, which errors name.
+    *moves* says what is refused at the beginning:
 
     ``branch``  a HEAD that is on no branch (DetachedHeadError), a branch that is not at *expected* (RefMovedError), a merge or replay under way (its error);
-    ``head``    the same, but HEAD may be at a commit of its own;
+    ``head``    the same, but HEAD may be detached;
     ``refs``    only a HEAD that is not at *expected*.
 
-    *expected*, where it is a function, is called when the lock is held and what other processes did is known, with HEAD's branch and the commit there.
-    Where the repository has a *gate*, the transaction lands when that let it through, and no lock is held meanwhile.
+    If *expected* is a function, it is called with HEAD's branch and its commit, when the lock is held and changes of other processes are known.
+    If the repository has a *gate*, the transaction lands after passing it, and no lock is held meanwhile.
     """
     return _Opened(Transaction(repo, reason), moves, expected)
 
@@ -134,8 +134,8 @@ def transaction(
 class Transaction:
     """The objects and the moves of refs of one change.
 
-    *branch* is the ref HEAD is on, None where it is detached, and *tip* the commit there, None before the first.
-    What is made is in *objects* and named by its id at once; nobody else sees it before the transaction lands.
+    *branch* is the ref HEAD is on, None if it is detached, and *tip* its commit, None before the first.
+    New objects are in *objects* and have their ids at once; no other handle sees them before the transaction lands.
     """
 
     __slots__ = (
@@ -159,11 +159,11 @@ class Transaction:
         return {name: made.tip for name, made in self._notes.items() if made.tip is not None}
 
     def read_own(self) -> None:
-        """Let ``repo`` of this transaction read what the transaction makes as well; ``repo.commit`` does so always."""
+        """Let ``repo`` of this transaction also read the objects that it makes; ``repo.commit`` always does."""
         self.repo = replace(self.repo, objects=BufferedObjects(self.repo.objects, self.objects))
 
     def blob(self, value: Any) -> ObjectId:
-        """Keep *value* as a blob."""
+        """Add *value* as a blob, and return its id."""
         made = new_blob(value)
         self.objects.append(made)
         return made.id
@@ -182,10 +182,10 @@ class Transaction:
         metadata: dict[str, Any] | None = None,
         refs: Refs | None = None,
     ) -> ObjectId:
-        """Make a commit and give back its id; no ref moves to it by that.
+        """Make a commit and return its id; this moves no ref.
 
-        *context* is what it keeps of its context: all of it, but for the entry of its own that an append adds.
-        *parents* are the tip where None, *time* is now, in microseconds, and *author* the one this repository commits as.
+        *context* is the stored part of its context: all of it, except the entry of its own that an append adds.
+        *parents* None means the tip, *time* (microseconds) None means now, and *author* None means the repository's author.
         """
         repo = self.repo
         if parents is None:
@@ -208,14 +208,14 @@ class Transaction:
         )
 
     def add(self, commit: Commit) -> ObjectId:
-        """Take in a commit and give back its id; see :meth:`commit`."""
+        """Add a commit and return its id; see :meth:`commit`."""
         made = new_commit(commit)
         self.objects.append(made)
         self.take_in(made.id, commit)
         return made.id
 
     def take_in(self, id: ObjectId, commit: Commit) -> None:
-        """Take in a commit whose object is in ``objects`` already."""
+        """Add a commit whose object is in ``objects`` already."""
         self._made.add(id)
         self.repo.keep_commit(id, commit)
 
@@ -231,9 +231,9 @@ class Transaction:
         replaces: Sequence[ObjectId] | None = None,
         refs: Refs | None = None,
     ) -> ObjectId:
-        """Say *body* about the commit *target*, in the place of what the namespace's notes say about it; *refs* is what the note needs.
+        """Add the note *body* about the commit *target*, in place of the namespace's notes about it; *refs* are the objects that the note needs.
 
-        *replaces* are the ids of those notes, from a caller that knows them; else the whole list is read for them, unless the commit was just made.
+        *replaces* are the ids of those notes, from a caller that knows them; else the whole list is searched for them, unless the commit was just made.
         """
         time = self.repo.clock() if time is None else time
         author = self.repo.author if author is None else author
@@ -245,10 +245,10 @@ class Transaction:
         return self._append_note(namespace, listed, target, event.id, time, author, message, refs)
 
     def note_new(self, namespace: str, bodies: Sequence[tuple[ObjectId, Any, int]]) -> list[tuple[ObjectId, ObjectId]]:
-        """Say each body about its commit, at its time, as :meth:`note` does, of commits that were just made; each note's commit with its blob.
+        """Add each body as a note about its commit, at its time, as :meth:`note` does, for commits that were just made; return each note's commit with its blob.
 
-        No commit is in *bodies* twice, and nothing was said of any in this namespace.
-        Several that begin a list come in one commit; else each has one of its own.
+        No commit is in *bodies* twice, and none has a note in this namespace.
+        Several notes that begin a list share one commit; else each has one of its own.
         """
         objects, author = self.objects, self.repo.author
         entries: list[Entry] = []
@@ -262,7 +262,7 @@ class Transaction:
         return self._append_notes(namespace, entries, [time for _, _, time in bodies])
 
     def _begins(self, namespace: str) -> bool:
-        """Whether nobody has seen a list of this namespace: there is none, or all of it is the same batch's, and its commits say nothing but their notes."""
+        """Whether no other handle has seen a list of this namespace: there is none, or it is all of the same batch, and its commits hold only their notes."""
         ref = f"{self.repo.prefix}{NOTES}{namespace}"
         refs = self.repo.refs
         if (refs.read_before(ref) if isinstance(refs, BufferedRefs) else refs.read(ref)) is not None:
@@ -276,7 +276,7 @@ class Transaction:
         return True
 
     def _begin_list(self, namespace: str, entries: Sequence[Entry], time: int) -> list[tuple[ObjectId, ObjectId]]:
-        """One commit of the whole list of a namespace that nobody has seen, with *entries* at its end."""
+        """One commit for the whole list of a namespace that no other handle has seen, with *entries* at its end."""
         repo = self.repo
         first, _, notes, _ = self._note_list(namespace)
         if notes == EMPTY:
@@ -305,20 +305,20 @@ class Transaction:
             objects.append(new)
             tip = new[0]
             made.append((tip, blob))
-        if made and tip is not None:  # of the others nobody asks soon
+        if made and tip is not None:  # the others are not needed soon
             last = Commit(CommitOperation.NOTE, parents, blob, target, *notes, generation, time, author)
             self.take_in(tip, last)
         self._notes[namespace] = _NoteList(first, tip, notes, generation)
         return made
 
     def take_note(self, namespace: str, target: ObjectId, blob: ObjectId) -> ObjectId:
-        """Put a note that was made elsewhere, and whose *blob* is in the store, at the end of the namespace's list."""
+        """Append a note made elsewhere, whose *blob* is in the store, to the namespace's list."""
         return self._append_note(
             namespace, self._note_list(namespace), target, blob, self.repo.clock(), self.repo.author
         )
 
     def _note_list(self, namespace: str) -> _NoteList:
-        """Where the namespace's ref is, and its list with the notes of this transaction."""
+        """The namespace's ref, and its list with the notes of this transaction."""
         found = self._notes.get(namespace)
         if found is not None:
             return found
@@ -364,7 +364,7 @@ class Transaction:
         return made
 
     def _events_about(self, namespace: str, target: ObjectId, notes: Context) -> tuple[ObjectId, ...]:
-        """The events about *target* that a new one replaces: all that stand."""
+        """The standing notes about *target*, which a new one replaces."""
         if target in self._made and (namespace, target) not in self._noted:
             return ()  # nobody can have said anything about it
         found = blobs_beside(self.repo, notes, target)
@@ -376,13 +376,13 @@ class Transaction:
         return left_standing(events)
 
     def ref(self, name: str) -> RefValue | None:
-        """What the ref *name* of this tract holds; the moves of this transaction are not in it yet."""
+        """The value of the ref *name* of this tract, before the moves of this transaction."""
         return self.repo.ref(name)
 
     def move(self, name: str, new: RefValue | None, expected: Expected = ANY) -> None:
-        """Move the ref *name* of this tract to *new* (None deletes it); RefMovedError at the end where it is not at *expected*.
+        """Move the ref *name* of this tract to *new* (None deletes it); RefMovedError at the end if it is not at *expected*.
 
-        TractError where that is HEAD, and this repository is on a branch of its own.
+        TractError if that is HEAD, and this repository is on a branch of its own.
         """
         if name == HEAD and self.repo.branch is not None:
             raise TractError(
@@ -391,21 +391,21 @@ class Transaction:
         self.edits.append(RefEdit(self.repo.prefix + name, new, expected))
 
     def move_branch(self, new: ObjectId | None, *, orig_head: bool = False) -> None:
-        """Move HEAD's branch, or HEAD where it is detached, to *new*; with *orig_head* ORIG_HEAD names where it was.
+        """Move HEAD's branch, or a detached HEAD, to *new*; with *orig_head*, ORIG_HEAD names its former commit.
 
-        None takes all commits off the branch, on which HEAD stays.
+        None removes all commits from the branch; HEAD stays on it.
         """
         self.move(self.branch or HEAD, new, self.tip)
         if orig_head and self.tip is not None:
             self.move(ORIG_HEAD, self.tip)
 
     def check_expected(self, expected: Expected) -> None:
-        """RefMovedError where HEAD's branch, or a detached HEAD, is not at *expected*."""
+        """RefMovedError if HEAD's branch, or a detached HEAD, is not at *expected*."""
         if expected is not ANY and self.tip != expected:
             raise RefMovedError(self.branch or HEAD, shown(expected), shown(self.tip))
 
     def take_over(self, other: Transaction) -> None:
-        """Land what *other* made and moves, which was made without the lock: where the refs are not where it saw them, this is a RefMovedError."""
+        """Land the objects and moves of *other*, which was made without the lock; RefMovedError if the refs are not where it saw them."""
         self.objects += other.objects
         self.edits += other.edits
         self._made |= other._made
@@ -413,7 +413,7 @@ class Transaction:
         self._noted |= other._noted
 
     def begin(self, moves: Moves, expected: Expected | Asked) -> None:
-        """Look at HEAD, and refuse what :func:`transaction` says; only for the holder of the lock."""
+        """Read HEAD, and refuse as :func:`transaction` says; only for the holder of the lock."""
         repo = self.repo
         if moves == "branch" or repo.branch is not None or repo.ref(HEAD) is not None:  # a new tract has no HEAD yet
             self.branch, self.tip = repo.head()
@@ -439,7 +439,7 @@ class Transaction:
         beside: Sequence[RefEdit],
         objects: Sequence[NewObject],
     ) -> bool:
-        """Land with *edits*, which are all its own, once the gate let it through, and what the gate adds; False, and nothing, where a ref is elsewhere by now, or gc took what nothing named meanwhile: something of *needs*, too."""
+        """Land with *edits*, which replace its own, and the gate's additions, after passing the gate. False, with nothing landed, if a ref has moved, or gc dropped an unreferenced object meanwhile, also one of *needs*."""
         refs = self.repo.refs
         with refs.lock():
             refs.refresh()
@@ -449,7 +449,7 @@ class Transaction:
         return True
 
     def needs(self, changes: Sequence[RefChange]) -> set[ObjectId]:
-        """The objects of the store that *changes* and the objects of this transaction name; while no lock is held gc may take them, for no ref leads there yet."""
+        """The stored objects that *changes* and this transaction's objects name; while no lock is held gc may drop them, because no ref leads to them yet."""
         named = {new for _, _, new in changes if isinstance(new, bytes)}
         for id, kind, payload in self.objects:
             if kind in ("commit", "tree"):
@@ -459,7 +459,7 @@ class Transaction:
         return set(filter(self.repo.objects.contains, named))
 
     def is_whole(self, edits: Sequence[RefEdit], needs: Collection[ObjectId]) -> bool:
-        """Whether all that *edits* need is here, and *needs*."""
+        """Whether the store has everything that *edits* need, and *needs*."""
         try:
             self.check_whole(edits)
         except StorageError:
@@ -467,7 +467,7 @@ class Transaction:
         return all(map(self.repo.objects.contains, needs))
 
     def all_edits(self) -> list[RefEdit]:
-        """The moves of refs, with those of notes, after the riders had their say; StorageError where a ref would come to what is not whole."""
+        """The moves of refs, including those of notes, after the riders were called; StorageError if a ref would move to a commit that is not whole."""
         if self.repo.riders and (self.edits or self._notes):
             for rider in tuple(self.repo.riders):
                 rider(self)
@@ -479,7 +479,7 @@ class Transaction:
         return edits
 
     def check_whole(self, edits: Sequence[RefEdit]) -> None:
-        """StorageError where a ref would come to a commit that lacks a part; what is made here, and where HEAD is, lacks none."""
+        """StorageError if a ref would move to a commit that lacks a part; commits made here, and HEAD's, lack none."""
         here: set[ObjectId] | None = None
         for name, new, _ in edits:
             if new.__class__ is not bytes or new in self._made or new == self.tip:
@@ -496,10 +496,10 @@ class Transaction:
 
 
 def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
-    """What *obj* names and the store has not got, or has as something else, or that its operation cannot bring; None where all is as it must be."""
+    """The fault of *obj*: an object it names that the store lacks or has with another kind, or content that its operation cannot have; None if there is none."""
     for id, kind, role in named_by(obj):
         if role == "noted":
-            continue  # a note may outlive what it is about
+            continue  # a note may outlive its subject
         if not repo.objects.contains(id):
             return f"its {role} {id.hex()[:16]} is not there"
         if repo.objects.read(id).kind != kind:
@@ -508,14 +508,14 @@ def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
 
 
 def _wrong_content(repo: Repository, commit: Commit) -> str | None:
-    """What is wrong with the content of a commit that brings a message or a record; None where nothing is."""
+    """The fault of the content of a commit with a message or a record; None if there is none."""
     if commit.operation not in _BRINGS:
         return None
     return "it has no content" if commit.content is None else wrong_content(commit, repo.objects.read(commit.content))
 
 
 def wrong_content(commit: Commit, content: Object) -> str | None:
-    """What is wrong with the *content* that is there for *commit*; None where its operation can bring it."""
+    """The fault of *content* as the content of *commit*; None if the operation can have it."""
     if commit.operation not in _BRINGS or commit.content is None:
         return None
     text = f"its content {commit.content.hex()[:16]}"
@@ -537,7 +537,7 @@ _BRINGS = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
 class _Opened(AbstractContextManager[Transaction]):
     """A transaction and its lock, for ``with``; every commit passes through here, and a generator would take longer.
 
-    Only the ``with`` statement holds this, and only this the lock: so Ctrl-C at any point lets go of it.
+    Only the ``with`` statement holds this object, and only this object the lock: so Ctrl-C at any point releases it.
     """
 
     __slots__ = ("_began", "_expected", "_gate", "_lock", "_moves", "_transaction")
@@ -563,7 +563,7 @@ class _Opened(AbstractContextManager[Transaction]):
         return self._transaction
 
     def _is_begun(self) -> bool:
-        """Take the lock and begin; False where the transaction cannot go on from what waits before the gate, and may be able to when that has landed."""
+        """Take the lock and begin; False if the transaction cannot continue from those that wait before the gate; it may when they have landed."""
         refs, gate = self._transaction.repo.refs, self._gate
         self._lock = lock = refs.lock()
         lock.__enter__()
@@ -603,7 +603,7 @@ class _Opened(AbstractContextManager[Transaction]):
             self._tell()
 
     def _tell(self) -> None:
-        """Tell of the branches that moved; of a batch's parts nobody is told before it lands."""
+        """Emit events for the branches that moved; for parts of a batch, none before it lands."""
         tx = self._transaction
         if isinstance(tx.repo.refs, BufferedRefs):
             return
@@ -615,9 +615,9 @@ class _Opened(AbstractContextManager[Transaction]):
 
 
 def check_branch(repo: Repository, command: str, expected: Expected = ANY) -> tuple[str, ObjectId | None]:
-    """The ref of HEAD's branch and the commit it is at, for a *command* (the first word counts) that moves it.
+    """The ref of HEAD's branch and its commit, for a *command* (the first word counts) that moves it.
 
-    DetachedHeadError where HEAD is on none; RefMovedError where it is not at *expected*.
+    DetachedHeadError if HEAD is on no branch; RefMovedError if it is not at *expected*.
     """
     branch, tip = repo.head()
     if branch is None:
@@ -634,10 +634,10 @@ def _detached(command: str, tip: ObjectId | None) -> DetachedHeadError:
 
 
 def check_idle(repo: Repository) -> None:
-    """Raise MergeError, RebaseError or CherryPickError when a merge, a rebase, a cherry-pick or a revert is under way.
+    """Raise MergeError, RebaseError or CherryPickError if a merge, a rebase, a cherry-pick or a revert is under way.
 
-    Whatever moved the branch in the middle of one, a commit too, would leave it without the place it was to go on.
-    A branch that was opened by its name is in the way of none, as long as HEAD is not on it.
+    A move of the branch meanwhile, even a commit, would leave the command without the place to continue from.
+    A branch opened by its name is not affected, as long as HEAD is not on it.
     Every commit asks: without the folder, which is the usual case, this is one look that takes less than a microsecond.
     """
     folder = f"{repo.path}/{ref_path(repo.prefix)}{STATES}"
@@ -651,7 +651,7 @@ def check_idle(repo: Repository) -> None:
 
 
 def is_idle(repo: Repository) -> bool:
-    """Whether nothing is under way that :func:`check_idle` refuses."""
+    """Whether no command that :func:`check_idle` refuses is under way."""
     try:
         check_idle(repo)
     except TractError:

@@ -29,7 +29,7 @@ _BOUNDARY_BITS = 7
 
 
 class Context(NamedTuple):
-    """All entries of a list: the tree of its closed chunks, and those after them, flat."""
+    """All entries of a list: the tree of its closed chunks, and the entries after them, flat."""
 
     tree: ObjectId | None
     open: tuple[ObjectId, ...]
@@ -48,13 +48,13 @@ class Child(NamedTuple):
 def append_entry(
     repo: Repository, context: Context, entry: Entry, new: list[NewObject], of: ListOf = "messages"
 ) -> Context:
-    """The context, or a list *of* something else, with *entry* at its end; the nodes that a closing chunk makes are added to *new*."""
+    """The context, or a list *of* something else, with *entry* at its end; nodes made by a closing chunk are added to *new*."""
     tree, open_ = context
     open_ += entry
     if len(open_) < 2 * LEAST or not closes(entry[0], len(open_) // 2):
         return tuple.__new__(
             Context, (tree, open_)
-        )  # as Context(…) does, without a call of Python's: every commit comes by
+        )  # as Context(…) does, without a Python call: every commit passes here
     leaf = write_node(repo, Node(0, open_, of), new)
     return Context(_append_leaf(repo, tree, leaf, new), ())
 
@@ -65,14 +65,14 @@ def blobs_beside(repo: Repository, items: Context, commit: ObjectId) -> list[Obj
 
 
 def build_context(repo: Repository, items: Sequence[Entry], new: list[NewObject]) -> Context:
-    """The context of a list of entries, from nothing."""
+    """A new context of a list of entries."""
     return Context(*build_list(repo, items, new, "messages"))
 
 
 def build_list(
     repo: Repository, items: Iterable[tuple[ObjectId, Any]], new: list[NewObject], of: ListOf
 ) -> tuple[ObjectId | None, tuple[Any, ...]]:
-    """A list *of* something, from nothing: the root of its closed chunks, and what is after them, flat."""
+    """A new list *of* something: the root of its closed chunks, and the items after them, flat."""
     leaves: list[Child] = []
     open_: tuple[Any, ...] = ()
     for item in items:
@@ -103,7 +103,7 @@ def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> l
     while stack:
         id = stack.pop()
         if id is None or id not in known or id in found:
-            continue  # what was not made just now has nothing below it that was
+            continue  # an older node has no new nodes below it
         found[id] = known[id]
         node = repo.node(id)
         if node.level > 0:
@@ -112,7 +112,7 @@ def nodes_of(repo: Repository, context: Context, made: Sequence[NewObject]) -> l
 
 
 def closes(id: ObjectId, length: int) -> bool:
-    """Whether a chunk that *id* would make *length* long ends there."""
+    """Whether a chunk ends at *id*, its item number *length*."""
     return length >= MOST or (length >= LEAST and not id[-1] & _BOUNDARY_BITS)
 
 
@@ -134,7 +134,7 @@ def cut(children: Sequence[Child]) -> list[list[Child]]:
 
 
 def index_over(repo: Repository, children: Sequence[Child], new: list[NewObject], level: int = 0) -> ObjectId:
-    """The root over *children*, which are all nodes of a level; the store keeps only those nodes it has not got."""
+    """The root over *children*, which are all nodes of a level; only nodes that the store lacks are added."""
     while len(children) > 1:
         level += 1
         children = [index_node(repo, level, run, new) for run in cut(children)]
@@ -147,9 +147,9 @@ def index_node(repo: Repository, level: int, run: Sequence[Child], new: list[New
 
 
 def _append_leaf(repo: Repository, root: ObjectId | None, leaf: Child, new: list[NewObject]) -> ObjectId:
-    """The root of the tree with one more leaf at its end: only the right edge is written anew.
+    """The root of the tree with one more leaf at its end: only the right edge is rewritten.
 
-    The nodes to the left of the edge end at boundaries of their own, so what :func:`index_over` would make of all leaves is the same.
+    The nodes to the left of the edge end at boundaries of their own, so :func:`index_over` would make the same tree of all leaves.
     """
     if root is None:
         return leaf.id
@@ -180,7 +180,7 @@ def _right_edge(repo: Repository, root: ObjectId) -> list[Node]:
 
 
 def node_of_level(repo: Repository, id: ObjectId, level: int) -> Node:
-    """The node *id*, which must be of *level*: ObjectCorruptError else, so that a walk down ends."""
+    """The node *id*, which must be of *level*, so that a walk down ends; else ObjectCorruptError."""
     return checked_node(id, repo.node(id), level)
 
 

@@ -106,7 +106,7 @@ class Acting(Compressing):
         return self._decided(done, since)
 
     def _decided(self, one: Proposal, since: float) -> Proposal:
-        """*one*, whose decision began at *since*, when that is told."""
+        """*one*, after telling listeners of its decision, which began at *since*."""
         from tract.agents.stale import tell_of
 
         tell_of(self._repo, one, one.status, since)
@@ -116,7 +116,7 @@ class Acting(Compressing):
         return cast("TractLike", self)
 
     def _for_branch(self, name: str | None) -> Self:
-        """This handle, where it is on branch *name*, or one that is."""
+        """This handle if it is on branch *name*, else one that is."""
         if name is None or name == self.current_branch:
             return self
         other = type(self)(
@@ -127,6 +127,6 @@ class Acting(Compressing):
 
 
 def _check_reason(reason: object) -> None:
-    """ProposalError for a reason that is no text."""
+    """ProposalError for a reason that is not a text."""
     if not isinstance(reason, str):
         raise ProposalError(f"a reason is a text, not {reason!r:.40}")

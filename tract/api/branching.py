@@ -160,7 +160,7 @@ class Branching(Handle):
             return redo(space.repo, steps, expected=expected)
 
     def _here(self) -> CommitInfo | None:
-        """Look, and say what is there."""
+        """Read the store, and say where HEAD is."""
         self._look()
         tip = self._space.repo.head()[1]
         return None if tip is None else describe(self._space, tip)

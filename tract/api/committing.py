@@ -36,10 +36,10 @@ if TYPE_CHECKING:
 
 
 _ABOUT = frozenset(("response_to", "usage", "request"))
-"""Options of a commit that are about what is there."""
+"""Options of a commit that refer to existing commits."""
 
 _COUNTED_EVERY = 4096
-"""After so many commits their records are counted, while they are in memory."""
+"""After this many commits, records are counted while the commits are in memory."""
 
 
 @checks_arguments
@@ -311,7 +311,7 @@ class Committing(Handle):
             space.types[check_content_type(name, cls)] = cls
 
     def _write(self, space: Workspace, drafts: list[Draft], given: Any) -> list[CommitInfo]:
-        """Commit *drafts*; RefMovedError gives *given* back, what the user wanted committed."""
+        """Commit *drafts*; RefMovedError returns *given*, the user's content."""
         try:
             if space.repo.config.token_budget is not None:
                 from tract.writing.budget import check_budget  # most tracts have none
@@ -340,13 +340,13 @@ class Committing(Handle):
         return infos
 
     def _make(self, space: Workspace, drafts: list[Draft]) -> list[tuple[ObjectId, Commit]]:
-        """Make the commits of *drafts*, here or, where the store lives in a remote and others commit there, with theirs."""
+        """Make the commits of *drafts*, here or, if the store lives in a remote and others commit there, together with theirs."""
         if self._sync is None and not space.repo.gates:
             return make_commits(space.repo, drafts, expected=self._expected_by_commit)
         return self._make_with_others(space, drafts)
 
     def _make_with_others(self, space: Workspace, drafts: list[Draft]) -> list[tuple[ObjectId, Commit]]:
-        """The same, where the store lives in a remote, or a gate must let the commits through."""
+        """The same if the store lives in a remote, or a gate must let the commits through."""
 
         def attempt() -> list[tuple[ObjectId, Commit]]:
             return make_commits(space.repo, drafts, expected=self._expected_by_commit)
@@ -361,13 +361,13 @@ class Committing(Handle):
         return made
 
     def _seen_tip(self) -> ObjectId | None:
-        """Where this handle saw the branch last."""
+        """The branch tip that this handle saw last."""
         sight = self._sight
         tip = sight.tips.get(sight.place) if isinstance(sight.place, str) else None
         return tip if isinstance(tip, bytes) else None
 
     def _unknown(self, space: Workspace, drafts: list[Draft]) -> list[Draft]:
-        """Those of *drafts* that a budget has to have room for: the branch has none of them under its key."""
+        """The *drafts* that need room in the budget: the branch has no commit under their keys."""
         if all(one.key is None for one in drafts):
             return drafts
         from tract.history.keys import known_commits  # most programs use no keys
@@ -375,7 +375,7 @@ class Committing(Handle):
         return [one for one, known in zip(drafts, known_commits(space.repo, drafts), strict=True) if known is None]
 
     def _known(self, space: Workspace, drafts: list[Draft]) -> list[CommitInfo]:
-        """The commits that the branch has under the drafts' keys, where it has all of them; else none."""
+        """The commits that the branch has under the drafts' keys, if it has all of them; else none."""
         if not drafts or any(one.key is None for one in drafts):
             return []
         from tract.history.keys import known_commits  # most programs use no keys
@@ -391,7 +391,7 @@ def _turn(role: Role, text: str) -> DialogueContent:
 
 
 def _landed_elsewhere(repo: Repository, made: Sequence[tuple[ObjectId, Commit]], seen: ObjectId) -> bool:
-    """Whether the first of the commits that are new did not go on the commit *seen*."""
+    """Whether the first new commit was not made on the commit *seen*."""
     generation = repo.commit(seen).generation
     new = next((commit for _, commit in made if commit.generation > generation), None)
     return new is not None and new.parents != (seen,)

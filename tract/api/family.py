@@ -100,7 +100,7 @@ class Family(Committing):
         else:
             result = self._keep_collapse(plan, said, force=force, warnings=() if doubt is None else (doubt,))
         if content is None:
-            forget_pieces(other.repo)  # or the next collapse would go on with the same summary
+            forget_pieces(other.repo)  # else the next collapse would reuse the same summary
         return result
 
     def pending_collapses(self) -> list[PendingCollapse]:
@@ -171,14 +171,14 @@ class Family(Committing):
 
     @contextmanager
     def _outside_batch(self, what: str, error: type[TractError] = SessionError) -> Iterator[Workspace]:
-        """The workspace; *error* inside a batch, whose end another process may come before."""
+        """The workspace; *error* inside a batch, because another process may come before its end."""
         with self._access() as space:
             if self._open_batch() is not None:
                 raise error(f"cannot {what} inside a batch")
             yield space
 
     def _in_tract(self, name: str, branch: str | None = None) -> Self:
-        """A handle on another tract of the store, on a *branch* of it where that is given, which shares this one's store, lock and model."""
+        """A handle on another tract of the store, on *branch* if that is given, which shares this one's store, lock and model."""
         from tract.history.tracts import in_tract, settings_in, with_settings
 
         with self._access():
@@ -189,11 +189,11 @@ class Family(Committing):
         return other
 
     def _is_autonomous(self) -> bool:
-        """Whether what a model writes lands without anybody's approval."""
+        """Whether a model's text lands without approval."""
         return bool(cast("Any", self).autonomy_in_force() == "autonomous")
 
     def _named(self, child: Self | str) -> tuple[str, str | None]:
-        """The name of a child, and the ref of the branch that it was given on; SessionError for one of another store."""
+        """The name of a child, and the ref of the branch given with it; SessionError for a child of another store."""
         if isinstance(child, str):
             return child, None
         repo = getattr(child, "repository", None)

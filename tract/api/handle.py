@@ -1,7 +1,7 @@
-"""A handle: one program's hold on a store, and what that program has seen of its branches.
+"""A handle: one program's hold on a store, and the state of its branches that the program has seen.
 
-    access ── looking      the workspace, for one thread at a time, as other processes left it; looking says the user was shown it
-           └─ moving       the same for commands that move the branch, with where the branch must be then
+    access ── looking      the workspace, for one thread at a time, up to date with other processes; looking: the user sees it
+           └─ moving       the same for commands that move the branch, with the place where it must be
     batch                  a workspace of its own, for the thread and asyncio task that opened it; it lands in one operation
 
 If another process moved the branch after this handle last read it, a commit here would build on messages the caller never saw.
@@ -64,7 +64,7 @@ class OpenBatch:
         self._knows_hidden = True
 
     def check_seen(self, moves_branch: bool) -> None:
-        """RefMovedError where the batch *moves_branch* and others brought a message back, or took the branch away, since it began; only for the holder of the lock."""
+        """RefMovedError if the batch *moves_branch* and another process unhid a message, or deleted the branch, since it began; only for the holder of the lock."""
         repo = self._handle._repo
         if not moves_branch:
             self._knows_hidden = self._handle._seen.knows_hidden(repo, note_tip(repo, PRIORITY))
@@ -83,7 +83,7 @@ _OPEN: ContextVar[OpenBatch | None] = ContextVar("tract batch", default=None)
 
 
 def _owner() -> tuple[int, Any]:
-    """The thread that runs, and the asyncio task that runs in it, None outside of any."""
+    """The running thread, and its running asyncio task, or None."""
     asyncio = sys.modules.get("asyncio")  # where nobody loaded it, no task runs
     try:
         return threading.get_ident(), None if asyncio is None else asyncio.current_task()
@@ -97,7 +97,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 
 
 class Handle:
-    """What :class:`tract.Tract` stands on; it may be shared by threads."""
+    """The base of :class:`tract.Tract`; threads may share it."""
 
     _client: LLMClient | None = None
     _sync: Sync | None = None
@@ -138,7 +138,7 @@ class Handle:
         self._seen = Seen(last=repo.head()[1] if repo.branch is not None else None)
 
     def _beside(self, repo: Repository) -> Self:
-        """A handle on another tract of the store, *repo*, as this one is: with its lock, model, compiler and what it has read and counted."""
+        """A handle on another tract of the store, *repo*, that shares this one's lock, model, compiler and caches."""
         mine = self._own
         has_counter = repo.config.tokenizer_encoding == self._repo.config.tokenizer_encoding
         counter = mine.blobs.counter if has_counter else None
@@ -274,7 +274,7 @@ class Handle:
         return True
 
     def _check_required(self) -> None:
-        """Refuse to go on where a policy is missing that is required; a handle alone has none."""
+        """Refuse to continue if a required policy is missing; a handle alone has none."""
 
     @contextmanager
     def _part_of(self, outer: OpenBatch) -> Iterator[None]:
@@ -306,12 +306,12 @@ class Handle:
             self._seen.look_at_notes(self._repo)
 
     def _follows(self, was: ObjectId | None, now: ObjectId | None) -> bool:
-        """Whether what was made on the commit *was* may land on *now*, where the branch is."""
+        """Whether commits made on *was* may land on *now*, the branch's present tip."""
         return self._on_moved == "append" or adds_no_word(self._repo, was, now)
 
     @property
     def has_open_batch(self) -> bool:
-        """Whether anybody, in any thread or task, has a batch of this handle open."""
+        """Whether any thread or task has a batch of this handle open."""
         return bool(self._batches)
 
     def _open_batch(self) -> OpenBatch | None:
@@ -339,12 +339,12 @@ class Handle:
         self._sight.look(self._space.repo)
 
     def _expected(self) -> Expected:
-        """Where HEAD's branch must be for this handle to move it, ANY where it never looked; RefMovedError when another process took HEAD elsewhere."""
+        """Where HEAD's branch must be for this handle to move it; ANY if it never looked. RefMovedError if another process moved HEAD elsewhere."""
         repo = self._space.repo
         return self._sight.expected(repo, *repo.head(), appends=self._on_moved == "append")
 
     def _expected_by_commit(self, branch: str | None, tip: ObjectId | None) -> Expected:
-        """The same for a commit, where HEAD is on *branch* at *tip*: it may also land where that went without a new word, so that others can curate meanwhile."""
+        """The same for a commit, with HEAD on *branch* at *tip*: it may also land there if no message was added meanwhile, so that others can curate."""
         one = None if _OPEN.get() is None else self._open_batch()
         sight, repo = (self._seen, self._repo) if one is None else (one._seen, one._space.repo)
         seen = sight.expected(repo, branch, tip, appends=self._on_moved == "append")
@@ -358,7 +358,7 @@ class Handle:
         return seen
 
     def _look_after(self, given: Any, tip: ObjectId | None = None) -> Expected:
-        """Look after a commit of *given*, which is at *tip* where the caller knows that, and say where this handle saw the branch before."""
+        """Note the state after a commit of *given*, which is at *tip* if the caller knows that; return the tip that this handle saw before."""
         one = None if _OPEN.get() is None else self._open_batch()
         if one is not None:
             one._contents += given if isinstance(given, tuple) else (given,)
@@ -371,13 +371,13 @@ class Handle:
         return before
 
     def _access(self) -> AbstractContextManager[Workspace]:
-        """The workspace, for one thread at a time, as other processes left it."""
+        """The workspace, for one thread at a time, up to date with other processes."""
         return _Access(self, self._refresh)
 
     def _writing(self, *, looks: bool = False) -> AbstractContextManager[Workspace]:
-        """The same, for committing: that looks at what other processes did when it has locked them out.
+        """The same for committing, which reads other processes' changes when it holds the lock.
 
-        With *looks* it looks before, too: where a commit is about something that is there; so it does where there is a budget to keep.
+        With *looks* it also reads them before: for a commit that refers to existing messages; and also if there is a budget.
         """
         looks = looks or self._repo.config.token_budget is not None
         return _Access(self, self._refresh if looks else self._check_open)
@@ -390,14 +390,14 @@ class Handle:
 
     @contextmanager
     def _looking(self) -> Iterator[Workspace]:
-        """The same, for what shows the user where the branch is."""
+        """The same for calls that show the user where the branch is."""
         with self._access() as space:
             self._look()
             yield space
 
     @contextmanager
     def _moving(self, what: str) -> Iterator[tuple[Workspace, Expected]]:
-        """The workspace for a command that moves the branch otherwise than by committing, and where the branch must be then."""
+        """The workspace for a command that moves the branch other than by committing, and where the branch must be then."""
         with self._access() as space:
             if self._open_batch() is not None:
                 raise TractError(f"cannot {what} inside a batch")
@@ -411,9 +411,9 @@ class Handle:
 
 
 class _Access(AbstractContextManager[Workspace]):
-    """A handle's workspace, for ``with``; what the operating system refuses inside is an error of the store's.
+    """A handle's workspace, for ``with``; operating-system errors inside become errors of the store.
 
-    Every commit passes through here, and a generator's would take longer.
+    Every commit passes through here, and a generator would take longer.
     """
 
     __slots__ = ("_first", "_handle", "_is_held")
@@ -451,9 +451,9 @@ class _Access(AbstractContextManager[Workspace]):
 
 
 def again_after_remote(act: Callable[[], _T]) -> _T:
-    """What *act* gives, done again where another machine moved the branch on the remote: what it has is here by then.
+    """The result of *act*, repeated if another machine moved the branch on the remote: by then its commits are here.
 
-    Whether *act* may go on from there is its own to decide.
+    *act* itself decides whether it may continue from there.
     """
     for _ in range(_MOST_TRIES):
         try:
@@ -465,7 +465,7 @@ def again_after_remote(act: Callable[[], _T]) -> _T:
 
 
 def _add_contents(error: RefMovedError, before: Sequence[Any]) -> None:
-    """Let *error* hold what a batch committed *before* it, too."""
+    """Add the contents that a batch committed *before* it to *error*."""
     own = error.content
     error.content = (*before, *(own if isinstance(own, tuple) else () if own is None else (own,)))
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 
 _NOT_TO_SEND = frozenset(("at_commit", "at_time", "order", "notes"))
-"""With any of these, a context is compiled to be looked at."""
+"""With any of these options, a context is compiled only to be read."""
 
 
 @checks_arguments
@@ -347,7 +347,7 @@ class Looking(Handle):
             return plan(space, self._health_table(), target)
 
     def _health_table(self) -> HealthTable:
-        """What this handle knows from looking before."""
+        """This handle's cache of earlier looks."""
         from tract.agents.health import HealthTable
 
         if self._health is None:

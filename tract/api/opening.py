@@ -63,7 +63,7 @@ def open_or_create(
     author: str | None = None,
     read_only: bool = False,
 ) -> Repository:
-    """The repository in folder *path*, made where there is none and it is not to be *read_only*: as ``Tract.open`` says."""
+    """The repository in folder *path*, created if there is none, unless *read_only*; see ``Tract.open``."""
     if path == ":memory:":
         if read_only:
             raise ConfigError("a store in memory cannot be opened read-only: there is nothing in it")
@@ -79,7 +79,7 @@ def open_or_create(
 
 
 def _check_path(path: str | Path | None) -> None:
-    """NotARepositoryError for what cannot be the path of a folder."""
+    """NotARepositoryError for a value that cannot be the path of a folder."""
     problem = None
     if path is not None and not isinstance(path, (str, bytes, os.PathLike)):
         problem = f"a path is a text, not {type(path).__name__}"
@@ -95,7 +95,7 @@ def _check_path(path: str | Path | None) -> None:
 
 @contextmanager
 def storage_errors() -> Iterator[None]:
-    """What the operating system refuses, such as one more open file, as an error of the store's."""
+    """Raise operating-system errors, such as too many open files, as errors of the store."""
     try:
         yield
     except OSError as exc:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Quiet(NamedTuple):
-    """When no trigger can say anything: as long as the orchestrator has that *status*, from one generation of HEAD *until* another, below so many *tokens*."""
+    """The conditions under which no trigger can fire: the orchestrator has that *status*, HEAD's generation is from *since* to below *until*, and the context has fewer than *tokens*."""
 
     status: RefValue | None
     since: int
@@ -55,9 +55,9 @@ class Orchestrating(Policing):
     _is_due: str | None = None
     _quiet = Quiet(None, 0, 0, 0)
     _quiet_at = -1
-    """The moves of notes' refs at which *_quiet* was worked out; -1 where policies are to be asked as well."""
+    """The number of moves of notes' refs when *_quiet* was computed; -1 if policies must be asked as well."""
     _silent_at = -1
-    """The moves of notes' refs at which the tract had neither policies nor an orchestrator."""
+    """The number of moves of notes' refs when the tract had neither policies nor an orchestrator."""
     _is_ending: Callable[[], bool] | None = None
     _watch_triggers: TriggerConfig | None = None
     _schedule: Schedule | None = None
@@ -227,7 +227,7 @@ class Orchestrating(Policing):
         return True
 
     def _is_early(self, generation: int | None) -> bool:
-        """Whether no trigger can say anything after a commit of that *generation*, told without a look at the context."""
+        """Whether no trigger can fire after a commit of that *generation*, told without reading the context."""
         _, since, until, tokens = self._quiet
         if generation is None or not since <= generation < until:
             return False
@@ -272,18 +272,18 @@ class Orchestrating(Policing):
             self._own.warn(PolicyWarning(f"the orchestrator failed: {result.stopped_because}"))
 
     def _is_watched(self) -> bool:
-        """Whether a process watches over the triggers, which then are its alone."""
+        """Whether a process watches the triggers, which then only that process checks."""
         from tract.agents.orchestrator import is_done
 
         return is_done(self._repo, "watch")
 
     def _run_apart_as(self, other: Orchestrating, why: str) -> None:
-        """Do a run with the settings of another handle."""
+        """Run with the settings of another handle."""
         self._config_of_runs, self._client_of_runs = other._config_of_runs, other._client_of_runs
         self.orchestrate(reason=why)
 
     def _why_due(self, trigger: str) -> str | None:
-        """Which trigger says that it is time, in words."""
+        """The trigger that fires, in words."""
         from tract.agents.due import why_due
 
         status = self._status()
@@ -306,7 +306,7 @@ class Orchestrating(Policing):
                 self._look_after_run()
 
     def _look_after_run(self) -> None:
-        """See where the branch is now, where it brought no word that this handle has not seen: a run's own record is no reason to refuse what comes next."""
+        """Note the branch's present tip, if the run added no message that this handle has not seen: its own record is no reason to refuse the next commit."""
         with self._access() as space:
             branch, tip = space.repo.head()
             seen = self._sight.tips.get(branch or "", ANY)

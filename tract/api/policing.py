@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from tract.transaction import Transaction
 
 _FIRING: ContextVar[bool] = ContextVar("tract firing", default=False)
-"""Whether this is inside of a firing, which begins no other."""
+"""Whether this is inside a firing, in which no other begins."""
 
 
 class Policing(Acting):
@@ -41,13 +41,13 @@ class Policing(Acting):
     _engine: PolicyEngine | None = None
     _apart: threading.Thread | None = None
     _new: tuple[tuple[object, ...], list[MessageInfo]] | None = None
-    """What is new for a policy, and since when and at which state."""
+    """The messages new for a policy, with the commit since when and the state."""
 
     _used: tuple[tuple[ObjectId | None, int], int] | None = None
-    """The tokens of the context as the budget's check worked them out, and the state then."""
+    """The tokens of the context by the budget's check, and the state then."""
 
     _watched: Self | None = None
-    """This handle as policies are given it."""
+    """This handle in the form that policies get."""
 
     def configure_policies(
         self,
@@ -164,7 +164,7 @@ class Policing(Acting):
         if self._new is None or self._new[0] != state:
             from tract.curation.listing import new_messages
 
-            with _Access(self, self._check_open if _FIRING.get() else self._refresh) as space:  # who fires has looked
+            with _Access(self, self._check_open if _FIRING.get() else self._refresh) as space:  # a firing has looked
                 self._new = (since, *self._state()), new_messages(space, since)
         return list(self._new[1])
 
@@ -182,7 +182,7 @@ class Policing(Acting):
         with self._access() as space:
             return try_policy(space, one, at, since, self._trial_handle)
 
-    # For other rooms
+    # For other packages
 
     @property
     def has_model(self) -> bool:
@@ -199,7 +199,7 @@ class Policing(Acting):
             return token_total(space, space.compiler.compile(space.repo.head()[1])).total
 
     def _state(self) -> tuple[ObjectId | None, int]:
-        """What the context at HEAD, and all that is said of its messages, depends on."""
+        """The refs on which the context at HEAD, and the notes about its messages, depend."""
         return self._repo.head()[1], self._repo.refs.note_moves
 
     def autonomy_in_force(self) -> Autonomy:
@@ -264,7 +264,7 @@ class Policing(Acting):
             _FIRING.reset(token)
 
     def _handle_apart(self) -> Self:
-        """A handle with a store of its own, where it is on the disk; else with this one's."""
+        """A handle with a store of its own if it is on disk; else one that shares this one's."""
         repo, counter = self._repo, self._own.blobs.counter
         if repo.path is None:
             other = type(self)(repo, tokenizer=counter, on_moved="append", lock=self._lock)
@@ -277,7 +277,7 @@ class Policing(Acting):
         return other
 
     def _fire(self, trigger: Trigger, content: Mapping[str, Any] | None = None) -> None:
-        """Ask the policies, where there are any, and warn of what failed; who calls has looked at what other processes did."""
+        """Ask the policies, if there are any, and warn of failures; the caller has read other processes' changes."""
         tip = self._repo.refs.read(self._policies_ref)
         engine = self._engine
         if tip is None or _FIRING.get():
@@ -303,7 +303,7 @@ class Policing(Acting):
             self._own.warn(PolicyWarning(text))
 
     def _check_required(self) -> None:
-        """PolicyConfigError where a policy is required whose class is not known here."""
+        """PolicyConfigError if a required policy's class is not known here."""
         tip = self._repo.refs.read(self._policies_ref)
         if tip is None or _FIRING.get():
             return
@@ -316,7 +316,7 @@ class Policing(Acting):
             raise PolicyConfigError(f"{engine.roster.required}, and it is required")
 
     def _as_itself(self) -> AbstractContextManager[None]:
-        """Inside, what is looked at and done on the user's behalf leaves this handle's view of the branch as it was, where others have moved that meanwhile."""
+        """Inside, reads and actions on the user's behalf leave this handle's view of the branch unchanged, if other processes have moved it meanwhile."""
         return _AsItself(self)
 
     def close(self) -> None:
@@ -326,7 +326,7 @@ class Policing(Acting):
         super().close()
 
     def _beside(self, repo: Repository) -> Self:
-        """A handle on another tract of the store, with the policies and the callback that were given to this one: a child's settings name them."""
+        """A handle on another tract of the store, with the policies and the callback that were given to this one, because a child's settings name them."""
         other = super()._beside(repo)
         if self._engine is not None:
             other._engine_here().take_over(self._engine)
@@ -355,14 +355,14 @@ class Policing(Acting):
             self._own.warn(PolicyWarning(text))
 
     def _trial_handle(self, repo: Any) -> Any:
-        """A handle on a repository that is only tried out."""
+        """A handle on a repository for a trial."""
         other = type(self)(repo, tokenizer=self._own.blobs.counter, on_moved="append", lock=self._lock)
         other._client = self._client
         return other
 
 
 class _AsItself(AbstractContextManager[None]):
-    """A handle's view of the branch, kept where it is behind; every commit with policies passes through here."""
+    """Keeps a handle's view of the branch if it is behind; every commit with policies passes through here."""
 
     __slots__ = ("_handle", "_seen")
 

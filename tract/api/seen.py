@@ -1,4 +1,4 @@
-"""What a handle has seen of the branches, and what must not have changed since for it to commit."""
+"""The state of the branches that a handle has seen, and the part of it that must be unchanged for it to commit."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from tract.repo import Repository
 
 @dataclass(slots=True)
 class Seen:
-    """Where HEAD, the branches and the priorities were when a handle last looked, ANY where it never did: committing on anything else would answer messages nobody saw.
+    """Where HEAD, the branches and the priorities were when a handle last looked, ANY if it never did: a commit on anything else would follow messages the caller never saw.
 
-    *last* is the last commit that was seen on the branch of a handle that was opened by its name; None where it has none yet, or the handle itself took them off.
+    *last* is the last commit seen on the branch of a handle that was opened by the branch's name; None if the branch has none yet, or the handle itself removed them.
     """
 
     place: Expected = ANY
@@ -28,12 +28,12 @@ class Seen:
     priorities: ObjectId | Literal[Expect.ANY] | None = ANY
     last: ObjectId | None = None
     note_moves: int = -1
-    """The moves of notes' refs that were known then: as long as there are no more, the priorities are where they were."""
+    """The number of moves of notes' refs then: while it is the same, the priorities have not moved."""
     at: str | None = None
     """The branch that HEAD was on when the last commit was asked for."""
 
     def look(self, repo: Repository, *, after_own: bool = False) -> None:
-        """Remember where HEAD, its branch and the priorities are; *after_own* where the handle moved the branch itself."""
+        """Remember where HEAD, its branch and the priorities are; *after_own* if the handle moved the branch itself."""
         branch, tip = repo.head()
         self.place = branch
         if branch is not None:
@@ -44,7 +44,7 @@ class Seen:
             self.last = tip
 
     def look_at_own_commit(self, repo: Repository, tip: ObjectId) -> None:
-        """The same, where the handle has just committed *tip*, on the branch *at*."""
+        """The same after the handle's own commit *tip*, on the branch *at*."""
         at = self.place = self.at
         if at is not None:
             self.tips[at] = tip
@@ -58,7 +58,7 @@ class Seen:
         self.priorities, self.note_moves = note_tip(repo, PRIORITY), repo.refs.note_moves
 
     def look_at_own_note(self, repo: Repository) -> None:
-        """Remember where the priorities are, after the handle itself set one; but not where others brought back a message meanwhile."""
+        """Remember where the priorities are, after the handle itself set one; but not if others unhid a message meanwhile."""
         tip = note_tip(repo, PRIORITY)
         if self.priorities is not ANY and tip is not None:
             parents = repo.commit(tip).parents
@@ -66,11 +66,11 @@ class Seen:
                 self.look_at_notes(repo)
 
     def knows_hidden(self, repo: Repository, tip: ObjectId | None) -> bool:
-        """Whether the priorities at *tip* bring back no message that was hidden when the handle looked."""
+        """Whether the priorities at *tip* unhide no message that was hidden when the handle looked."""
         return self.priorities is ANY or not brought_back(repo, self.priorities, tip)
 
     def expected(self, repo: Repository, branch: str | None, tip: ObjectId | None, *, appends: bool) -> Expected:
-        """Where the branch must be for this handle to move it, where HEAD is on *branch* at *tip*; ANY where it never looked, or *appends*."""
+        """Where the branch must be for this handle to move it, with HEAD on *branch* at *tip*; ANY if it never looked, or *appends*."""
         if tip is None:
             self.check_branch(repo)
         if appends:
@@ -80,14 +80,14 @@ class Seen:
         return self.tips.get(branch or "", ANY)
 
     def check_branch(self, repo: Repository) -> None:
-        """RefMovedError where the branch of a handle that was opened by its name is gone: no commit makes it again."""
+        """RefMovedError if the branch of a handle that was opened by its name was deleted: no commit creates it again."""
         if repo.branch is not None and self.last is not None and repo.ref(repo.branch) is None:
             if repo.ref(HEAD) == repo.branch:
                 return  # others took its commits off
             raise RefMovedError(repo.branch, shown(self.last), None)
 
     def check_priorities(self, repo: Repository, tip: ObjectId | None) -> None:
-        """RefMovedError where a message in the context at *tip*, which was hidden when the handle looked, is not any more."""
+        """RefMovedError if a message in the context at *tip* that was hidden when the handle looked is now shown."""
         now = note_tip(repo, PRIORITY)
         if self.priorities is ANY or now == self.priorities:
             return
@@ -96,5 +96,5 @@ class Seen:
             raise RefMovedError(NOTES + PRIORITY, shown(self.priorities), shown(now))
 
     def copy(self) -> Seen:
-        """The same, for a repository with moves of its own."""
+        """A copy, for a repository with its own moves."""
         return Seen(self.place, dict(self.tips), self.priorities, self.last)

@@ -227,7 +227,7 @@ class Session:
                 continue
             with self._using():
                 tract = self._opened(self._inside(info.tract_id))
-            found = tract.log(1)  # records are no message, and reopen nothing
+            found = tract.log(1)  # records are not messages, and reopen nothing
             if not found:
                 continue
             last = found[0]
@@ -315,7 +315,7 @@ class Session:
 
     @contextmanager
     def _using(self) -> Iterator[Repository]:
-        """The store, for one thread at a time, as other processes left it."""
+        """The store, for one thread at a time, up to date with other processes."""
         with self._lock, storage_errors():
             if self._closed:
                 raise SessionError(f"{self!r} was closed")
@@ -323,11 +323,11 @@ class Session:
             yield self._repo
 
     def _held(self, name: str) -> Tract | None:
-        """The session's handle on a tract, where it has one."""
+        """The session's handle on a tract, or None."""
         return self._open.get(name) if isinstance(name, str) else None
 
     def _handle(self, name: str, config: TractConfig | None = None) -> Tract:
-        """The open tract *name*, with *config* where it was just given: a budget's callback is never saved."""
+        """The open tract *name*, with *config* if that was just given: a budget's callback is never saved."""
         tract = self._held(name)
         if tract is None or tract.is_closed:
             repo = self._inside(name)
@@ -335,7 +335,7 @@ class Session:
         return tract
 
     def _given(self, tract: Tract | str) -> Tract:
-        """The tract that was named, or given as a handle: that itself where it is the session's, which may be on a branch."""
+        """The tract that was named or given as a handle; a handle of this session is returned itself, because it may be on a branch."""
         if isinstance(tract, str):
             return self._handle(tract)
         if not isinstance(tract, Tract):
@@ -361,7 +361,7 @@ class Session:
             yield space
 
     def _check_no_batch(self, name: str, done: str) -> None:
-        """SessionError where a batch of the tract's handle is open: it could not land any more."""
+        """SessionError if a batch of the tract's handle is open: it could no longer land."""
         tract = self._held(name)
         if tract is not None and tract.has_open_batch:
             raise SessionError(f"tract '{name}' cannot be {done}: a batch of it is open")

@@ -111,7 +111,7 @@ class Tract(Family, Remoting, Branching, Orchestrating, Maintaining, Observing):
             raise
 
 
-if TYPE_CHECKING:  # so that a type checker says where the two have parted
+if TYPE_CHECKING:  # so that a type checker finds a difference between the two
 
     def _is_acted_on(tract: Tract) -> TractLike:
         return tract

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tract.config.remote_config import RemoteConfig
 
 LONGEST_TEXT = 1000
-_MOST_BYTES = 256 * 1024 * 1024  # what the format allows an object
+_MOST_BYTES = 256 * 1024 * 1024  # the format's limit for an object
 DEEPEST = 128  # likewise
 
 LEAST_WINDOW = 500
-"""The tokens that a model must take at the least to sum anything up."""
+"""The smallest context window, in tokens, with which a model can sum up."""
 
 _HOURS_A_DAY = 24
 _UNITS = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4}
@@ -39,9 +39,9 @@ FOR_EVER = Retention(days=math.inf)
 
 
 def read_retention(name: str, value: float | str) -> Retention:
-    """What ``7``, ``"7"``, ``"30d"``, ``"12h"``, ``"500M"`` or ``"never"`` says; ConfigError for anything else, by the setting's *name*.
+    """The retention in ``7``, ``"7"``, ``"30d"``, ``"12h"``, ``"500M"`` or ``"never"``; ConfigError for anything else, with the setting's *name*.
 
-    ``"never"`` (nothing of it ever goes), ``"forever"`` and ``math.inf`` are the same.
+    ``"never"`` (nothing is ever dropped), ``"forever"`` and ``math.inf`` are the same.
     """
     text = str(value).strip().lower()
     if value == math.inf or text in (_NEVER, "forever"):
@@ -95,21 +95,21 @@ class TokenBudgetConfig:
 
 @lru_cache(maxsize=64)
 def _budget_of(max_tokens: int) -> TokenBudgetConfig:
-    """The budget that a number is; every commit asks, and policies do."""
+    """The budget for a plain number; cached, because every commit and every policy asks for it."""
     return TokenBudgetConfig(max_tokens)
 
 
 Scan = Literal["list", "replace", "refuse"]
-"""What becomes of what looks like a secret in what comes in."""
+"""The treatment of texts in recorded messages that look like secrets."""
 
 SCANS: tuple[Scan, ...] = get_args(Scan)
 
 REMOTE = "remote."
-"""What the settings of remotes begin with: ``remote.<name>.url``."""
+"""The beginning of the settings of remotes: ``remote.<name>.url``."""
 
 
 def _flat(table: Mapping[str, Any], start: str = "") -> dict[str, Any]:
-    """What TOML makes of dotted keys, with the dots again."""
+    """A TOML table with its dotted keys restored."""
     rows: dict[str, Any] = {}
     for key, value in table.items():
         rows |= _flat(value, f"{start}{key}.") if isinstance(value, dict) else {f"{start}{key}": value}
@@ -149,7 +149,7 @@ class TractConfig:
     record_scan: Scan | None = None
     remotes: tuple[RemoteConfig, ...] = ()
     given: frozenset[str] = field(init=False, repr=False, compare=False)
-    """The names of the settings that were given, and are not just at their defaults."""
+    """The names of the settings that were given, even if their values are the defaults."""
 
     def __new__(cls, *values: object, **named: object) -> TractConfig:
         config = object.__new__(cls)
@@ -200,7 +200,7 @@ class TractConfig:
         return given if given is None or isinstance(given, TokenBudgetConfig) else _budget_of(given)
 
     def changed(self, by: TractConfig) -> TractConfig:
-        """These settings with those that *by* was given in their place; a budget that is a number changes no action."""
+        """These settings, replaced by those that *by* was given; a budget that is a number changes no action."""
         check_config(by)
         given = {name: getattr(by, name) for name in by.given}
         if self.budget is not None and isinstance(given.get("token_budget"), int):
@@ -209,13 +209,13 @@ class TractConfig:
 
 
 def check_config(config: object) -> None:
-    """ConfigError for what is no TractConfig, as a dict is none."""
+    """ConfigError if *config* is not a TractConfig, for example a dict."""
     if not isinstance(config, TractConfig):
         raise ConfigError(f"config must be a TractConfig, not {type(config).__name__}")
 
 
 def check_price(name: str, value: object) -> None:
-    """ConfigError for what is no price; *name* says which."""
+    """ConfigError if *value* is not a price; *name* says which price."""
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
         raise ConfigError(f"{name} must be a price over 0, not {value!r:.40}")
 
@@ -232,7 +232,7 @@ def _check_limit(name: str, value: int, most: int, unit: str = "") -> None:
 
 
 def to_table(config: TractConfig) -> dict[str, str | float]:
-    """The settings that differ from the default, flat, as config.toml keeps them."""
+    """The settings that differ from the default, flat, as in config.toml."""
     table: dict[str, str | float] = {}
     default = TractConfig()
     for one in fields(config):
@@ -264,7 +264,7 @@ def from_table(table: dict[str, Any]) -> TractConfig:
     limit = values.get("token_budget")
     budget = TokenBudgetConfig(
         1 if limit is None else limit, action
-    )  # what makes no sense is told without a limit, too
+    )  # a value that makes no sense is an error without a limit too
     if limit is not None:
         values["token_budget"] = budget
     if remotes:

@@ -1,4 +1,4 @@
-"""What is kept of a remote: a module of its own, as most stores have none and every command reads settings."""
+"""The stored settings of a remote: a module of its own, because most stores have none and every command reads settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tract.dataclass import dataclass, field
 from tract.errors import ConfigError
 
 Conditions = Literal["if-match", "if-match-bare", "create-only", "none"]
-"""How a remote can be written by several at once: a head is swapped where its version is known, with the version quoted or bare, or is a log of keys that are only created; with ``none`` it can only be read."""
+"""How several writers can share a remote: a head is swapped by its version, which is quoted or bare, or it is a log of keys that are only created; with ``none`` it can only be read."""
 
 _TIMEOUT = 30.0
 _CONDITIONS = get_args(Conditions)
@@ -24,9 +24,9 @@ _WITH_SECRET = r"://[^/]*@|://.*[?#]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteConfig:
-    """A remote as the settings have it: *timeout* in seconds; *conditions* is what its probe found, None where it was not probed.
+    """A remote in the settings: *timeout* is in seconds; *conditions* is the result of its probe, None if it was not probed.
 
-    *scan*: whether pushes look for secrets, None for where the remote is not a folder. *options* are the store's: ``region``, ``endpoint``, ``allow_http``; never a secret.
+    *scan*: whether pushes search for secrets; None means they do unless the remote is a folder. *options* are the store's: ``region``, ``endpoint``, ``allow_http``; never a secret.
     """
 
     name: str

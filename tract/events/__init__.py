@@ -1,10 +1,10 @@
-"""Events: tell listeners what tract has done: commits, policy runs, proposals, pushes, gc, retries, waits for a lock.
+"""Events: they tell listeners what tract has done: commits, policy runs, proposals, pushes, gc, retries, waits for a lock.
 
     since = began()  …  emit("gc", where, since, …) ──▸ the listeners of the store at *where*
                                                   └──▸ the log ``tract.events``, at DEBUG
 
 An event has names, ids and figures, and never a message's words.
-It is given in the thread in which it happened, when no lock of the store's is held any more; without a listener nothing is made of it.
+It is emitted in the thread in which it happened, after all locks of the store were released; without a listener no event is made.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _telling = _Telling()
 
 
 def listen(where: str | None, listener: Listener) -> Callable[[], None]:
-    """Give the events of the store at *where*, and those of none, to *listener*; what it gives back ends that."""
+    """Call *listener* with the events of the store at *where*, and with those of no store; the returned function ends that."""
     global _listeners
     one = (where, listener)
     with _lock:
@@ -53,15 +53,15 @@ def listen(where: str | None, listener: Listener) -> Callable[[], None]:
 
 
 def began() -> float:
-    """The moment at which something begins that is to be told; 0 where nobody listens. Every commit asks."""
+    """The start time of something that will be an event; 0 without listeners. Every commit asks for it."""
     log = _known_log or _logger()
     return time.perf_counter() if _listeners or (log is not None and log.isEnabledFor(_DEBUG)) else 0.0
 
 
 def emit(kind: EventKind, where: str | None, since: float, *, until: float | None = None, **details: Any) -> None:
-    """Tell of what began at *since*, as :func:`began` gave it, and was done at *until*, or is now; nothing where nobody listened then.
+    """Emit an event that began at *since*, a result of :func:`began`, and ended at *until*, or now; nothing if there was no listener then.
 
-    A listener that raises is warned of, and what it was told of stands. What a listener does itself is not told.
+    A listener that raises causes only a warning; the event's work stands. A listener's own actions emit no events.
     """
     if not since or _telling.is_inside:
         return

@@ -1,4 +1,4 @@
-"""What a listener is told; see :mod:`tract.events`."""
+"""The event that a listener gets; see :mod:`tract.events`."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ EventKind: TypeAlias = Literal["commit", "firing", "proposal", "push", "fetch", 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that tract did: *seconds* is how long it took, *details* its names, ids and figures.
+    """An action of tract: *seconds* is how long it took, *details* its names, ids and figures.
 
-    *path* is the folder of the store, None where the event is about none, such as a retry of a call to a model.
+    *path* is the folder of the store, None if the event is about no store, such as a retry of a call to a model.
     """
 
     kind: EventKind

@@ -1,4 +1,4 @@
-"""What differs between two contexts, for people: messages, their texts, tokens and configs."""
+"""The differences between two contexts, for people: messages, their texts, tokens and configs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from tract.revision import Revision
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MessageVersion:
-    """A message as one of the two contexts has it; *number* is its place in that context, from 1."""
+    """A message on one side of a diff; *number* is its place in that context, from 1."""
 
     number: int
     content_hash: str
@@ -51,7 +51,7 @@ class MessageVersion:
 class MessageDiff:
     """A message that differs: before and after; None on a side that does not have it.
 
-    A ``changed`` message may have *moved* as well.
+    A ``changed`` message may also have *moved*.
     """
 
     kind: Kind
@@ -67,7 +67,7 @@ class MessageDiff:
 
     @property
     def token_delta(self) -> int:
-        """How many tokens this adds to the context."""
+        """The number of tokens this adds to the context."""
         counts = [0 if side is None else side.token_count for side in (self.before, self.after)]
         return counts[1] - counts[0]
 
@@ -117,7 +117,7 @@ class DiffStat:
 
     @property
     def token_delta(self) -> int:
-        """How many tokens the context has grown by."""
+        """The number of tokens by which the context has grown."""
         return self.tokens_after - self.tokens_before
 
 
@@ -194,9 +194,9 @@ def diff(
     compiled: bool,
     notes: Literal["now", "then"],
 ) -> DiffResult:
-    """What differs between *a* and *b*: HEAD where *b* is None, and what *b* came from where *a* is.
+    """The differences between *a* and *b*. *b* None is HEAD; *a* None is the parent of *b*.
 
-    *a* may be a range in place of both: ``x..y``, or ``x...y``, which compares *y* with where it parted from *x*.
+    *a* may be a range in place of both: ``x..y``, or ``x...y``, which compares *y* with the merge base of both.
     """
     if notes not in ("now", "then"):
         raise ContentValidationError(f"notes must be 'now' or 'then', not {notes!r}")
@@ -216,7 +216,7 @@ def diff(
 
 
 def diff_of_commit(space: Workspace, id: ObjectId) -> DiffResult:
-    """What commit *id* changed in the context of its first parent; nothing if gc cut that parent, for then it is unknown."""
+    """The changes of commit *id* against the context of its first parent; none if gc cut that parent, because then they are unknown."""
     repo = space.repo
     if id in repo.shallow.cuts:
         return _result(None, id, iter(()))
@@ -224,7 +224,7 @@ def diff_of_commit(space: Workspace, id: ObjectId) -> DiffResult:
 
 
 def _ends(space: Workspace, text: str) -> tuple[str, str]:
-    """The two revisions of a range; HEAD for a side that is empty, or where there is but one."""
+    """The two revisions of a range; HEAD for an empty side, or if there is only one."""
     left, dots, right = text.partition("...")
     if dots:
         ends = [context_commit(space.repo, side or "HEAD") for side in (left, right)]
@@ -306,7 +306,7 @@ def _diff_compiled(space: Workspace, before: Snapshot, after: Snapshot) -> DiffR
 
 
 def _version(message: Message, blob: ObjectId, number: int, config: Any, count: Callable[[], int]) -> MessageVersion:
-    # A function of its own, because dataclasses.asdict would copy what a partial holds.
+    # A function of its own, because dataclasses.asdict would copy the values in a partial.
     shown = replace(message, content=copy_json(message.content), raw=copy_json(message.raw))
     return MessageVersion(
         number=number,
@@ -345,7 +345,7 @@ def _config_changes(diffs: Sequence[MessageDiff]) -> Iterator[ConfigChange]:
 
 @dataclass(frozen=True, slots=True)
 class CommitDetails(Shown):
-    """A commit, its content as it was committed, None where it brought none, and what it changed in the context of its first parent."""
+    """A commit, its content as it was committed (None if it has none), and its changes against the context of its first parent."""
 
     commit: CommitInfo
     content: Any
@@ -356,7 +356,7 @@ class CommitDetails(Shown):
 
 
 def details(space: Workspace, id: ObjectId) -> CommitDetails:
-    """Commit *id*, its content, as plain fields where the content's type is not registered here, and what it changed."""
+    """Commit *id*, its content, and its changes; a content whose type is not registered here is returned as plain fields."""
     blob = space.repo.commit(id).content
     content = None
     if blob is not None:

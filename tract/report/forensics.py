@@ -1,4 +1,4 @@
-"""Forensics: where each message of a context comes from, what it said before, and which commit broke what."""
+"""Forensics: the origin of each message of a context, its former versions, and the commit that broke something."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from tract.history.collapse import Collapse
 
 Judge = Callable[[CompiledContext], bool | None]
-"""Says whether a context is good; None where that cannot be told."""
+"""Says whether a context is good; None if that cannot be told."""
 
 _ADDS_OR_MOVES = (CommitOperation.APPEND, CommitOperation.NOTE, CommitOperation.REORDER)
 
@@ -71,23 +71,23 @@ class BlameEntry:
 
     @property
     def is_changed(self) -> bool:
-        """Whether anybody changed it since it was introduced."""
+        """Whether it was changed since it was introduced."""
         return self.commit_hash != self.changed_hash
 
     @property
     def author(self) -> str:
-        """Who committed its present words."""
+        """The author of its present text."""
         return self.changed.author
 
     @property
     def model(self) -> str | None:
-        """The model that its generation config names."""
+        """The model in its generation config."""
         model = (self.generation_config or {}).get("model")
         return model if isinstance(model, str) else None
 
     @property
     def priority(self) -> Priority:
-        """Whether it is hidden, pinned or neither."""
+        """Its priority: hidden, pinned or neither."""
         return self.introduced.priority
 
     @property
@@ -104,7 +104,7 @@ class BlameEntry:
 
 
 class BlameList(list[BlameEntry], Shown):
-    """The messages of a context, first to last; printed, a line each."""
+    """The messages of a context, first to last; printed one to a line."""
 
     def __str__(self) -> str:
         return "\n".join(map(_line, self)) or "no messages"
@@ -117,9 +117,9 @@ def _line(entry: BlameEntry) -> str:
 
 
 def blame(space: Workspace, revision: Revision, places: slice = slice(None)) -> list[BlameEntry]:
-    """Where each message of the context at *revision* comes from, first to last; none where there is no commit yet.
+    """The origin of each message of the context at *revision*, first to last; empty if there is no commit yet.
 
-    *places* asks for some of them only, and reads no further back than those need.
+    *places* selects some of them, and limits how far back history is read.
     """
     repo = space.repo
     if revision == "HEAD" and repo.head()[1] is None:
@@ -164,7 +164,7 @@ def _entry(space: Workspace, number: int, row: Blamed, configs: ConfigTable, sou
 
 
 def _collapse(repo: Repository, id: ObjectId) -> Collapse | None:
-    """The collapse that commit *id* made; None where it is another's, as most are."""
+    """The collapse that commit *id* made; None if it made none, as most commits."""
     if COLLAPSE not in (repo.commit(id).metadata or ()):
         return None
     from tract.history.collapse import collapse_told_by  # brings all about children along
@@ -172,15 +172,15 @@ def _collapse(repo: Repository, id: ObjectId) -> Collapse | None:
     return collapse_told_by(repo, id)
 
 
-# What a message said before
+# Former versions of a message
 
 
 def versions_of(space: Workspace, message: Revision) -> list[ObjectId]:
-    """The commits that gave the message its content, oldest first: the one that introduced it, then those behind HEAD that changed it.
+    """The commits that gave the message its content, oldest first: the one that introduced it, then those reachable from HEAD that changed it.
 
     These are its edits, merges that resolved a conflict about it, and reverts.
-    *message* may be any of its versions but a merge or a revert.
-    Where :func:`cut_among_versions` names a commit, those between the first two may be missing.
+    *message* may be any of its versions except a merge or a revert.
+    If :func:`cut_among_versions` names a commit, versions between the first two may be missing.
     """
     repo = space.repo
     original = message_named(repo, message)
@@ -191,7 +191,7 @@ def versions_of(space: Workspace, message: Revision) -> list[ObjectId]:
 
 
 def cut_among_versions(space: Workspace, message: Revision) -> ObjectId | None:
-    """The commit at which gc cut history in which the message may have been changed; None where all its versions are known."""
+    """The commit at which gc cut history that may have changed the message; None if all its versions are known."""
     repo = space.repo
     tip = repo.head()[1]
     if not repo.shallow.cuts or tip is None:
@@ -202,7 +202,7 @@ def cut_among_versions(space: Workspace, message: Revision) -> ObjectId | None:
 
 
 def _blob_given(repo: Repository, id: ObjectId, commit: Commit, message: ObjectId) -> ObjectId | None:
-    """The content that commit *id* gave the message; None where that is as it was, or not in its context."""
+    """The content that commit *id* gave the message; None if it did not change it, or its context does not have it."""
     if id == message:
         return commit.content
     if commit.operation is CommitOperation.EDIT:
@@ -213,16 +213,16 @@ def _blob_given(repo: Repository, id: ObjectId, commit: Commit, message: ObjectI
     if blob is None:
         return None
     before = [find_entry(repo, context_at(repo, parent), message) for parent in commit.parents]
-    # What no parent has was only brought in, as by an expansion, unless a revert brought it back.
+    # A message that no parent has was only brought in, for example by an expansion, unless a revert brought it back.
     was_there = commit.operation is CommitOperation.REVERT or any(before)
     return blob if was_there and blob not in before else None
 
 
 def restoring_draft(space: Workspace, message: Revision, version: int | Revision, note: str | None) -> Draft:
-    """An edit still to be made that gives the message the content it has in *version*.
+    """An edit, not made yet, that gives the message the content it has in *version*.
 
-    A number counts from the original, 0, or with a minus back from the newest; a text names the commit, which may be on another branch.
-    EditTargetError when that is not a version of the message; HistoryCutError for a number that counts over a cut, where it may have meant another version before.
+    A number counts from the original, 0, or if negative back from the newest; a text names the commit, which may be on another branch.
+    EditTargetError if that is not a version of the message; HistoryCutError for a number that counts across a cut, because it may have meant another version before.
     """
     check_text("message", note)
     repo = space.repo
@@ -258,8 +258,8 @@ def first_bad(
 ) -> CommitInfo:
     """The first commit between *good* and *bad* whose context does not pass *test*.
 
-    Where that brought the message for what another tract did, and the context that tract ended with does not pass either, it is that tract's first such commit.
-    *looking* is held while the workspace is used, and not while the test runs, which may take its time.
+    If that commit collapsed the work of another tract, and that tract's last context does not pass either, the result is the first such commit in that tract.
+    *looking* is held while the workspace is used, but not while the test runs, which may take its time.
     """
     from tract.history.bisect import Bisection  # blame has none
 
@@ -285,7 +285,7 @@ def first_bad(
 
 @contextmanager
 def _inside(looking: Callable[[], AbstractContextManager[Workspace]], collapse: Collapse) -> Iterator[Workspace]:
-    """The workspace of the tract that a collapse is of, with what is said there; as it is where the tract was deleted."""
+    """The workspace of the collapsed tract, with its notes; without them if the tract was deleted."""
     from tract.history.origins import Origins  # most of what is bad was said here
     from tract.history.spawn import name_now
     from tract.history.tracts import in_tract
@@ -300,7 +300,7 @@ def _inside(looking: Callable[[], AbstractContextManager[Workspace]], collapse: 
 
 
 def _known_inside(space: Workspace, collapse: Collapse) -> Bisection | None:
-    """Where the search goes on in the tract that a collapse is of; None where its history is not kept."""
+    """The bisection in the collapsed tract; None if its history is not kept."""
     repo = space.repo
     if not (repo.objects.contains(collapse.spawn) and repo.objects.contains(collapse.head)):
         return None
@@ -327,6 +327,6 @@ def _searched(
                 return step.commit
             context = compile_at(space, at_commit=step.commit.hex(), notes=notes)
         passed = test(context)
-        if isinstance(passed, str):  # what a model said: "bad" is as true as "good"
+        if isinstance(passed, str):  # a model's word: the text "bad" is as true as "good"
             raise BisectError(f"the test answers with True, False or None, not with {passed[:40]!r}")
         known = known.marked("skip" if passed is None else "good" if passed else "bad", step.commit, step)

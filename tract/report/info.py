@@ -1,4 +1,4 @@
-"""A commit, together with what its notes say about it."""
+"""A commit, together with its notes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 
 def rebuilt_with_count(value: Any) -> tuple[Any, ...]:
-    """For pickle, how to make a dataclass again that counts its tokens when first asked to: with the count, for its tract stays here.
+    """The arguments for pickle to rebuild a dataclass that counts its tokens later: with the count, because its tract stays here.
 
-    Not ``__getstate__``: before Python 3.11.4 a frozen dataclass with slots puts its own in the place of ours.
+    It is not ``__getstate__``: before Python 3.11.4 a frozen dataclass with slots replaces a class's own.
     """
     parts = {f.name: getattr(value, f.name) for f in fields(value)}
     parts["_count"] = partial(int, value.token_count)
@@ -88,7 +88,7 @@ class CommitInfo(Shown):
         kind = "" if self.operation is CommitOperation.APPEND else f"{self.operation} "
         try:
             said = f"{self.role}: {self.excerpt!r}, {count_of(self.token_count, 'token')}"
-        except TractError:  # it is shown all the same where its store is gone
+        except TractError:  # it is shown even if its store is gone
             said = self.content_type
         return f"CommitInfo({short(self.commit_hash)} {kind}{said})"
 
@@ -97,13 +97,13 @@ class CommitInfo(Shown):
 
 
 def describe(space: Workspace, id: ObjectId, content: Mapping[str, Any] | None = None) -> CommitInfo:
-    """What there is to say about commit *id*; *content*, the map that its blob is, spares a read where the caller has it."""
+    """The CommitInfo of commit *id*; a caller that has *content*, the blob's map, passes it to spare a read."""
     _look_at_notes(space)
     return _described(space, id, content)
 
 
 def describe_all(space: Workspace, ids: Iterable[ObjectId]) -> list[CommitInfo]:
-    """The same for each of several commits; the notes are looked up once."""
+    """The same for several commits; the notes are looked up once."""
     _look_at_notes(space)
     return [_described(space, id, None) for id in ids]
 
@@ -111,10 +111,10 @@ def describe_all(space: Workspace, ids: Iterable[ObjectId]) -> list[CommitInfo]:
 def describe_made(
     space: Workspace, made: Sequence[tuple[ObjectId, Commit]], contents: Iterable[Mapping[str, Any]]
 ) -> list[CommitInfo]:
-    """The same for commits that were just made, of which nothing need be read."""
+    """The same for commits that were just made, which need not be read."""
     _look_at_notes(space)
     space.blobs.note_made([commit.content for _, commit in made if commit.content is not None])
-    # Where gc took the message of a key, a commit without content stands for it.
+    # If gc dropped the message of a key, a commit without content stands for it.
     return [
         _describe(space, id, commit, None if commit.content is None else content)
         for (id, commit), content in zip(made, contents, strict=True)
@@ -138,7 +138,7 @@ def _look_at_notes(space: Workspace) -> None:
 
 
 def _describe(space: Workspace, id: ObjectId, commit: Commit, content: Mapping[str, Any] | None) -> CommitInfo:
-    """What there is to say, with the notes as they were looked up last."""
+    """The CommitInfo, with the notes as of the last lookup."""
     repo, blob, target = space.repo, commit.content, commit.target
     # A blob of no type, which hash-object and streams can bring, is read as freeform content.
     kind = commit.operation.value if content is None else str(content.get("content_type", "freeform"))
@@ -174,7 +174,7 @@ def _usage_of(note: Mapping[str, Any]) -> TokenUsage:
 
 
 def _told(space: Workspace, commit: Commit) -> tuple[str, str]:
-    """The role and the beginning of what a commit's message says."""
+    """The role of a commit's message, and the beginning of its text."""
     blob = None if commit.operation is CommitOperation.RECORD else space.repo.map_in(commit)
     if blob is None:
         return commit.operation.value, excerpt(commit.message or "")
@@ -183,14 +183,14 @@ def _told(space: Workspace, commit: Commit) -> tuple[str, str]:
 
 
 class CommitLog(list[CommitInfo], Shown):
-    """Commits, newest first; printed, a line each."""
+    """Commits, newest first; printed one to a line."""
 
     def __str__(self) -> str:
         return "\n".join(map(str, self)) or "no commits"
 
 
 def _text_counter(space: Workspace, blob: ObjectId | None) -> Callable[[], int]:
-    """Counts the blob's text when it is called; a function, because dataclasses.asdict would copy what a partial holds."""
+    """A function that counts the blob's text when it is called; not a partial, because dataclasses.asdict would copy its values."""
     return lambda: 0 if blob is None else ask_store(space, lambda open_: open_.text_tokens(blob))
 
 

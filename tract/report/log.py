@@ -1,4 +1,4 @@
-"""The log: the commits of a history that are asked for."""
+"""The log: the commits of a history that match the options."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ from tract.report.info import CommitInfo, CommitLog, describe_all
 from tract.revision import Revision, resolve_range, resolve_revision, revision_texts
 
 Test = Callable[[ObjectId, Commit], bool]
-"""Whether a commit is asked for."""
+"""Whether a commit matches."""
 
 
 class LogOptions(TypedDict, total=False):
-    """The options of :func:`log`; each that is given narrows what is shown.
+    """The options of :func:`log`; each one given narrows the result.
 
-    *start* is a revision, a range ``a..b``, or several of them, ``^a`` leaving out what *a* reaches; *all_refs* begins at every branch and tag as well.
-    *author* and *grep* are regular expressions; *grep* is looked for in the note on a commit and in the text of its message.
-    *text* selects the commits that change how often it stands in the context, *lines*, a regular expression, those that change which lines of messages match.
-    *since* is included, *until* is not. *merges* asks for merges alone, or when false for all others. Records are left out, but with *records*.
+    *start* is a revision, a range ``a..b``, or several of them; ``^a`` leaves out the commits that *a* reaches. *all_refs* also begins at every branch and tag.
+    *author* and *grep* are regular expressions; *grep* is searched in the note on a commit and in the text of its message.
+    *text* selects the commits that change how often it occurs in the context, *lines*, a regular expression, those that change which lines of messages match.
+    *since* is included, *until* is not. *merges* true selects only merges, false all other commits. Records are left out, unless *records* is set.
     """
 
     op_filter: CommitOperation | str | None
@@ -52,7 +52,7 @@ class LogOptions(TypedDict, total=False):
 
 
 def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> list[CommitInfo]:
-    """The commits behind *start*, newest first; an empty list where there is no commit yet."""
+    """The commits behind *start*, newest first; empty if there is no commit yet."""
     check_keywords("log", options, LogOptions)
     skip = options.get("skip", 0)
     for name, number in (("limit", limit), ("skip", skip)):
@@ -68,7 +68,7 @@ def log(space: Workspace, limit: int | None, **options: Unpack[LogOptions]) -> l
 def records(
     space: Workspace, kind: str | None, key: str | None, limit: int | None, start: Revision
 ) -> list[CommitInfo]:
-    """The records behind *start*, newest first, those of *kind* and with *key* where they are given, *limit* at most."""
+    """The records behind *start*, newest first, at most *limit*; if given, only those of *kind* and with *key*."""
     repo = space.repo
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of records, not {limit!r:.40}")
@@ -90,7 +90,7 @@ def records(
 
 
 def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Commit]]:
-    """All commits behind the start, or the starts, a child always before its parents; nothing where there is no commit yet."""
+    """All commits behind the start, or the starts, a child always before its parents; empty if there is no commit yet."""
     starts, hidden = _ends(repo, options)
     first_parent = options.get("first_parent", False)
     if not hidden and not first_parent:
@@ -103,7 +103,7 @@ def walk(repo: Repository, options: LogOptions) -> Iterator[tuple[ObjectId, Comm
 
 
 def _ends(repo: Repository, options: LogOptions) -> tuple[list[ObjectId], list[ObjectId]]:
-    """Where to begin, and what to leave out with all it reaches."""
+    """The commits at which to begin, and those to leave out with everything they reach."""
     starts: list[ObjectId] = []
     hidden: list[ObjectId] = []
     tip = repo.head()[1]
@@ -124,7 +124,7 @@ def _ends(repo: Repository, options: LogOptions) -> tuple[list[ObjectId], list[O
 
 
 def test_of(space: Workspace, options: LogOptions) -> Test:
-    """The test that the options make of a commit; ContentValidationError and TimeArgumentError for what makes no sense."""
+    """The options as a test of a commit; ContentValidationError and TimeArgumentError for options that make no sense."""
     tests = list(_tests(space, options))
     if len(tests) == 1:  # nearly always
         return tests[0]
@@ -132,7 +132,7 @@ def test_of(space: Workspace, options: LogOptions) -> Test:
 
 
 def _tests(space: Workspace, options: LogOptions) -> Iterator[Test]:
-    """Those that read the least come first."""
+    """The tests, those that read least first."""
     ignore_case = options.get("ignore_case", False)
     op = options.get("op_filter")
     if op != CommitOperation.RECORD and not options.get("records"):
@@ -165,7 +165,7 @@ def _tests(space: Workspace, options: LogOptions) -> Iterator[Test]:
 
 
 def read_operation(name: CommitOperation | str) -> CommitOperation:
-    """The operation of that name; ContentValidationError where there is none."""
+    """The operation of that name; ContentValidationError if there is none."""
     try:
         return CommitOperation(name)
     except ValueError:
@@ -183,7 +183,7 @@ def _pattern(given: str | re.Pattern[str], *, ignore_case: bool) -> re.Pattern[s
 
 
 def _said(space: Workspace, commit: Commit) -> Iterator[str]:
-    """The commit's note, and what its message says."""
+    """The commit's note, and the text of its message."""
     if commit.message is not None:
         yield commit.message
     blob = space.repo.map_in(commit)
@@ -192,7 +192,7 @@ def _said(space: Workspace, commit: Commit) -> Iterator[str]:
 
 
 def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[ObjectId | None], int]:
-    """How often the text stands in a blob's message; not at all in none."""
+    """A function that counts the text in a blob's message; 0 for no blob."""
     wanted = text.casefold() if ignore_case else text
 
     def count(blob: ObjectId | None) -> int:
@@ -205,7 +205,7 @@ def _counting(space: Workspace, text: str, *, ignore_case: bool) -> Callable[[Ob
 
 
 def _matching(space: Workspace, pattern: re.Pattern[str]) -> Callable[[ObjectId | None], Any]:
-    """The lines of a blob's message that match, in the order of their texts; none in none."""
+    """A function that returns the matching lines of a blob's message, sorted; none for no blob."""
 
     def lines(blob: ObjectId | None) -> list[str]:
         text = "" if blob is None else message_text(space.blobs.message(blob))
@@ -215,7 +215,7 @@ def _matching(space: Workspace, pattern: re.Pattern[str]) -> Callable[[ObjectId 
 
 
 def _changes_count(repo: Repository, id: ObjectId, commit: Commit, count: Callable[[ObjectId | None], Any]) -> bool:
-    """Whether the commit changes what *count* says of a message; a merge, whether it does so beside all its parents."""
+    """Whether the commit changes the value of *count* for a message; a merge, whether it does so against all its parents."""
     from tract.history.diff import changes_of  # few ask for this, and everybody who sees a log would load it
 
     if len(commit.parents) < 2:
@@ -247,7 +247,7 @@ def query_by_config(
     found = []
     for target in configs.targets():
         config = configs.get(repo, target)
-        # A note may be about a commit that gc took.
+        # A note may be about a commit that gc dropped.
         if all(test(_field(config, field)) for field, test in tests) and repo.objects.contains(target):
             found.append(target)
     return describe_all(space, sorted(found, key=lambda commit: (repo.commit(commit).time, commit)))
@@ -276,7 +276,7 @@ def _field(config: Any, field: str) -> Any:
 
 
 def _comparison(operator: str, value: Any) -> Callable[[Any], bool]:
-    """The test that *operator* makes; what cannot be compared does not match."""
+    """The test that *operator* makes; values that cannot be compared do not match."""
     if operator == "between":
         try:
             low, high = value

@@ -1,4 +1,4 @@
-"""Results as JSON values: what Python calls a field is the key that ``--json`` prints.
+"""Results as JSON values: a field in Python is the key that ``--json`` prints.
 
 | Python | JSON |
 |---|---|
@@ -34,7 +34,7 @@ _NAMES: dict[type[Any], tuple[str, ...] | None] = {}
 def to_plain(value: Any) -> JSON:
     """*value*, a result of tract's, as a JSON value; TypeError for an object of another kind.
 
-    Tokens are counted where a result counts them when asked.
+    Tokens that a result counts on demand are counted.
     """
     kind = type(value)
     if kind in _ATOMS:
@@ -68,7 +68,7 @@ def to_plain(value: Any) -> JSON:
 
 
 def _public_names(kind: type[Any]) -> tuple[str, ...] | None:
-    """The names of what a value of this class is made of; None for a class that is no dataclass and no named tuple."""
+    """The public fields and properties of a class's values; None if it is neither a dataclass nor a named tuple."""
     if is_dataclass(kind):
         names = [one.name for one in fields(kind) if one.repr]
     elif issubclass(kind, tuple) and hasattr(kind, "_fields"):

@@ -27,7 +27,7 @@ from tract.repo import Repository
 from tract.report.search_words import test_for, test_for_pattern, words_of
 
 _TOGETHER = 256
-"""How many messages are read at once."""
+"""The number of messages read at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -52,10 +52,10 @@ class SearchHit:
 
 
 class SearchOptions(TypedDict, total=False):
-    """The options of :func:`search`; each narrows what is found, and None, or False, does not, but for the first two.
+    """The options of :func:`search`; each narrows the result unless it is None or False, except the first two.
 
     With *regex* the text is a regular expression; with *case* capital and small letters differ.
-    *tract* is the only one to look in; *tool* leaves messages that call that tool; *since*, a moment or words such as ``"2 hours ago"``, is included; *limit* is the most hits.
+    *tract* is the only one to search; *tool* selects messages that call that tool; *since*, a moment or words such as ``"2 hours ago"``, is included; *limit* is the most hits.
     """
 
     regex: bool
@@ -68,9 +68,9 @@ class SearchOptions(TypedDict, total=False):
 
 
 def search(repo: Repository, text: str, **options: Unpack[SearchOptions]) -> list[SearchHit]:
-    """The messages that have *text* in them: tract by tract, the root tract first, in each the newest first. An empty text is in every message.
+    """The messages that contain *text*: tract by tract, the root tract first, in each the newest first. Every message contains an empty text.
 
-    All versions of a message in the history of a branch are looked at, hidden ones too; what compressions replaced stays in the history. What a tract that was spawned began with is looked at last, as it was then, and so is what was in the context where gc cut history.
+    All versions of a message in the history of a branch are searched, hidden ones too; messages replaced by compressions stay in the history. The initial context of a spawned tract is searched last, as it was then, and so is the context at a commit where gc cut history.
     """
     check_keywords("search", options, SearchOptions)
     regex, case = options.get("regex", False), options.get("case", False)
@@ -135,7 +135,7 @@ def _hits(
 
 
 class _Looked(NamedTuple):
-    """A tract that is looked through: for messages of *holding*, or all of them where that is None; *seen* are the commits that were looked at, and *cut* those at which gc cut its history."""
+    """A tract being searched for messages of *holding* (None: all); *seen* are the commits searched already, *cut* those at which gc cut its history."""
 
     repo: Repository
     holding: set[ObjectId] | None
@@ -144,7 +144,7 @@ class _Looked(NamedTuple):
 
 
 def _said_in(tract: _Looked) -> Iterator[tuple[ObjectId, ObjectId]]:
-    """The commits with a message that the tract's branches lead to and nobody looked at yet, and their contents."""
+    """The commits with a message that the tract's branches reach and that were not searched yet, and their contents."""
     repo, holding, seen, _ = tract
     cuts = repo.shallow.cuts
     tips = [value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)]
@@ -163,7 +163,7 @@ def _said_in(tract: _Looked) -> Iterator[tuple[ObjectId, ObjectId]]:
 
 
 def _begun_with(tract: _Looked) -> Iterator[tuple[ObjectId, ObjectId]]:
-    """The messages that the tract's history begins with, which its branches do not lead to: those it was spawned with, and those of the contexts where history was cut."""
+    """The messages that the tract's history begins with and its branches do not reach: those it was spawned with, and those of contexts where history was cut."""
     repo, holding, seen, cut = tract
     spawn = repo.ref(SPAWN_REF)
     begins = [repo.commit(id) for id in [*cut, *([spawn] if isinstance(spawn, bytes) else [])]]

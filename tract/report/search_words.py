@@ -1,4 +1,4 @@
-"""What the bytes of a message must have in them where a search is to find it: reading a message takes thirty times as long as a look at its bytes."""
+"""Conditions that the bytes of a matching message must meet: decoding a message takes thirty times as long as searching its bytes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from tract.objects.codec import unpack
 from tract.objects.json import compact_json
 
 _TOKEN = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\w?\{[^}]*\}|\w[*?]|.", re.DOTALL)
-"""What a regular expression is made of, as far as it matters here: escapes, sets, and single characters with what may make them optional."""
+"""The parts of a regular expression that matter here: escapes, sets, and single characters with a sign that may make them optional."""
 
 
 def words_of(pattern: str) -> list[str]:
-    """Words that are in whatever matches the regular expression, as far as that is plain to see."""
+    """Words that every match of the regular expression contains, as far as that is easy to see."""
     if re.search(r"\\[xuUN0-9]|\(\?[a-zA-Z]*[ix]", pattern):
-        return []  # characters by their codes, or blanks and comments that mean nothing
+        return []  # characters by their codes, or blanks and comments without meaning
     words, depth = [""], 0
     for token in _TOKEN.findall(pattern):
         if token == "|" and depth == 0:
@@ -29,7 +29,7 @@ def words_of(pattern: str) -> list[str]:
 
 
 _ESCAPE = re.compile(r"(?i)u0[0-9a-f]{0,3}|u$|[nrtbf]")
-"""What a word may begin with that is the end of an escape in the JSON of a call's arguments, and not of the word."""
+"""Beginnings of a word that may be the end of an escape in the JSON of a call's arguments instead."""
 
 _LABELS = {
     "thinking": "reasoning",
@@ -40,14 +40,14 @@ _LABELS = {
     "Next": "next",
     "URL": "url",
 }
-"""Words that are shown with a message and are not in it, by themselves, and what is in it then."""
+"""Words that are shown with a message without being in it, and the bytes that are in it then."""
 
 
 def test_for(words: Sequence[str], *, case: bool) -> Callable[[bytes], object] | None:
-    """A test that the bytes of each message that has all *words* pass; None where the words do not allow for one.
+    """A test that the bytes of every message with all *words* pass; None if the words do not allow one.
 
-    They have the longest word, as text or as the number or other value that is shown as JSON.
-    Letters that have a small and a capital form are looked for only where they are ASCII, unless *case* counts.
+    It searches for the longest word, as text, or as a number or other value that is shown as JSON.
+    Letters that have a small and a capital form are searched only if they are ASCII, unless *case* counts.
     """
     words = [word[match.end() :] if (match := _ESCAPE.match(word)) else word for word in words]
     if not case:
@@ -69,9 +69,9 @@ def test_for(words: Sequence[str], *, case: bool) -> Callable[[bytes], object] |
 
 
 def test_for_pattern(pattern: re.Pattern[str], first: Callable[[bytes], object] | None) -> Callable[[bytes], object]:
-    """A test that the bytes pass of each message that *pattern* matches, where they pass *first* too: one that has a role and a text, and no more, only where the pattern matches its text.
+    """A test that the bytes of every message that *pattern* matches pass, if they pass *first* too; a message of only a role and a text passes only if the pattern matches its text.
 
-    Nothing is concluded from the pattern: it is tried on each text by itself, as it will be tried on the message.
+    Nothing is derived from the pattern: it is tried on each text by itself, as it will be tried on the message.
     """
     search = pattern.search
 
@@ -85,7 +85,7 @@ def test_for_pattern(pattern: re.Pattern[str], first: Callable[[bytes], object] 
 
 
 def _only_text(payload: bytes) -> str | None:
-    """The text of a message that has a role and a text, and no more; None where the bytes are anything else, such as many messages."""
+    """The text of a message that has only a role and a text; None for any other bytes, such as those of many messages."""
     match = _TEXT_HEAD.match(payload)
     if match is None:
         return None
@@ -99,17 +99,17 @@ def _only_text(payload: bytes) -> str | None:
 
 
 def _without_cases(word: str) -> list[str]:
-    """The parts of *word* whose bytes are the same, but for ASCII letters, however it is written."""
+    """The parts of *word* whose bytes are the same in any case, except for ASCII letters."""
     return "".join(c if c.isascii() or c.lower() == c.upper() else " " for c in word).split()
 
 
 def _behind_labels(word: str, *, case: bool) -> list[str]:
-    """What a message has in it that is shown with *word* in a label."""
+    """The bytes in messages that are shown with *word* in a label."""
     return [inner for label, inner in _LABELS.items() if (word in label if case else word.lower() in label.lower())]
 
 
 def _may_be_no_text(word: str) -> bool:
-    """Whether *word* may be part of what stands for a value that is no text."""
+    """Whether *word* may be part of the display of a value that is not text."""
     return bool(re.fullmatch(r"[0-9eE]+", word)) or any(word.lower() in value for value in ("true", "false", "null"))
 
 
@@ -117,7 +117,7 @@ _ONE_TEXT = re.compile(
     rb"\x83\xaccontent_type"
     rb"(?:\xa8dialogue|\xa7message\xa6format\xa6openai\xa7message\x82\xa4role[\xa0-\xbf]\w+\xa7content[\xa0-\xbf\xd9-\xdb])"
 )
-"""How a message begins that has a role and a text, and no more."""
+"""The beginning of a message that has only a role and a text."""
 
 _TEXT_HEAD = re.compile(
     rb"\x83\xaccontent_type"
@@ -126,11 +126,11 @@ _TEXT_HEAD = re.compile(
     rb"([\xa0-\xbf]|\xd9.|\xda..|\xdb....)",
     re.DOTALL,
 )
-"""All that such a message has in front of its text; the text is as long as the group says, and ends the message."""
+"""Everything before the text of such a message; the group has the length of the text, which ends the message."""
 
 
 def _as_json(payload: bytes, otherwise: bytes) -> bytes:
-    """The JSON of a message; *otherwise* of what is no message by itself."""
+    """The JSON of a message; *otherwise* if the bytes are not a message by themselves."""
     try:
         return compact_json(unpack(payload)).encode()
     except (ValueError, TypeError):

@@ -1,4 +1,4 @@
-"""How much of the last call to a model a provider still has in its cache."""
+"""The part of the last call to a model that a provider still has in its cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tract.objects.model import CommitOperation
 
 
 class SharedPrefix(NamedTuple):
-    """How many *messages* and *tokens* the context begins with that the last call began with; it had *sent* tokens."""
+    """The shared beginning of the context and the last call, in *messages* and *tokens*; the call had *sent* tokens."""
 
     messages: int
     tokens: int
@@ -25,7 +25,7 @@ class SharedPrefix(NamedTuple):
 
 
 def prefix_of_last_call(space: Workspace, tip: ObjectId | None, totals: ContextTotals) -> SharedPrefix | None:
-    """What the context at *tip*, whose figures are *totals*, shares with that of the newest recorded usage; None where there is none."""
+    """The beginning that the context at *tip*, with figures *totals*, shares with the context of the newest recorded usage; None if there is none."""
     repo = space.repo
     found = newest_usage(space, tip)
     if found is None:
@@ -37,7 +37,7 @@ def prefix_of_last_call(space: Workspace, tip: ObjectId | None, totals: ContextT
     sent: ObjectId | None = recorded_at
     if body.get("answer"):
         if recorded_at in repo.shallow.cuts:
-            return None  # what it answered was cut
+            return None  # the context it answered was cut
         parents = repo.commit(recorded_at).parents
         sent = parents[0] if parents else None
     if then.get(PRIORITY) == note_tip(repo, PRIORITY):
@@ -54,7 +54,7 @@ def prefix_of_last_call(space: Workspace, tip: ObjectId | None, totals: ContextT
 def _appended_to(
     space: Workspace, tip: ObjectId | None, sent: ObjectId | None, totals: ContextTotals
 ) -> SharedPrefix | None:
-    """All of what was sent, where nothing but appending was done since; None where that cannot be said cheaply."""
+    """The whole of the sent context, if only appends were made since; None if that cannot be told cheaply."""
     if space.compiler.is_custom:
         return None
     messages, tokens = totals.messages, totals.counted
@@ -76,14 +76,14 @@ def _appended_to(
 
 
 def _change_since(space: Workspace, sent: ObjectId | None, since: Sequence[tuple[ObjectId, ObjectId]]) -> int | None:
-    """By how many tokens more than their own the messages appended *since* changed what is sent; None where that cannot be said cheaply."""
+    """By how many tokens, beyond their own, the messages appended *since* changed the sent context; None if that cannot be told cheaply."""
     if not since:
         return 0
-    from tract.compile.tail import change_of_commits, row_of  # mostly nothing was said since the last call
+    from tract.compile.tail import change_of_commits, row_of  # most often no message came since the last call
 
     return change_of_commits(space, sent, [row_of(space, *one) for one in reversed(since)])
 
 
 def _may_be_left_out(space: Workspace, message: ObjectId, blob: ObjectId) -> bool:
-    """Whether somebody may have hidden the message, or a tool pair's other half."""
+    """Whether the message, or the other half of its tool pair, may have been hidden."""
     return space.compiler.priorities.has_any([message]) or is_of_tool(space.blobs.message(blob))

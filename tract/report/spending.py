@@ -80,11 +80,11 @@ def usage_report(
     until: datetime | str | None = None,
     by: Iterable[str] = GROUPINGS,
 ) -> UsageReport:
-    """What the recorded usage adds up to.
+    """The sums of the recorded usage.
 
-    Every recorded usage is a call; usage recorded twice for one commit is two, but what an import says of an answer again, at the same time, is one. What a tract that was spawned began with was its parent's.
-    A call belongs to the branch its commit is on: the store's default branch where several share it, else the first of them by name.
-    *branch* leaves only what is in that branch's history; *since* is included, *until* is not.
+    Every recorded usage is a call: usage recorded twice for one commit is two calls, but usage of an answer imported again, at the same time, is one. The initial context of a spawned tract belongs to its parent.
+    A call belongs to its commit's branch: if several share it, to the store's default branch, else to the first of them by name.
+    *branch* selects only the history of that branch; *since* is included, *until* is not.
     """
     groupings = _checked_groupings(by)
     if "tract" in groupings:
@@ -101,7 +101,7 @@ def usage_of_tracts(
     until: datetime | str | None = None,
     by: Iterable[str] = ("tract", "model"),
 ) -> UsageReport:
-    """What the usage of several tracts adds up to; what a call is said of in several counts in the first of them that did not begin with it."""
+    """The sums of the usage of several tracts; a call recorded in several counts in the first of them that did not inherit it."""
     adding = _Adding(_checked_groupings(by), since, until)
     seen: set[_Key] = set()
     for opened in spaces:
@@ -111,7 +111,7 @@ def usage_of_tracts(
 
 
 _Key: TypeAlias = tuple[ObjectId, int, str]
-"""What tells a call from any other, whichever tract has it, and however often the same file was imported."""
+"""The identity of a call, whichever tract has it, and however often the same file was imported."""
 
 
 def _key(note: NoteEvent) -> _Key:
@@ -119,7 +119,7 @@ def _key(note: NoteEvent) -> _Key:
 
 
 class _Adding:
-    """Calls as they are added up."""
+    """Calls while they are added up."""
 
     def __init__(self, groupings: frozenset[str], since: datetime | str | None, until: datetime | str | None) -> None:
         self._groupings = groupings
@@ -129,7 +129,7 @@ class _Adding:
         self._total = UsageRow()
 
     def add(self, space: Workspace, branch: str | None, left_out: Collection[_Key]) -> set[_Key]:
-        """Add the calls of a tract, but for the notes *left_out*; the notes that are its own."""
+        """Add the calls of a tract, except for the notes *left_out*; return the notes that are its own."""
         groupings = self._groupings
         history = _History(space, branch)
         found: set[_Key] = set()
@@ -161,7 +161,7 @@ class _Adding:
 
 
 def _inherited(repo: Repository) -> set[_Key]:
-    """The notes about usage that a tract that was spawned has from its parent: of those said before the spawn, what the parent has too, or what is about commits before it."""
+    """The usage notes that a spawned tract has from its parent: notes from before the spawn that the parent has too, or that are about commits before it."""
     from tract.history.spawn import parent_of  # most ask about one tract
     from tract.history.tracts import in_tract
 
@@ -189,7 +189,7 @@ def _checked_groupings(by: Iterable[str]) -> frozenset[str]:
 
 
 class _History:
-    """Which branch each commit is on, and what came after it."""
+    """The branch of each commit, and the commits that came after it."""
 
     def __init__(self, space: Workspace, branch: str | None) -> None:
         self._space = space
@@ -201,7 +201,7 @@ class _History:
             self._walk(name, tip)
 
     def _walk(self, name: str, tip: ObjectId) -> None:
-        """Give every commit behind *tip* that no other branch has to the branch."""
+        """Give the branch every commit behind *tip* that no other branch has."""
         waiting = [tip]
         while waiting:
             id = waiting.pop()
@@ -213,9 +213,9 @@ class _History:
                 waiting.append(parent)
 
     def model(self, note: NoteEvent) -> str | None:
-        """The model that a call went to, as far as it is known.
+        """The model that answered a call, if known.
 
-        Usage that was recorded for what was sent says nothing of the answer: that is then the commit after it, if all such name one model.
+        Usage recorded for a sent context does not name the answer: it is then the commit after it, if all such commits name one model.
         """
         own = self._model_of(note.target)
         if own is not None or note.body.get("answer"):
@@ -224,8 +224,8 @@ class _History:
         return found.pop() if len(found) == 1 else None
 
     def _model_of(self, id: ObjectId) -> str | None:
-        """The model a commit names: its generation config, else its metadata, else the provider's message itself."""
-        if not self._repo.objects.contains(id):  # gc took the commit, not what was spent
+        """The model of a commit: by its generation config, else its metadata, else the provider's message itself."""
+        if not self._repo.objects.contains(id):  # gc dropped the commit, but its usage still counts
             return _model_in(self._space.compiler.configs.get(self._repo, id))
         commit = self._repo.commit(id)
         found = _model_in(self._space.compiler.configs.get(self._repo, id)) or _model_in(commit.metadata)
@@ -241,7 +241,7 @@ def _model_in(fields: Any) -> str | None:
 
 
 def _tips(repo: Repository, branch: str | None) -> list[tuple[str, ObjectId]]:
-    """The branches to look at: the one that is named, else all, the default branch first."""
+    """The branches to read: the named one, else all, the default branch first."""
     if branch is not None:
         tip = repo.ref(branch_ref(branch))
         if not isinstance(tip, bytes):

@@ -36,7 +36,7 @@ _RECENT = 5
 
 
 _LAST = 32
-"""So many messages are looked at for open calls; more only where all of them belong to one answer."""
+"""The number of messages searched for open calls; more only if all of them belong to one answer."""
 
 
 class OpenCall(NamedTuple):
@@ -95,7 +95,7 @@ class StatusInfo(Shown):
 
 
 def upstream_now(repo: Repository) -> Upstream | None:
-    """How HEAD's branch stands to the remote's."""
+    """How HEAD's branch compares with the remote's."""
     if not repo.local_refs(REMOTES):
         return None
     from tract.history.upstream import upstream_of  # most stores have no remote
@@ -111,7 +111,7 @@ def prefix_line(change: PrefixChange) -> str:
 
 
 def status(space: Workspace, request: Mapping[str, Any] | None = None) -> StatusInfo:
-    """Where the tract is; with *request* also what that, sent with the context at HEAD, would cost the last request's cache."""
+    """The state of the tract; with *request*, also the cost of sending it with the context at HEAD, for the last request's cache."""
     repo = space.repo
     branch, tip = repo.head()
     totals = context_totals(space, tip)
@@ -145,7 +145,7 @@ def left_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
 
 
 def change_of_last_request(space: Workspace, tip: ObjectId | None, request: Mapping[str, Any]) -> PrefixChange | None:
-    """What sending the context at *tip* with *request* costs a cache that holds the request recorded last; None where none was."""
+    """The cost of sending the context at *tip* with *request*, for a cache that holds the request recorded last; None if there is none."""
     from tract.compile.prefix import prefix_change  # few ask about a request
     from tract.compile.sent import sent
     from tract.compile.sent_request import newest_answer
@@ -161,7 +161,7 @@ def change_of_last_request(space: Workspace, tip: ObjectId | None, request: Mapp
 
 
 def _recent(space: Workspace, tip: ObjectId | None) -> tuple[CommitInfo, ...]:
-    """The newest commits behind *tip*, records left out, as ``log`` gives them."""
+    """The newest commits behind *tip*, without records, as ``log`` returns them."""
     found = ancestors(space.repo, [] if tip is None else [tip])
     said = (id for id, commit in found if commit.operation is not CommitOperation.RECORD)
     return tuple(describe_all(space, islice(said, _RECENT)))
@@ -171,7 +171,7 @@ def open_calls(space: Workspace, tip: ObjectId | None) -> tuple[OpenCall, ...]:
     """The tool calls of the last answer in the context at *tip* that have no result yet; costs the same at any length."""
     repo = space.repo
     context = context_at(repo, tip)
-    # Those after the last boundary are in the commit itself, and are enough nearly always.
+    # The entries after the last boundary are in the commit itself, and are nearly always enough.
     last: Sequence[ObjectId] = context.open
     answer = _answer(space, last)
     if 2 * len(answer) == len(last) and context.tree is not None:
@@ -197,7 +197,7 @@ def _arguments(message: Message, tool: Tool) -> str:
 
 
 def _last_answer(space: Workspace, context: Context) -> tuple[list[ObjectId], list[Message]]:
-    """The last entries of *context*, commits and blobs by turns, and the messages at their end that are the last answer with its results."""
+    """The last entries of *context*, commits and blobs in turn, and the messages of the last answer with its results, if these end the context."""
     total = count_entries(space.repo, context)
     size = _LAST
     while True:
@@ -210,7 +210,7 @@ def _last_answer(space: Workspace, context: Context) -> tuple[list[ObjectId], li
 
 
 def _answer(space: Workspace, last: Sequence[ObjectId]) -> list[Message]:
-    """The messages at the end of *last*, commits and blobs by turns, that are an answer with its results; none where something else was said since."""
+    """The messages at the end of *last*, commits and blobs in turn, that are an answer with its results; empty if another message came since."""
     found: list[Message] = []
     for at in range(len(last) - 1, 0, -2):
         message = space.blobs.message(last[at])

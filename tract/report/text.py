@@ -1,6 +1,6 @@
-"""Results as text for people, as ``print`` and a notebook show them; the command line has its own, with colours.
+"""Results as text for people, as ``print`` and a notebook show them; the command line has its own display, with colours.
 
-Text of messages is data: what could drive a terminal is shown as an escape.
+Text of messages is data: characters that could drive a terminal are shown as escapes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _EXCERPT = 60
 
 
 class Shown:
-    """What a notebook shows of a result: the text that ``print`` gives."""
+    """The display of a result in a notebook: the text that ``print`` gives."""
 
     __slots__ = ()
 

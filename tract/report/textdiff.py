@@ -1,4 +1,4 @@
-"""What differs between two texts, line by line and word by word."""
+"""The differences between two texts, line by line and word by word."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Mark = Literal[" ", "-", "+"]
 
 _WORDS = re.compile(r"\w+|\s+|[^\w\s]")
 _MOST_PAIRS = 4_000_000
-"""More pairs of lines than this are not all compared: lines that occur once on both sides lead the way first."""
+"""With more pairs of lines than this, not all are compared: lines that occur once on both sides divide the texts first."""
 
 _MOST_WORDS = 2_000
-"""A word diff of longer passages would take seconds, and nobody could read it."""
+"""A word diff of longer passages would take seconds, and no one could read it."""
 
 
 class Piece(NamedTuple):
-    """A line, or a run of words: kept (a blank), taken away (``-``) or put in (``+``)."""
+    """A line, or a run of words: kept (a blank), removed (``-``) or added (``+``)."""
 
     mark: Mark
     text: str
@@ -44,7 +44,7 @@ class Hunk(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """Items ``before[a:b]`` that stand against ``after[c:d]``; *same* where they are the same."""
+    """Items ``before[a:b]`` opposite ``after[c:d]``; *same* if they are equal."""
 
     same: bool
     a: int
@@ -126,11 +126,11 @@ def _middle(old: Sequence[str], new: Sequence[str], a: int, c: int) -> Iterator[
         at_old = at_new = 0
         for i, k in [*anchors, (len(old), len(new))]:
             yield from _raw_runs(old[at_old:i], new[at_new:k], a + at_old, c + at_new)
-            at_old, at_new = i, k  # the anchor itself is the first line of what follows
+            at_old, at_new = i, k  # the anchor itself is the first line of the next part
 
 
 def _anchors(old: Sequence[str], new: Sequence[str]) -> list[tuple[int, int]]:
-    """Places of lines that occur once on both sides, as many as keep their order."""
+    """Places of lines that occur once on both sides, as many as are in the same order."""
     once = {line for line, count in Counter(old).items() if count == 1}
     once &= {line for line, count in Counter(new).items() if count == 1}
     places = {line: at for at, line in enumerate(new) if line in once}
@@ -167,5 +167,5 @@ def _hunk(group: Sequence[_Run], old: Sequence[str], new: Sequence[str]) -> Hunk
             lines += (Piece("+", line) for line in new[run.c : run.d])
     first, last = group[0], group[-1]
     before, after = last.b - first.a, last.d - first.c
-    # Where a side has no line, git names the one before.
+    # If a side has no line, git names the one before.
     return Hunk(first.a + (before > 0), before, first.c + (after > 0), after, tuple(lines))

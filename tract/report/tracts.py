@@ -1,4 +1,4 @@
-"""The tracts of a store, as people see them listed."""
+"""The tracts of a store, as lists show them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def list_tracts(
     active: Collection[str] = (),
     workspace_in: Callable[[Repository], AbstractContextManager[Workspace]] | None = None,
 ) -> Iterator[TractInfo]:
-    """The tracts of the store, the root tract first, the others in order of their names; with counts where *workspace_in* makes a workspace for each."""
+    """The tracts of the store, the root tract first, the others in order of their names; with counts if *workspace_in* makes a workspace for each."""
     parents = Parents(repo)
     for prefix, times in tract_times(repo).items():
         inside = replace(repo, tract=tract_name(prefix), prefix=prefix)
@@ -60,12 +60,12 @@ def list_tracts(
 
 
 def by_age(infos: Iterable[TractInfo]) -> list[TractInfo]:
-    """The tracts, the first that was made first."""
+    """The tracts, the oldest first."""
     return sorted(infos, key=lambda one: (one.created_at is not None, one.created_at))
 
 
 def family_order(infos: Iterable[TractInfo], first: str | None = None) -> Iterator[tuple[TractInfo, int]]:
-    """The tracts, each behind the one it was spawned from, with how many parents it has; of *first* and all that came from it only, where it is given."""
+    """The tracts with their depth, each behind the one it was spawned from; with *first*, only that tract and its descendants."""
     known = {info.tract_id: info for info in infos}
     children: dict[str | None, list[TractInfo]] = {}
     for info in known.values():
@@ -73,7 +73,7 @@ def family_order(infos: Iterable[TractInfo], first: str | None = None) -> Iterat
         has_parent = parent is not None and not info.is_orphan and parent in known
         children.setdefault(parent if has_parent else None, []).append(info)
     told: set[str] = set()
-    # Behind the families, whatever says that it comes from itself, as only a foreign store can.
+    # Behind the families: tracts that claim to descend from themselves, as only a foreign store can.
     starts = [*children.get(None, []), *known.values()] if first is None else [known[first]]
     stack = [(info, 0) for info in reversed(starts)]
     while stack:
@@ -85,7 +85,7 @@ def family_order(infos: Iterable[TractInfo], first: str | None = None) -> Iterat
 
 
 def spenders(infos: Iterable[TractInfo], first: str | None = None) -> list[str]:
-    """The names of the tracts in the order in which calls are theirs: an older family before a younger one, and in a family children before parents, who may have merged them."""
+    """The names of the tracts in the order in which calls are assigned: an older family before a younger one, and in a family children before parents, who may have merged them."""
     families: list[list[str]] = []
     for info, depth in family_order(by_age(infos), first):
         if depth == 0:
@@ -98,7 +98,7 @@ def _described(repo: Repository, times: TractTimes, parents: Parents) -> TractIn
     branch, tip = repo.head()
     config = own_settings(repo, repo.prefix) if repo.prefix else repo.config
     link = parents.link(repo)
-    # A spawn says when it was, in every copy; of other tracts the operations do, as far as they are kept.
+    # A spawn has its time in every copy; for other tracts the operations have it, as far as they are kept.
     created = times.created if link is None else link.created
     return TractInfo(
         tract_id=repo.tract,

@@ -1,4 +1,4 @@
-"""Answers as a provider's SDK gives them: the message, its usage and its model's settings are taken from the object, or from its stream.
+"""Answers of a provider's SDK: the message, its usage and its model's settings are taken from the object, or from its stream.
 
 | object | message | usage | settings |
 |---|---|---|---|
@@ -8,9 +8,9 @@
 | Gemini response | ``candidates[0].content``, as a chat completions message | ``usage_metadata`` | ``model_version`` |
 | tract's ``LLMResponse`` | ``message`` | ``usage`` | ``generation_config`` |
 
-An SDK's message alone (``ChatCompletionMessage``, an item of a response's ``output``) is a message without the rest.
+An SDK's message alone (``ChatCompletionMessage``, an item of a response's ``output``) is a message without usage and settings.
 An Anthropic message that was dumped to a dict brings its usage and its model too, and is kept as it is.
-No SDK is imported: an object is read by what its ``model_dump`` gives. Fields that are null are left out: the providers send them, and refuse to get them back.
+No SDK is imported: an object is read through its ``model_dump``. Null fields are left out: the providers send them, and refuse to get them back.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _ANSWERS_ALONE = ("content", "tool_calls", "function_call", "refusal", "audio")
 
 
 class Answer(NamedTuple):
-    """What an answer is committed as: a message, or the items of a response; with its usage and its model's settings.
+    """An answer as it is committed: a message, or the items of a response; with its usage and its model's settings.
 
-    *others* are the messages of the choices behind the first, where several were asked for.
-    *id* is the name by which a later request may go on from it, where the provider keeps answers.
+    *others* are the messages of further choices, if several were requested.
+    *id* is the name by which a later request may continue it, if the provider keeps answers.
     """
 
     contents: tuple[MessageContent, ...]
@@ -48,9 +48,9 @@ class Answer(NamedTuple):
 
 
 def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
-    """What the SDK's object *content* says; None for a content of one of the *types*, or a dict that is no whole answer.
+    """The answer in the SDK's object *content*; None for a content of one of the *types*, or a dict that is not a whole answer.
 
-    ContentValidationError for an object that says nothing tract knows.
+    ContentValidationError for an object of an unknown kind.
     """
     if isinstance(content, Answer):
         return content
@@ -70,7 +70,7 @@ def given_answer(content: Any, types: ContentTypes = BUILTIN) -> Answer | None:
 def answer_drafts(
     space: Workspace, answer: Answer, operation: CommitOperation | str, options: CommitOptions
 ) -> list[Draft]:
-    """The answer as drafts, one for each item; usage, settings and note go with the last. *options* come before what the answer says."""
+    """The answer as drafts, one for each item; usage, settings and note belong to the last. *options* take precedence over the answer's own."""
     *first, last = answer.contents
     if first and operation != CommitOperation.APPEND:
         raise ContentValidationError(f"an answer of {len(answer.contents)} items cannot be one message's correction")
@@ -83,7 +83,7 @@ def answer_drafts(
 
 
 def read_answer(value: Mapping[str, Any]) -> Answer:
-    """The answer in a dumped object, or a dict of the same shape; ContentValidationError for one of no known shape."""
+    """The answer in a dumped object, or a dict of the same shape; ContentValidationError for an unknown shape."""
     reader = _reader_of(value)
     if reader is None:
         raise ContentValidationError(
@@ -109,7 +109,7 @@ def _read_completion(value: Mapping[str, Any]) -> Answer:
     if not messages or not isinstance(messages[0], Mapping):
         raise ContentValidationError("the completion has no message in it")
     others = [without_nulls(other) for other in messages[1:] if isinstance(other, Mapping)]
-    said = {"role": "assistant", **without_nulls(messages[0])}  # some servers leave out whose it is
+    said = {"role": "assistant", **without_nulls(messages[0])}  # some servers leave out the role
     return Answer((_message({**messages[0], **said}, "openai"),), value.get("usage"), _settings(value), others)
 
 
@@ -149,7 +149,7 @@ def _settings(value: Mapping[str, Any]) -> dict[str, Any] | None:
     return without_nulls(found) or None
 
 
-# Gemini: its contents become chat completions messages; a thought's signature goes where Google's own server for such messages has it.
+# Gemini: its contents become chat completions messages; a thought's signature is put where Google's own server for such messages has it.
 
 
 def _read_gemini(value: Mapping[str, Any]) -> Answer:
@@ -189,24 +189,24 @@ def _gemini_call(part: Mapping[str, Any], at: int) -> dict[str, Any]:
 
 
 class Gatherer(Protocol):
-    """Puts an answer together from the events of one kind of stream."""
+    """Assembles an answer from the events of one kind of stream."""
 
     def take(self, event: Mapping[str, Any]) -> str:
-        """The text that *event* brings."""
+        """Take in *event*, and return its text."""
         ...
 
     def answer(self) -> Answer | None:
-        """The answer as far as it came; None where the stream has not brought one."""
+        """The answer received so far; None if the stream has brought none."""
         ...
 
     @property
     def is_cut(self) -> bool:
-        """Whether the answer was not said to be at its end."""
+        """Whether the stream has not reported the end of the answer."""
         ...
 
 
 class _Assembled:
-    """OpenAI's chunks and Anthropic's events: put together as tract's own clients do it."""
+    """OpenAI's chunks and Anthropic's events, assembled as by tract's own clients."""
 
     def __init__(self, assembler: Any) -> None:
         self._assembler = assembler
@@ -238,7 +238,7 @@ class _Assembled:
 
 
 class _Responses:
-    """Events of the Responses API: the last one has the whole response; until then there are the items that are done, and the words of the one that is not."""
+    """Events of the Responses API: the last one has the whole response; before it, the finished items and the text of the unfinished one."""
 
     def __init__(self) -> None:
         self._response: Mapping[str, Any] | None = None
@@ -305,9 +305,9 @@ class _Gemini:
 
 
 def read_stream(events: Iterable[Any], finish: Callable[[Answer], object]) -> Iterator[str]:
-    """The texts that an SDK's stream brings, as they come; *finish* is given the whole answer at its end.
+    """The texts of an SDK's stream, as they come; *finish* gets the whole answer at its end.
 
-    Texts themselves, and streams of tract's own clients, are taken too.
+    Plain texts, and streams of tract's own clients, are accepted too.
     """
     gathering = Gathering()
     for event in events:
@@ -316,7 +316,7 @@ def read_stream(events: Iterable[Any], finish: Callable[[Answer], object]) -> It
 
 
 async def read_async_stream(events: AsyncIterable[Any], finish: Callable[[Answer], object]) -> AsyncIterator[str]:
-    """The same for a stream of asyncio's."""
+    """The same for an asyncio stream."""
     gathering = Gathering()
     async for event in events:
         for text in gathering.take(event):
@@ -325,30 +325,30 @@ async def read_async_stream(events: AsyncIterable[Any], finish: Callable[[Answer
 
 
 class Gathering:
-    """Puts together what a stream of any SDK brings, event by event."""
+    """Assembles the stream of any SDK, event by event."""
 
     def __init__(self) -> None:
         self._gatherer: Gatherer | None = None
 
     def take(self, event: Any) -> Iterator[str]:
-        """The text that *event* brings."""
+        """Take in *event*, and yield its text."""
         if isinstance(event, str):
             yield event
             return
         value = event if isinstance(event, Mapping) else dumped(event)
-        value = value["chunk"] if isinstance(value.get("chunk"), Mapping) else value  # what OpenAI's helper wraps
+        value = value["chunk"] if isinstance(value.get("chunk"), Mapping) else value  # OpenAI's helper wraps the chunk
         self._gatherer = self._gatherer or _gatherer_of(value)
         text = "" if self._gatherer is None else self._gatherer.take(value)
         if text:
             yield text
 
     def so_far(self) -> Answer | None:
-        """The answer as far as it has come; None where nothing has."""
+        """The answer received so far, or None."""
         return None if self._gatherer is None else self._gatherer.answer()
 
     @property
     def is_cut(self) -> bool:
-        """Whether the answer was not said to be at its end."""
+        """Whether the stream has not reported the end of the answer."""
         return self._gatherer is None or self._gatherer.is_cut
 
     def end(self, events: object, finish: Callable[[Answer], object]) -> None:
@@ -359,7 +359,7 @@ class Gathering:
 
 
 def _gatherer_of(event: Mapping[str, Any]) -> Gatherer | None:
-    """What puts a stream together that begins like this; None for an event that every stream may have."""
+    """The gatherer for a stream that begins with *event*; None for an event that any stream may have."""
     kind = str(event.get("type") or "")
     if kind.startswith("response."):
         return _Responses()

@@ -1,4 +1,4 @@
-"""Accounting: what the budget says to a context, and what providers counted of it."""
+"""Token budgets, and usage reported by providers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from tract.tokens.usage import TokenUsage, read_usage, usage_body
 
 
 def usage_of_answer(space: Workspace, answer: Draft, usage: TokenUsage) -> dict[str, Any]:
-    """The usage note of an answer about to be committed: the provider counted what whoever commits it saw, not what others did since."""
+    """The usage note of an answer about to be committed: the provider counted the context that the caller saw, without commits of others since."""
     before = _seen_context(space)
     tokens = estimated_total(before, space) + _added_tokens(space, before, [answer])
     return usage_body(usage, answer=True, counter=space.blobs.counter.name, estimate=tokens)
 
 
 def _seen_context(space: Workspace) -> Snapshot:
-    """The context that was sent, as far as that is known: without commits of others since, and with the messages that were hidden then."""
+    """The context that was sent, as far as it is known: without later commits of others, and with the messages that were hidden then."""
     repo = space.repo
     head = repo.head()[1]
     seen, shown = space.seen, space.shown
@@ -49,7 +49,7 @@ def _seen_context(space: Workspace) -> Snapshot:
 
 
 def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
-    """Do what the budget says of a context that *drafts* would bring over it; BudgetExceededError when that is to refuse."""
+    """Apply the budget to a context that *drafts* would bring over it; BudgetExceededError if it refuses."""
     budget = _budget_of(space)
     if budget is None:
         return
@@ -58,14 +58,14 @@ def check_budget(space: Workspace, drafts: Sequence[Draft]) -> None:
 
 
 def check_budget_of_new(space: Workspace, tokens: int, first: Draft) -> None:
-    """The same for a context still to be made, whose messages have *tokens*, and which *first* is added to."""
+    """The same for a new context whose messages have *tokens*, to which *first* is added."""
     budget = _budget_of(space)
     if budget is not None:
         _check_total(space, budget, tokens + REPLY_PRIMING, space.made_tokens(message_in(first.value)))
 
 
 def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable[tuple[ObjectId, Message]]) -> None:
-    """The same for a context that loses the entries *gone* and gets *new* ones, each a message and its commit; skipped ones count nothing."""
+    """The same for a context that loses the entries *gone* and gets *new* ones, each a message and its commit; skipped ones do not count."""
     budget = _budget_of(space)
     if budget is None:
         return
@@ -83,14 +83,14 @@ def check_budget_of_merge(space: Workspace, gone: Iterable[Entry], new: Iterable
 
 
 def check_budget_of_moving(space: Workspace, old: ObjectId | None, new: ObjectId) -> None:
-    """The same for a branch that moves on from *old* to *new*."""
+    """The same for a branch that moves from *old* to *new*."""
     if space.repo.config.budget is not None:
         changes = diff_contexts(space.repo, context_at(space.repo, old), context_at(space.repo, new))
         check_budget_of_changes(space, changes)
 
 
 def check_budget_of_changes(space: Workspace, changes: Iterable[TreeChange], blobs: Sequence[NewObject] = ()) -> None:
-    """The same for *changes* of the context; *blobs* are contents still to be written."""
+    """The same for *changes* of the context; *blobs* are contents not written yet."""
     repo = space.repo
     if repo.config.budget is None:
         return
@@ -107,7 +107,7 @@ def check_budget_of_changes(space: Workspace, changes: Iterable[TreeChange], blo
 
 
 def _budget_of(space: Workspace) -> TokenBudgetConfig | None:
-    """The token budget; ConfigError for one that is to call somebody, and nobody was named since the store was opened."""
+    """The token budget; ConfigError if its action is a callback, and none was given since the store was opened."""
     budget = space.repo.config.budget
     if budget is not None and budget.action is BudgetAction.CALLBACK and budget.callback is None:
         raise ConfigError("the token budget calls back, and was given no callback: it is not saved with the settings")
@@ -115,7 +115,7 @@ def _budget_of(space: Workspace) -> TokenBudgetConfig | None:
 
 
 def _is_answer(space: Workspace, id: ObjectId) -> bool:
-    """Whether the commit brought, or edited, a message of the model's."""
+    """Whether the commit introduced, or edited, a message of the model's."""
     blob = space.repo.commit(id).content
     is_message = space.repo.commit(id).operation in (CommitOperation.APPEND, CommitOperation.EDIT)
     return is_message and blob is not None and space.blobs.message(blob).role == "assistant"
@@ -123,7 +123,7 @@ def _is_answer(space: Workspace, id: ObjectId) -> bool:
 
 def _check_total(space: Workspace, budget: TokenBudgetConfig, current: int, added: int) -> None:
     space.budget_used = current + added
-    if current + added <= budget.max_tokens or added < 0:  # what makes a context smaller is never in the way
+    if current + added <= budget.max_tokens or added < 0:  # a change that makes a context smaller is never refused
         return
     if budget.action is BudgetAction.REJECT:
         raise BudgetExceededError(current, added, budget.max_tokens)
@@ -151,7 +151,7 @@ def _added_tokens(space: Workspace, before: Snapshot, drafts: Sequence[Draft]) -
 
 
 def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
-    """By how many tokens *one* changes the context *before*: by none where it edits a message that is hidden."""
+    """By how many tokens *one* changes the context *before*: 0 if it edits a hidden message."""
     tokens = space.blobs.count_value(one.value).message
     if one.operation is CommitOperation.APPEND or one.target is None:
         return tokens
@@ -160,9 +160,9 @@ def _change_of(space: Workspace, before: Snapshot, one: Draft) -> int:
 
 
 def record_usage(space: Workspace, usage: Any, head_hash: Revision | None) -> CompiledContext:
-    """Keep what the provider counted for the context at *head_hash* (HEAD where None), as a note on that commit.
+    """Store the provider's count for the context at *head_hash* (None: HEAD), as a note on that commit.
 
-    Where that is an answer, or records behind one, and the usage has output, it is that answer's: its tokens are part of the context.
+    If that is an answer, or records behind one, and the usage has output, it belongs to that answer: its tokens are part of the context.
     """
     repo = space.repo
     commit = message_before(repo, resolve_revision(repo, "HEAD" if head_hash is None else head_hash))

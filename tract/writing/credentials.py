@@ -11,7 +11,7 @@ from tract.objects.kept import plain_json
 
 
 def checked_map(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
-    """*value* as plain JSON; ContentValidationError, by *what* it is, for what is none."""
+    """*value* as plain JSON; ContentValidationError, naming *what* it is, for any other value."""
     if not isinstance(value, Mapping):
         raise ContentValidationError(f"{what} must be a dict, not {type(value).__name__}")
     plain: dict[str, Any] = plain_json(what, dict(value))
@@ -19,12 +19,12 @@ def checked_map(what: str, value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def checked_config(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """*config*, unless it holds what looks like a key: what is committed cannot be taken back."""
+    """*config*, unless it holds something like a key: a commit cannot be taken back."""
     return without_credentials("generation_config", config)
 
 
 def without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """*value* as plain JSON; ContentValidationError where it holds what looks like a key."""
+    """*value* as plain JSON; ContentValidationError if it holds something like a key."""
     if value is None:
         return None
     found = checked_map(what, value)
@@ -34,7 +34,7 @@ def without_credentials(what: str, value: Mapping[str, Any] | None) -> dict[str,
     return found
 
 
-# Whether a map holds what looks like a key or a password: what is committed cannot be taken back.
+# Whether a map holds something like a key or a password: a commit cannot be taken back.
 
 # Compiled when settings are checked: most messages have none.
 _WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
@@ -45,7 +45,7 @@ _OF_KEY = frozenset(("api", "access", "secret", "private", "subscription"))
 # A model's own vocabulary has tokens too: eos_token, pad_token.
 _OF_TOKEN = frozenset(("access", "ad", "api", "auth", "bearer", "id", "refresh", "secret", "security", "session"))
 
-# The forms that providers give their keys, and what a header or an address holds one in.
+# The forms of providers' keys, and their surroundings in a header or an address.
 _VALUE = (
     r"(?a)\b(sk-[\w-]{16,}|gsk_\w{20,}|xai-\w{20,}|hf_\w{30,}|gh[opsu]_\w{30,}|AIza[\w-]{30,}|AKIA[0-9A-Z]{16}\b)"
     r"|^(Bearer|Basic) \S{8,}$|://[^/\s:@]*:[^/\s@]+@"
@@ -53,7 +53,7 @@ _VALUE = (
 
 
 def find_credential(value: Any) -> str | None:
-    """The first name in *value*, JSON, that says that a key is under it, or that a key is under whatever it says; None where there is none."""
+    """The first name in *value*, JSON, that names a key, or whose value looks like one; None if there is none."""
     return next(_found(value), None)
 
 
@@ -73,7 +73,7 @@ def _found(value: Any) -> Iterator[str]:
 
 
 def _is_header(value: Any) -> bool:
-    """Headers may be a list of pairs."""
+    """Whether *value* is a header in a list of pairs."""
     return isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(part, str) for part in value)
 
 

@@ -1,4 +1,4 @@
-"""Drafts: what a user wants committed, checked before anything is written."""
+"""Drafts: commits that a user asked for, checked before anything is written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tract.objects.message_format import JSON, detect_format
 from tract.objects.model import CommitOperation
 from tract.revision import Revision, resolve_object, resolve_revision
 
-# Most programs commit providers' messages, and to load these takes longer than many a command.
+# Most programs commit providers' messages, and loading these modules takes longer than many a command.
 if TYPE_CHECKING:
     from tract.objects.content import MessageContent
     from tract.tokens.usage import TokenUsage
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _LONGEST_KEY = 1024
 """Bytes."""
 
-# What people write in a request, and may be about keys.
+# Fields in which people write, perhaps about keys.
 _PLACES = frozenset(("messages", "input", "contents"))
 _PROSE = _PLACES | {"tools", "functions", "system", "instructions", "system_instruction", "response_format", "text"}
 
@@ -43,9 +43,9 @@ _PROSE = _PLACES | {"tools", "functions", "system", "instructions", "system_inst
 class EditOptions(TypedDict, total=False):
     """The options of ``Tract.edit``.
 
-    *message* is a note on the commit, and *metadata* a map that is in its hash too; *timestamp* is an aware datetime, now where None.
+    *message* is a note on the commit, and *metadata* a map that is in its hash too; *timestamp* is an aware datetime, None is now.
     *generation_config* and *usage* are kept beside the commit: neither is in its hash.
-    *key* is a name that somebody else gave the message; where the branch has it already, the commit that it has is given back and nothing is written.
+    *key* is the name that another program gave the message; if the branch has it already, its commit is returned and nothing is written.
     *request* is the body that the message answers, as it was sent, with or without its messages, and beside it ``provider`` and ``body_hash`` (the BLAKE3 of the bytes, hexadecimal): kept beside the commit, for ``sent`` and ``verify_sent``.
     """
 
@@ -78,7 +78,7 @@ def draft(
     key: str | None = None,
     request: Mapping[str, Any] | None = None,
 ) -> Draft:
-    """A commit still to be made, checked: nothing was written when this raises."""
+    """A commit to be made, checked; if this raises, nothing was written."""
     operation = _content_operation(operation)
     target = None if response_to is None else resolve_revision(space.repo, response_to)
     if target is not None and operation is CommitOperation.EDIT:
@@ -112,7 +112,7 @@ def draft(
 
 
 def _value_of(space: Workspace, content: Any) -> dict[str, JSON]:
-    """The map a blob keeps for *content*."""
+    """The blob's map for *content*."""
     if type(content) is dict and "role" in content and "content_type" not in content:
         message = with_plain_parts(content)
         return given_message_value(message, detect_format(message) or "openai")
@@ -122,7 +122,7 @@ def _value_of(space: Workspace, content: Any) -> dict[str, JSON]:
 
 
 def _plain(what: str, value: Mapping[str, Any]) -> dict[str, Any] | None:
-    """*value* as plain JSON, in which there is no key or password."""
+    """*value* as plain JSON, without a key or password in it."""
     from tract.writing.credentials import without_credentials  # most commits have none
 
     return without_credentials(what, value)
@@ -142,7 +142,7 @@ def _refs_of(space: Workspace, record: Any) -> tuple[ObjectId, ...]:
 
 
 def _request_note(space: Workspace, request: Mapping[str, Any]) -> dict[str, Any]:
-    """What is kept of *request*; ContentValidationError for what is none."""
+    """The note about *request*; ContentValidationError if it is not a request."""
     from tract.compile.sent import request_note  # most programs record none
     from tract.writing.credentials import checked_map, without_credentials
 
@@ -171,7 +171,7 @@ def check_key(key: object) -> str:
 
 
 def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
-    """*messages* as they come; ContentValidationError for one message, a text or what is no list at all."""
+    """*messages* as a tuple; ContentValidationError for a single message, a text or anything else that is not a list."""
     if isinstance(messages, (str, bytes, Mapping)) or not isinstance(messages, Iterable):
         raise ContentValidationError(f"messages must be a list, not {type(messages).__name__}")
     return tuple(messages)
@@ -180,7 +180,7 @@ def as_tuple(messages: Iterable[Any]) -> tuple[Any, ...]:
 def drafts(
     space: Workspace, messages: Sequence[Any], format: str, keys: Sequence[str | None] | None = None
 ) -> list[Draft]:
-    """A draft for each of *messages*, where a dict that is no content type of ours, and has not the shape of another format's messages alone, is a message of *format*.
+    """A draft for each of *messages*. A dict that is neither a content type of ours nor has a shape that only another format has is a message of *format*.
 
     *keys* has a key for each message, None for one without.
     """
@@ -198,7 +198,7 @@ def drafts(
 
 
 def check_keys(keys: Sequence[str | None], messages: int) -> None:
-    """ContentValidationError where *keys* are no list of as many."""
+    """ContentValidationError if *keys* is not a list of the same length."""
     if isinstance(keys, str) or not isinstance(keys, Sequence):
         raise ContentValidationError(f"keys must be a list with a key for each message, not {type(keys).__name__}")
     if len(keys) != messages:
@@ -206,7 +206,7 @@ def check_keys(keys: Sequence[str | None], messages: int) -> None:
 
 
 def is_dumped_answer(message: Mapping[str, Any]) -> bool:
-    """Whether a dict is a whole answer of Anthropic's API: a message that says why it stopped."""
+    """Whether a dict is a whole answer of Anthropic's API: a message with a stop reason."""
     return "stop_reason" in message and message.get("type") == "message"
 
 
@@ -227,14 +227,14 @@ def _as_message(space: Workspace, message: Any, format: str) -> Any:
 
 
 def tool_message(call_id: str, content: Any, *, is_error: bool = False) -> MessageContent:
-    """A tool's result as a message; what is neither text nor a list of parts is sent as its JSON, for providers take nothing else."""
+    """A tool's result as a message; a value that is neither text nor a list of parts is sent as its JSON, because providers take nothing else."""
     from tract.objects.content import MessageContent  # as above
 
     if not isinstance(call_id, str) or not call_id:
         raise ContentValidationError(f"a tool's call id must be a text, not {call_id!r:.40}")
     if not isinstance(content, (str, list)):
         content = compact_json(plain_json("content", content))
-    if is_error:  # Anthropic's form is the one that can say so; the others lose it, with a warning
+    if is_error:  # only Anthropic's format has a flag for it; the others lose it, with a warning
         result = {"type": "tool_result", "tool_use_id": call_id, "content": content, "is_error": True}
         return MessageContent({"role": "user", "content": [result]}, format="anthropic")
     return MessageContent({"role": "tool", "tool_call_id": call_id, "content": content}, format="openai")
@@ -249,7 +249,7 @@ def _content_operation(operation: CommitOperation | str) -> CommitOperation:
 
 
 def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[str, Any]:
-    """The target's content with another text: an edit that changes the words and nothing else."""
+    """The target's content with another text: the edit changes only the text."""
     if target is None:
         raise EditTargetError("an edit needs the message it edits (response_to)")
     blob = current_blob(space.repo, target)
@@ -265,7 +265,7 @@ def _edit_value(space: Workspace, text: str, target: ObjectId | None) -> dict[st
 
 
 def _with_text(content: Any, text: str, what: str) -> Any:
-    """*content* with *text* in the place of its words: all of it, or its only block of text; other blocks stay."""
+    """*content* with *text* in the place of its text: all of it, or its only block of text; other blocks stay."""
     if isinstance(content, str):
         return text
     if not isinstance(content, list):
@@ -283,7 +283,7 @@ def _is_text(block: Mapping[str, Any]) -> bool:
 
 
 def _check_message(space: Workspace, message: Mapping[str, Any], format: str) -> None:
-    """ContentValidationError for a message in which there is nothing to send; a warning of one whose role is none of its provider's: it is sent as another (rule 16 of docs/sending.md)."""
+    """ContentValidationError for a message with nothing to send; a warning if its provider does not know its role, because it is sent with another (rule 16 of docs/sending.md)."""
     if "role" not in message:
         return  # an item of the Responses API
     role = message["role"]

@@ -22,13 +22,13 @@ from tract.writing.credentials import checked_config
 from tract.writing.drafts import draft
 
 PARTIAL = "partial"
-"""The key in a commit's metadata that is true where the message was cut short."""
+"""The key in a commit's metadata that is true if the message was cut short."""
 
 Finish = Callable[[Any, TokenUsage | None, Mapping[str, Any] | None, bool], CommitInfo]
-"""Commits a content, with its usage and its generation config; the last says whether it is only part of what was to come."""
+"""Commits a content, with its usage and its generation config; the last argument says whether it is only a part of the message."""
 
 Check = Callable[[Any], object]
-"""Raises what committing a content would."""
+"""Raises the error that committing a content would."""
 
 
 class StreamOptions(TypedDict, total=False):
@@ -51,7 +51,7 @@ def open_stream(
 ) -> MessageStream:
     """A stream whose message *commit* commits at its end.
 
-    What would be refused then is refused now, before there is a text to lose.
+    Options that would be refused then are refused now, before there is a text to lose.
     """
     check_keywords("stream", options, StreamOptions)
     example = DialogueContent(role, "-")
@@ -107,10 +107,10 @@ class MessageStream:
         self._config = config
         self._ended = False
         self.commit: CommitInfo | None = None
-        """What was committed; None until the end, and where nothing was written."""
+        """The commit; None until the end, and if nothing was written."""
 
     def write(self, chunk: str) -> None:
-        """Add what has arrived."""
+        """Add a piece of text that arrived."""
         self._check_open("written to")
         if not isinstance(chunk, str):
             raise ContentValidationError(f"a stream takes text, not {type(chunk).__name__}")
@@ -119,17 +119,17 @@ class MessageStream:
             self._partial.write(chunk)
 
     def read(self, events: Iterable[Any]) -> Iterator[str]:
-        """Take an SDK's stream in, and give its texts out as they come: ``for text in s.read(stream): print(text)``.
+        """Read an SDK's stream, and yield its texts as they come: ``for text in s.read(stream): print(text)``.
 
         *events* are those of OpenAI (chat or Responses), Anthropic, Gemini or LiteLLM, a stream of tract's own clients, or texts.
-        At its end the whole answer, tool calls included, its usage and its model are what is committed.
+        At its end the whole answer is committed, with tool calls, its usage and its model.
         """
         for text in read_stream(events, self._take):
             self.write(text)
             yield text
 
     async def aread(self, events: AsyncIterable[Any]) -> AsyncIterator[str]:
-        """The same for a stream of asyncio's: ``async for text in s.aread(stream)``."""
+        """The same for an asyncio stream: ``async for text in s.aread(stream)``."""
         async for text in read_async_stream(events, self._take):
             self.write(text)
             yield text
@@ -140,12 +140,12 @@ class MessageStream:
 
     @property
     def text(self) -> str:
-        """All that has arrived."""
+        """The text that has arrived."""
         return "".join(self._chunks)
 
     @property
     def usage(self) -> TokenUsage | None:
-        """What the provider counted; set it before the end, as any dict that ``commit`` takes."""
+        """The usage that the provider counted; set it before the end, as any dict that ``commit`` takes."""
         return self._usage
 
     @usage.setter
@@ -155,7 +155,7 @@ class MessageStream:
 
     @property
     def generation_config(self) -> Mapping[str, Any] | None:
-        """The settings the answer was made with, where they are only known from it; set it before the end."""
+        """The settings of the answer, if only the answer tells them; set it before the end."""
         return self._config
 
     @generation_config.setter
@@ -165,7 +165,7 @@ class MessageStream:
 
     @property
     def content(self) -> Any:
-        """The whole answer, where it is more than its text, as one with tool calls is; None where it is not.
+        """The whole answer, if it is more than its text, for example has tool calls; else None.
 
         Set it before the end, to anything that ``commit`` takes: it is committed in the text's place.
         """
@@ -182,7 +182,7 @@ class MessageStream:
 
     @property
     def committed(self) -> CommitInfo:
-        """What was committed; ContentValidationError before the end, and where nothing was written."""
+        """The commit of the message; ContentValidationError before the end, and if nothing was written."""
         if self.commit is None:
             raise ContentValidationError("the stream committed nothing" if self._ended else "the stream has not ended")
         return self.commit
@@ -206,7 +206,7 @@ class MessageStream:
         try:
             self._end(partial=True)
         except TractError as exc:
-            # What interrupted the stream is what the caller must hear of; that the rest was lost as well goes with it.
+            # The caller must get the exception that interrupted the stream; the loss of the rest is attached to it.
             error.add_note(f"tract: the partial message was not committed: {exc}")
 
     def _end(self, *, partial: bool) -> None:
@@ -222,7 +222,7 @@ class MessageStream:
         self._end_file(keep=False)
 
     def _end_file(self, *, keep: bool) -> None:
-        """Let go of the file of what came, which stays where the message was not committed."""
+        """Close the file of the received text; with *keep*, because the message was not committed, the file stays."""
         file = self._partial
         if file is None:
             return
