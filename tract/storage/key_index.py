@@ -1,12 +1,12 @@
-"""The index of keys: derived from the notes, and made anew where anything is wrong with it.
+"""The index of keys: derived from the notes, and rebuilt if anything is wrong with it.
 
 It answers two questions without reading the notes, of which there may be a million:
 
     key        ->  the notes that say it
     a commit   ->  the nearest commit with a key behind it by first parents, and one further behind (see tract/history/keys.py)
 
-On disk it is runs, ``cache/keys-<tract>-<number>``, each with what was added since the one before it.
-The last of them, where they are of about one length, are merged, so there are few. What a run has, byte for byte, is told in key_run.py beside this.
+On disk it is a list of runs, ``cache/keys-<tract>-<number>``; each has what was added since the run before it.
+The last runs are merged if they are about equally long, so there are few. key_run.py has the bytes of a run.
 """
 
 from __future__ import annotations
@@ -38,16 +38,16 @@ from tract.storage.key_run import (
 
 _MOST_IN_MEMORY = 192
 _MOST_KEPT = 1024
-"""A run of so many rows stays in the memory of who wrote it: of sixteen names that a filter is asked for it passes one, and a look at the rows on disk takes 20 µs."""
+"""A run with up to this many rows stays in the memory of the process that wrote it: its filter lets one of sixteen other names through, and reading rows from the disk takes 20 µs."""
 _MERGED_TOGETHER = 4
 _MOST_LINKS = 8192
 
 
 class Link(NamedTuple):
-    """How a commit with a key stands to those behind it by first parents.
+    """The place of a commit with a key among the commits with keys behind it by first parents.
 
-    *parent* and *jump* are the first 16 bytes of the ids of two of them, empty where there is none.
-    *depth* is how many there are; *merges* is not 0 where a commit may have come in beside the first parents.
+    *parent* and *jump* are the first 16 bytes of the ids of two of them, empty if there is none.
+    *depth* is the number of commits with keys behind it; *merges* is not 0 if commits may have come in beside the first parents.
     """
 
     parent: bytes
@@ -63,14 +63,14 @@ def name_of_key(key: str) -> bytes:
 
 
 class IndexReplacedError(Exception):
-    """What was known of the runs is not so any more: bring the index up to the notes, and ask again."""
+    """The known runs have been replaced: bring the index up to the notes, and ask again."""
 
 
 class KeyIndex:
-    """The index of one tract. *start* is what its runs' names begin with; None in memory.
+    """The index of one tract. *start* is the beginning of its runs' paths, or None if it is in memory only.
 
-    *tip* is the tip of the notes up to which it goes; what was added since the last run is in memory.
-    With a *base* it is what a batch adds, in memory alone.
+    *tip* is the tip of the notes up to which the index goes; what was added since the last run is in memory.
+    With a *base*, the index holds what a batch adds to *base*, in memory only.
     """
 
     def __init__(self, start: str | None = None, base: KeyIndex | None = None, *, read_only: bool = False) -> None:
@@ -79,15 +79,15 @@ class KeyIndex:
         self._base = base
         self._added: dict[bytes, list[bytes]] = {}
         self._count = 0
-        self._links: dict[bytes, Link] = {}  # those that were asked for or added lately
-        # What is to be added, by its key: the note, the commit, and what makes the commit's link.
+        self._links: dict[bytes, Link] = {}  # links that were looked up or added lately
+        # what is still to be added, by its key: the note, the commit, and a function for the commit's link
         self._waiting: dict[str, tuple[ObjectId, ObjectId, Callable[[], Link]]] = {}
         self._runs: list[KeyRun] | None = None
         self._ignored: set[str] = set()
         self._open: dict[str, int] | None = None  # the descriptors of runs that are read again and again
         self._tip: ObjectId | None = None
         self.walked: dict[tuple[ObjectId, ObjectId], bool] = {}
-        """Whether the first commit is in the history of the second, where only a walk could tell."""
+        """Whether the first commit is in the history of the second, for pairs that only a walk could answer."""
 
     @property
     def tip(self) -> ObjectId | None:
@@ -96,7 +96,7 @@ class KeyIndex:
         return self._tip
 
     def beside(self) -> KeyIndex:
-        """An index for a batch on this one."""
+        """An index for a batch on top of this one."""
         self._settle()
         return KeyIndex(None, self)
 
@@ -106,7 +106,7 @@ class KeyIndex:
         self._add(name, ROW.pack(name, note[:NAME], note[NAME:], 0, 0))
 
     def add_made(self, key: str, note: ObjectId, commit: ObjectId, link: Callable[[], Link]) -> None:
-        """Add that the blob *note* says *key* of *commit*, and how that stands to those behind it: as soon as somebody asks for more than whether a note says the key."""
+        """Add that the blob *note* says *key* of *commit*, and the commit's *link*. Both are added only when a caller asks for more than whether a note says the key."""
         if key in self._waiting:
             self._settle()
         self._waiting[key] = note, commit, link
@@ -121,7 +121,7 @@ class KeyIndex:
             self.add_link(commit, link())
 
     def add_link(self, commit: ObjectId, link: Link) -> None:
-        """Add how *commit* stands to those behind it."""
+        """Add the *link* of *commit*."""
         name = commit[:NAME]
         self._add(name, ROW.pack(name, link.parent or HALF, link.jump or HALF, link.depth, link.merges))
         self._remember(name, link)
@@ -137,14 +137,14 @@ class KeyIndex:
         return link
 
     def has(self, key: str) -> bool:
-        """Whether a note says *key*, or one with its name."""
+        """True if a note says *key*, or another key with the same name."""
         base = self._base
         if key in self._waiting or (base is not None and key in base._waiting):
             return True
         return not self._is_bare() and bool(self._rows(name_of_key(key)))
 
     def notes(self, key: str) -> list[ObjectId]:
-        """The blobs of the notes that say *key*; a name may be another key's too, so the caller looks."""
+        """The blobs of the notes that say *key*. Two keys may share a name, so the caller must check them."""
         self._settle()
         rows = [] if self._is_bare() else self._rows(name_of_key(key))
         if not rows:
@@ -152,13 +152,13 @@ class KeyIndex:
         return list(dict.fromkeys(first + second for _, first, second, _, _ in map(ROW.unpack, rows)))
 
     def _is_bare(self) -> bool:
-        """Whether there is not one row: the first import into a store asks for thousands of keys, and need not hash them."""
+        """True if the index has no rows: the first import into a store asks for thousands of keys, and need not hash them."""
         if self._runs is None:
             self._begin_again()
         return not (self._runs or self._added) and (self._base is None or self._base._is_bare())
 
     def link(self, name: bytes, *, is_expected: bool = True) -> Link | None:
-        """How the commit whose id begins with *name* stands to those behind it; None where it has no key. One that *is_expected* to have one is looked for among the rows at once."""
+        """The link of the commit whose id begins with *name*; None if it has no key. With *is_expected*, the rows are searched without asking a filter first."""
         name = name[:NAME]
         if self._waiting or self._base is not None:
             self._settle()
@@ -173,20 +173,20 @@ class KeyIndex:
         return self._remember(name, link)
 
     def advanced(self, tip: ObjectId | None) -> None:
-        """Say that what was added goes up to the notes' *tip*."""
+        """Record that the index now goes up to the notes' *tip*."""
         if self._runs is None:
             self._begin_again()
         self._tip = tip
 
     def clear(self) -> None:
-        """Forget everything: it is made anew."""
+        """Forget everything, so that it is rebuilt."""
         self._ignored.update(run.path for run in self._runs or ())
         self._forget()
         self._runs, self._tip = [], None
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """For a ``with`` block that asks for link after link: the files of the runs stay open until its end."""
+        """Keep the files of the runs open inside a ``with`` block that asks for link after link."""
         opened: dict[str, int] = {}
         self._open = opened
         try:
@@ -197,7 +197,7 @@ class KeyIndex:
                 files.close(fd)
 
     def _rows(self, name: bytes, *, is_link: bool = False, is_expected: bool = False) -> list[bytes]:
-        """All rows of *name*; a link has one, which the oldest run, the longest, is most likely to have."""
+        """All rows of *name*. A link has one row, most likely in the oldest run, the longest."""
         if self._runs is None:
             self._begin_again()
         try:
@@ -222,7 +222,7 @@ class KeyIndex:
         return found + self._added.get(name, [])
 
     def _rows_of(self, run: KeyRun, name: bytes, place: int) -> list[bytes]:
-        """The rows of *name*, which as a number begins with *place*, in a run."""
+        """The rows of *name* in a run; *place* is the number that the name begins with."""
         fd = None if self._open is None else self._open.get(run.path)
         if fd is not None:
             return rows_in(fd, run, name, place)
@@ -239,7 +239,7 @@ class KeyIndex:
                 files.close(fd)
 
     def _begin_again(self) -> None:
-        """Have what is on disk, and nothing else."""
+        """Drop what is in memory and load what is on disk."""
         self._forget()
         self._runs = self._read_runs()
         self._tip = _tip_of(self._runs) if self._base is None else self._base.tip
@@ -259,7 +259,7 @@ class KeyIndex:
             return []
 
     def _read_runs(self) -> list[KeyRun]:
-        """The runs on disk, oldest first, as far as each goes on where the one before it ends."""
+        """The runs on disk, oldest first, as far as each continues the one before it."""
         known = {run.path: run for run in self._runs or ()}
         runs: list[KeyRun] = []
         for path in self._files() if self._start is not None else ():
@@ -271,13 +271,13 @@ class KeyIndex:
         return runs
 
     def is_long(self, most: int | None = None) -> bool:
-        """Whether *most* rows are in memory alone, or more; None for as many as a handle that stays open may have."""
+        """True if *most* rows or more are only in memory; None stands for as many as a handle that stays open may keep."""
         return self._count + 2 * len(self._waiting) >= (_MOST_IN_MEMORY if most is None else most)
 
     def save(self, most: int | None = None) -> bool:
-        """Write what is in memory as a run where it is *most* rows or more; only for the holder of the store's lock.
+        """Write the rows in memory as a run, if they are *most* or more. Only for the holder of the store's lock.
 
-        False where another process wrote a run meanwhile: this index begins again with what is on disk.
+        Return False if another process wrote a run meanwhile, or a run is damaged; this index then starts again from what is on disk.
         """
         if self._read_only or self._start is None or self._tip is None or not self.is_long(most):
             return True
@@ -322,7 +322,7 @@ def _by_name(rows: list[bytes]) -> dict[bytes, list[bytes]]:
 
 
 def _merged_with(runs: list[KeyRun], rows: int) -> list[KeyRun]:
-    """The last runs, to be merged with a new one of so many rows; none as long as there are few of that length."""
+    """The last runs that a new run of *rows* rows is to be merged with; none while there are few of that length."""
     at = len(runs)
     while at and runs[at - 1].rows <= _MERGED_TOGETHER * rows:
         at -= 1

@@ -3,8 +3,8 @@
 | offset | size | what |
 |---|---|---|
 | 0 | 16 | ``"tract keys 2\\n"``, zero-filled |
-| 16 | 32 | the tip of the notes where the run begins, zeros for none |
-| 48 | 32 | the tip up to which it goes |
+| 16 | 32 | the tip of the notes at which the run begins, zeros for none |
+| 48 | 32 | the tip up to which the run goes |
 | 80 | 8 | number of rows |
 | 88 | 8 | number of pages of the filter |
 | 96 | 4 | CRC-32 of the header up to here |
@@ -12,8 +12,8 @@
 | then | 4096 a block | rows in the order of their names, 73 a block: number of rows (2), CRC-32 of the rows (4), rows |
 
 A row is 56 bytes: name (16), first (16), second (16), depth (4), merges (4).
-The name is of a key the first 16 bytes of its BLAKE3, and *first* and *second* are the id of the note's blob.
-Of a commit it is the first 16 bytes of its id, and *first* and *second* are those of the two commits behind it, or zeros.
+In a key's row the name is the first 16 bytes of the key's BLAKE3, and *first* and *second* are the two halves of the id of the note's blob.
+In a commit's row the name is the first 16 bytes of its id, and *first* and *second* are those of the two commits behind it, or zeros.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ _NUMBER = struct.Struct("<I")
 _BLOCK_HEAD = struct.Struct("<HI")
 ROW = struct.Struct(">16s16s16sII")
 _PLACE = struct.Struct(f">Q{ROW.size - 8}x")
-"""The beginning of a row's name, as a number."""
+"""Unpacks the beginning of a row's name, as a number."""
 BLOCK = 4096
 _PAGE = BLOCK - _NUMBER.size
-"""The bytes of bits in a page of a filter: of a million keys a filter has 4 MB, of which who looks for one key reads a page."""
+"""The bytes of bits in a page of a filter: for a million keys a filter has 4 MB, and a look-up of one key reads one page of it."""
 _ROWS = (BLOCK - _BLOCK_HEAD.size) // ROW.size
 NAME = 16
 NONE = bytes(32)
@@ -45,11 +45,11 @@ _BITS_A_ROW = 16
 
 
 class DamagedRunError(Exception):
-    """A block of a run is not whole."""
+    """A block of a run is damaged."""
 
 
 class KeyRun(NamedTuple):
-    """A run: its *blocks* of rows are behind its filter of so many *pages*, of which *read* has those that were looked at; *kept* has all rows of a short one that this process wrote, by their names."""
+    """A run of the index. Its *blocks* of rows follow the *pages* of its filter; *read* has the pages read so far. *kept* has all rows of a short run that this process wrote, by name."""
 
     path: str
     start: bytes
@@ -65,17 +65,17 @@ class KeyRun(NamedTuple):
 
     @property
     def offset(self) -> int:
-        """Where the rows begin."""
+        """The offset of the first row."""
         return BLOCK * (1 + self.pages)
 
     def check(self, fd: int) -> None:
-        """FileNotFoundError where the open file is another run, into which others were merged: only this one's rows lie where they are looked for."""
+        """Raise FileNotFoundError if the open file is another run, into which runs were merged: rows would not lie where this run has them."""
         head = _HEADER.pack(_MAGIC, self.start, self.end, self.rows, self.pages)
         if files.read_at(fd, len(head), 0) != head:
             raise FileNotFoundError(self.path)
 
     def may_have(self, place: int, *, is_expected: bool = False) -> bool:
-        """Whether there may be rows of a name that begins with *place*; of one that *is_expected* in a run of many pages none is read for that, for the rows are as near."""
+        """True if there may be rows of a name that begins with *place*. With *is_expected*, no page of a long filter is read for this: reading the rows costs no more."""
         bit = place % (8 * _PAGE * self.pages)
         number, byte = divmod(bit >> 3, _PAGE)
         page = self.read.get(number)
@@ -87,11 +87,11 @@ class KeyRun(NamedTuple):
 
 
 SAID = KeyRun._fields.index("read")
-"""What the header of a run says are its fields up to this one, and its path."""
+"""The fields before this one, and the path, come from the header of a run."""
 
 
 def encoded_run(rows: list[bytes], start: bytes, end: bytes) -> bytearray:
-    """A run of *rows*, which are in order; nothing of it is in memory twice, for of a million keys that is 100 MB."""
+    """Encode *rows*, which are sorted, as a run. Nothing is in memory twice, because a million keys take 100 MB."""
     pages = -(-len(rows) * _BITS_A_ROW // (8 * _PAGE))
     bits = 8 * _PAGE * pages
     filter = bytearray(_PAGE * pages)
@@ -114,7 +114,7 @@ def encoded_run(rows: list[bytes], start: bytes, end: bytes) -> bytearray:
 
 
 def read_run(path: str) -> KeyRun | None:
-    """The run at *path* without its rows; None where it is none."""
+    """Read the header of the run at *path*; None if there is no whole run."""
     try:
         fd = files.open_read(path)
     except OSError:
@@ -135,7 +135,7 @@ def read_run(path: str) -> KeyRun | None:
 
 
 def _page(run: KeyRun, number: int) -> bytes:
-    """The bits of one page of a run's filter."""
+    """The bits of one page of a run's filter; DamagedRunError if they do not match their checksum."""
     fd = files.open_read(run.path)
     try:
         run.check(fd)
@@ -148,7 +148,7 @@ def _page(run: KeyRun, number: int) -> bytes:
 
 
 def rows_in(fd: int, run: KeyRun, name: bytes, place: int) -> list[bytes]:
-    """The rows of *name*, which as a number begins with *place*, in a run: names are hashes, so where a row lies follows from that, and from where another near it lies."""
+    """The rows of *name* in a run; *place* is the number that the name begins with. Names are hashes, so *place* tells about where a row lies, and the first row read tells it more exactly."""
     at = min(run.blocks - 1, place * run.blocks >> 64)
     rows = _block(fd, run, at)
     (middle,) = _PLACE.unpack_from(rows, len(rows) // ROW.size // 2 * ROW.size)
@@ -168,7 +168,7 @@ def rows_in(fd: int, run: KeyRun, name: bytes, place: int) -> list[bytes]:
 
 
 def _named(rows: bytes, name: bytes) -> list[bytes]:
-    """Those of *rows*, back to back and in order, that are of *name*."""
+    """The rows of *name* among *rows*, which are sorted and back to back."""
     size = ROW.size
     starts = range(0, len(rows), size)
     first = bisect_left(starts, name, key=lambda start: rows[start : start + NAME])
@@ -186,7 +186,7 @@ def all_rows(run: KeyRun) -> Iterator[bytes]:
 
 
 def _block(fd: int, run: KeyRun, at: int) -> bytes:
-    """The rows of one block, back to back."""
+    """The rows of one block, back to back; DamagedRunError if they do not match their checksum."""
     data = files.read_at(fd, BLOCK, run.offset + at * BLOCK)
     if len(data) == BLOCK:
         count, checksum = _BLOCK_HEAD.unpack_from(data)

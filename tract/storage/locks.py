@@ -1,4 +1,4 @@
-"""Locks between processes, a flock on a permanent file, and between the threads of one: what becomes of either in a forked child."""
+"""Locks between processes (a flock on a permanent file) and between threads, and what happens to both in a forked child."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tract.storage import files
 
 
 class FileLock:
-    """An exclusive or shared flock on a permanent file; it dies with the process that holds it.
+    """An exclusive or shared flock on a permanent file; the system releases it when its process dies.
 
-    A flock belongs to the open file, which a forked child shares: child and parent would hold it both at once, and it would outlive the parent.
-    So a child lets go of its copy, and opens the file anew when it first wants the lock.
+    A flock belongs to the open file, which a forked child shares: child and parent would both hold it, and it would outlive the parent.
+    So a child closes its copy, and opens the file again when it first wants the lock.
     """
 
     __slots__ = ("__weakref__", "_fd", "_waited", "path")
@@ -27,7 +27,7 @@ class FileLock:
     def __init__(self, path: str) -> None:
         self.path = path
         self._waited = (0.0, 0.0)
-        self._fd = -1  # opened when it is first wanted: who only reads needs no right to write
+        self._fd = -1  # opened when the lock is first taken: a reader needs no right to write
         _locks.add(self)
 
     def acquire(self, *, shared: bool = False, timeout: float = 30.0) -> None:
@@ -47,10 +47,10 @@ class FileLock:
                 return
             if time.monotonic() > deadline:
                 raise LockTimeoutError(f"lock '{self.path}' was not free within {timeout:g} s")
-            pause = min(pause * 1.5, 0.001)  # longer, and who comes later is served first
+            pause = min(pause * 1.5, 0.001)  # with longer pauses, later callers would get the lock first
 
     def _is_free(self, kind: int) -> bool:
-        """Take the lock if nobody holds it; whether it was taken."""
+        """Take the lock if it is free; return whether it was taken."""
         try:
             fcntl.flock(self._fd, kind | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -61,11 +61,11 @@ class FileLock:
         return True
 
     def write(self, data: bytes) -> None:
-        """Put *data*, always of one length, at the beginning of the file. Only for the holder of the lock."""
+        """Write *data*, which always has the same length, at the beginning of the file. Only for the holder of the lock."""
         files.write_at(self._fd, data, 0)
 
     def release(self) -> None:
-        """Let go of the lock, come what may: who cannot unlock the file closes it."""
+        """Release the lock in any case: if the file cannot be unlocked, it is closed."""
         try:
             if self._fd >= 0:
                 fcntl.flock(self._fd, fcntl.LOCK_UN)
@@ -75,7 +75,7 @@ class FileLock:
             self._tell()
 
     def _tell(self) -> None:
-        """Tell that the lock was waited for, now that it is not held any more."""
+        """Report that the lock was waited for, now that it is no longer held."""
         (since, until), self._waited = self._waited, (0.0, 0.0)
         folder, name = os.path.split(self.path)
         emit("lock wait", os.path.dirname(folder), since, until=until, lock=name)
@@ -87,7 +87,7 @@ class FileLock:
 
 
 def is_locked(path: str) -> bool:
-    """Whether somebody holds an exclusive flock on the file *path*; FileNotFoundError where there is none. Needs no right to write."""
+    """True if a process holds an exclusive flock on the file *path*; FileNotFoundError if it is missing. Needs no right to write."""
     fd = files.open_read(path)
     try:
         fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -99,10 +99,10 @@ def is_locked(path: str) -> bool:
 
 
 class ThreadLock:
-    """Lets in one thread at a time, that one as often as it likes.
+    """A lock that lets in one thread at a time; that thread may take it several times.
 
-    A fork copies a held lock, but not the thread that would let go of it; and what the lock guards may be half changed.
-    So where another thread held it, the child is told ClosedError; where none did, the child uses what it inherited.
+    A fork copies a held lock, but not the thread that would release it; and the data under the lock may be half changed.
+    So if another thread held the lock, the child gets ClosedError; otherwise the child uses what it inherited.
     """
 
     __slots__ = ("__weakref__", "_lock", "is_lost", "release")
@@ -110,7 +110,7 @@ class ThreadLock:
     def __init__(self) -> None:
         self.is_lost = False
         self._lock = threading.RLock()
-        # The lock's own, not a method: Ctrl-C can come where one begins, and nobody would ever let go.
+        # The lock's own function, not a method: Ctrl-C can come at a method's beginning, and the lock would never be released.
         self.release: Callable[[], None] = self._lock.release
         _thread_locks.add(self)
 
@@ -127,9 +127,9 @@ class ThreadLock:
 
     @contextmanager
     def let_go(self) -> Iterator[None]:
-        """Let others in while this thread waits, however often it took the lock; it has it again as often at the end."""
+        """Release the lock, however often this thread took it, while the ``with`` block waits; take it again as often at the end."""
         times = 0
-        with suppress(RuntimeError):  # it is not this thread's any more
+        with suppress(RuntimeError):  # this thread no longer holds it
             while True:
                 self._lock.release()
                 times += 1
@@ -140,7 +140,7 @@ class ThreadLock:
                 self.acquire()
 
     def after_fork(self) -> None:
-        """In the child: see whether the lock is free, or held by the thread that forked."""
+        """In the child, check whether the lock is free, or held by the thread that forked."""
         if self._lock.acquire(blocking=False):
             self._lock.release()
         else:

@@ -1,6 +1,6 @@
-"""Loose objects, one file each: those that are too large to be worth copying, and those that ``hash-object -w`` writes.
+"""Loose objects, one file each: objects too large to be worth copying, and objects written by ``hash-object -w``.
 
-``objects/ab/cdef…`` is ``"tract object 1\\n"`` padded to 16 bytes, a record (see record.py), and the first 16 bytes of the BLAKE3 of all that.
+``objects/ab/cdef…`` is ``"tract object 1\\n"`` padded to 16 bytes, a record (see object_record.py), and the first 16 bytes of the BLAKE3 of all that.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class LooseObjects:
         return os.path.join(self.path, text[:2], text[2:])
 
     def read(self, id: ObjectId) -> Object | None:
-        """The object, or None when it is not here."""
+        """Return the object, or None if it is not loose; ObjectCorruptError if its file is damaged."""
         path = self.path_of(id)
         try:
             data = files.read_file(path)
@@ -48,10 +48,10 @@ class LooseObjects:
         return files.is_there(self.path_of(id))
 
     def write(self, new: NewObject) -> None:
-        """Put the object in a file of its own; one that is there counts as written now, so that gc takes it for young.
+        """Write the object to a file of its own. If the file exists, its time becomes now, so that gc counts the object as young.
 
-        It is on the disk, under its name, when this returns, whoever wrote it and whatever the durability:
-        the transaction that needs it may be brought out by another writer's sync, which knows nothing of this file.
+        The file is on the disk, under its name, when this returns, whatever the durability and whichever process wrote it:
+        another writer's sync may bring out the transaction that needs it, and knows nothing of this file.
         """
         path = self.path_of(new.id)
         folder = os.path.dirname(path)
@@ -66,7 +66,7 @@ class LooseObjects:
         files.write_file(path, body + blake3(body).digest()[:_CHECK_SIZE], sync=True)
 
     def find(self, prefix: str) -> list[ObjectId]:
-        """The ids here that begin with *prefix*, which has two hexadecimal digits or more."""
+        """The loose ids that begin with *prefix*, which has two hexadecimal digits or more."""
         names = files.list_directory(os.path.join(self.path, prefix[:2]))
         ids = (prefix[:2] + name for name in names)
         return [bytes.fromhex(id) for id in ids if id.startswith(prefix) and len(id) == HEX_SIZE and is_hex(id)]
@@ -78,13 +78,13 @@ class LooseObjects:
                 yield id, obj.kind
 
     def names(self) -> Iterator[ObjectId]:
-        """Every id here, without reading the objects."""
+        """Yield every loose id, without reading the objects."""
         for directory in files.list_directory(self.path):
             if len(directory) == 2 and is_hex(directory):
                 yield from self.find(directory)
 
     def size(self) -> tuple[int, int]:
-        """How many objects there are, and their bytes on disk."""
+        """The number of loose objects, and their bytes on disk."""
         sizes = [os.stat(self.path_of(id)).st_size for id in self.names()]
         return len(sizes), sum(sizes)
 

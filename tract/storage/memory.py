@@ -1,4 +1,4 @@
-"""A store in memory: the model the one on disk is tested against; and bulk reads of stores in which nothing lies together."""
+"""A store in memory, also the model that the store on disk is tested against; and bulk reads for stores that keep each object separately."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tract.storage.store import StoreStats, payload_of
 
 
 class PlainReads:
-    """``nodes``, ``chunks`` and ``blobs`` of an ``ObjectStore``, by way of its ``payloads``, and ``holding`` by way of ``ids`` and ``read``."""
+    """``nodes``, ``chunks`` and ``blobs`` of an ``ObjectStore``, built on its ``payloads``; and ``holding``, built on ``ids`` and ``read``."""
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
         raise NotImplementedError
@@ -44,7 +44,7 @@ class PlainReads:
 
 
 class MemoryStore(PlainReads):
-    """Objects in a dict; gone when the process is."""
+    """Objects in a dict, which are gone when the process ends."""
 
     read_only = False
 
@@ -116,10 +116,10 @@ class MemoryStore(PlainReads):
     def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
         self.append(chunks, keyframe, keyframe=True)
 
-    # What a gc asks of any store: here every object lies by itself, and stays where it is.
+    # What gc asks of every store: here each object lies by itself, and stays where it is.
 
     def maintenance(self, *, looks: bool = False) -> AbstractContextManager[None]:
-        """Hold the lock that only one gc can have; in memory it is the lock of writers too, and is waited for."""
+        """Hold the lock that only one gc can have; in memory this is the writers' lock too, and gc waits for it."""
         return self.lock()
 
     def packs(self) -> dict[str, int]:
@@ -132,7 +132,7 @@ class MemoryStore(PlainReads):
         return False
 
     def loose_objects(self) -> dict[ObjectId, int]:
-        """All objects, with the time they were last written, in nanoseconds since 1970."""
+        """All objects, with the time when they were last written, in nanoseconds since 1970."""
         return dict(self._written)
 
     def loose_kind(self, id: ObjectId) -> Kind:
@@ -142,7 +142,7 @@ class MemoryStore(PlainReads):
         return True
 
     def begin_again(self, gone: Mapping[ObjectId, int], objects: Iterable[NewObject], keyframe: NewObject) -> None:
-        """Drop the objects in *gone*, unless they were written since the time that it has, and all operations; and begin anew with *objects* and *keyframe*.
+        """Drop all operations, and the objects in *gone* unless they were written again after the time given there; then start again with *objects* and *keyframe*.
 
         Only for the holder of the lock.
         """

@@ -1,4 +1,4 @@
-"""One object as it stands alone, in the journal or in a file of its own.
+"""The record of one object, in the journal or in a file of its own.
 
 | offset | size | what |
 |---|---|---|
@@ -24,7 +24,7 @@ from tract.objects.model import NewObject, Object
 from tract.storage.zstd import compress_record, decompress
 
 LOOSE_LIMIT = 1024 * 1024
-"""An object whose payload is larger, in bytes, gets a file of its own: none in the journal unpacks to more."""
+"""An object with a larger payload, in bytes, gets a file of its own: no record in the journal unpacks to more."""
 
 HEADER = struct.Struct("<BBHII32s")
 HEADER_SIZE = HEADER.size
@@ -32,7 +32,7 @@ HEADER_SIZE = HEADER.size
 _RAW = 0
 _ZSTD = 1
 
-# Below this a frame saves a tenth at most, and takes longer than all else that a record costs; ids, which commits and trees are made of, do not shrink at all.
+# For smaller payloads a frame saves a tenth at most, and takes longer than the rest of a record; ids, of which commits and trees consist, do not shrink at all.
 _WORTH_COMPRESSING = 256
 
 _KIND_CODES = {kind: code for code, kind in enumerate(KINDS, 1)}
@@ -52,7 +52,7 @@ def pack_record(new: NewObject) -> bytes:
 def unpack_record(
     expected: ObjectId, header: bytes, stored: bytes, subject: str, offset: int, limit: int = MAX_SIZE
 ) -> Object:
-    """The object of a record, whose payload is proved by its id, and unpacks to *limit* bytes at most.
+    """Return the object of a record. Its payload is proved by its id, and a compressed one may unpack to *limit* bytes at most.
 
     ObjectCorruptError names *subject* (a file) and *offset*.
     """

@@ -15,9 +15,9 @@ A pack:
 | seal | 32 | BLAKE3 of everything before |
 
 All objects of a frame have one kind.
-An unpacked frame is the objects' lengths (4 bytes each), then the objects back to back: with codec 0 payloads as they are, with codec 1 folded ones.
+An unpacked frame is the objects' lengths (4 bytes each), then the objects back to back: with codec 0 payloads as they are, with codec 1 folded payloads.
 
-A folded payload has the ids in it replaced by how far back they are: commits and trees are mostly ids, ids do not shrink, and those of a history follow each other.
+A folded payload has, in the place of ids, how far back they are in the pack: commits and trees are mostly ids, ids do not shrink, and the ids of a history follow each other.
 
 | part | bytes | what |
 |---|---|---|
@@ -26,7 +26,7 @@ A folded payload has the ids in it replaced by how far back they are: commits an
 | gaps | 2 each | bytes of the rest between one id and the next |
 | rest | … | the payload without those ids |
 
-Beside it, under the same name, ending in ``.idx``, is its index (see pack_index.py).
+The pack's index lies beside it, under the same name, ending in ``.idx`` (see pack_index.py).
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ PACK_MAGIC = b"tract pack 1\n".ljust(16, b"\0")
 FRAME_SIZE = 64 * 1024
 
 FRAME = struct.Struct("<QIIIIBB6x")
-# A row as numbers of four bytes, and where two of its fields are among them.
+# A row as numbers of four bytes, and the places of two of its fields among them.
 _WORDS_A_ROW = FRAME.size // 4
 _STORED, _FIRST = 2, 4
 TRAILER = struct.Struct("<IIQI12x")
@@ -68,10 +68,10 @@ IDS_A_CHECK = 256
 _KEPT_FRAMES = 32
 _KEPT_BLOCKS = 512  # of 8 KiB
 _KEPT_HINTS = 65536
-# A longer table of frames is looked at as a whole when so many were asked for: of a pack with 30,000 that takes 1.5 ms, and who opens it to find one message asks for four.
+# All rows of a longer frame table are checked once this many were read: in a pack with 30,000 frames the check takes 1.5 ms, and finding one message in a new process reads four.
 _SHORT_TABLE = 1024
 _FEW_FRAMES = 32
-# How many folded objects are read together.
+# The number of folded objects that are read together.
 _MOST_FOLDED = 512
 PLAIN = 0
 FOLDED = 1
@@ -101,7 +101,7 @@ _NO_FRAME = Frame(FrameRow(0, 0, 0, 0, 0, 0, PLAIN), b"", [])
 
 
 class _Gathering:
-    """Ids, of which those that follow each other in a pack are read at once; *read* gives so many from an ordinal on, back to back."""
+    """Collects ids, and reads ids that are consecutive in a pack at once; *read* returns ids back to back, from an ordinal on."""
 
     def __init__(self, read: Callable[[int, int], bytes]) -> None:
         self._read = read
@@ -109,19 +109,19 @@ class _Gathering:
         self._first = self._end = 0
 
     def add(self, first: int, number: int) -> None:
-        """The ids from ordinal *first* on."""
+        """Add the ids from ordinal *first* on."""
         if first != self._end:
             self._read_on()
             self._first = self._end = first
         self._end += number
 
     def add_ids(self, ids: Sequence[ObjectId]) -> None:
-        """Ids that are known."""
+        """Add ids that are known."""
         self._read_on()
         self._parts.append(join_ids(ids))
 
     def ids(self) -> Ids:
-        """All of them, in the order they were added."""
+        """All ids, in the order in which they were added."""
         self._read_on()
         return Ids(b"".join(self._parts))
 
@@ -139,7 +139,7 @@ class Pack:
         self.index_path = path.removesuffix(".pack") + ".idx"
         self._blocks: dict[int, bytes] = {}
         self._frames: OrderedDict[int, Frame] = OrderedDict()
-        # Where ids that were just unfolded are: what a tree names is read next.
+        # The ordinals of ids that were just unfolded: the objects that a tree names are read next.
         self._hints: dict[ObjectId, int] = {}
         self._file = SharedFile(path)
         try:
@@ -151,11 +151,11 @@ class Pack:
 
     @property
     def size(self) -> int:
-        """Bytes on disk, of pack and index."""
+        """The bytes on disk of pack and index."""
         return self._size + self._index.size
 
     def _read_tables(self) -> None:
-        """Take in what the end of the pack says of the rest; ObjectCorruptError where that does not match its checksum."""
+        """Read the tables at the end of the pack; ObjectCorruptError if they do not match their checksum."""
         size = self._size = self._file.size()
         check_magic(self.path, self._file.read_at(16, 0), PACK_MAGIC)
         if size < 16 + PACK_END:
@@ -176,7 +176,7 @@ class Pack:
         self._set_dictionary(self._file.read_at(dictionary, 16))
 
     def _set_frames(self, table: bytes | memoryview) -> None:
-        # Rows are made when they are asked for: a large pack has thousands, and most commands read a few frames.
+        # Rows are made when they are first read: a large pack has thousands, and most commands read a few frames.
         self._table = table
         self._rows: dict[int, FrameRow] = {}
         self._firsts: Sequence[int] = memoryview(table).cast("I")[_FIRST::_WORDS_A_ROW]
@@ -184,7 +184,7 @@ class Pack:
             self._check_frames()
 
     def _check_frames(self) -> None:
-        """Refuse rows that are about the same frames: a thousand about one would have it unpacked a thousand times."""
+        """Raise ObjectCorruptError if rows share a frame: a thousand rows with one frame would have it unpacked a thousand times."""
         words = memoryview(self._table).cast("I")
         if sum(words[_STORED::_WORDS_A_ROW]) > self._size:
             raise ObjectCorruptError(self.path, "its frames overlap", self._size - PACK_END - len(self._table))
@@ -198,14 +198,14 @@ class Pack:
         self._index = ObjectIndex(self.index_path, self.count, self._seal)
 
     def read(self, id: ObjectId) -> Object | None:
-        """The object, or None when it is not in this pack."""
+        """Return the object, or None if this pack does not have it."""
         ordinal = self._find(id)
         return None if ordinal is None else self.object_at(ordinal)
 
     def payloads(self, ids: Sequence[ObjectId], at: int, kind: Kind) -> list[bytes]:
-        """The payloads of ``ids[at]`` and of those after it, as far as it pays to read them together.
+        """Return the payload of ``ids[at]`` and of the following ids, as long as it pays to read them together.
 
-        None where the first is not in this pack; ObjectCorruptError where it is of another kind.
+        The list is empty if this pack does not have the first; ObjectCorruptError if the first is of another kind.
         """
         ordinal = self._find(ids[at])
         if ordinal is None:
@@ -221,9 +221,9 @@ class Pack:
         return [data[start:end] for start, end in pairwise(ends[first : first + number + 1])]
 
     def run(self, ids: Sequence[ObjectId], at: int) -> Run | None:
-        """The blob ``ids[at]`` and those after it that lie behind it, as they lie; None where they are less than half of a frame.
+        """Return the blob ``ids[at]`` and the following ones that lie behind it in its frame, as a Run; None if they are less than half of the frame.
 
-        The frame is read and not unpacked: most of a context is only sent, and then each frame is needed for a moment.
+        The frame is read but not unpacked: most of a context is only sent, and then each frame is needed for a moment.
         """
         ordinal = self._find(ids[at])
         if ordinal is None:
@@ -240,9 +240,9 @@ class Pack:
         return Run(partial(unpack_frame, self._read_frame(row), self._blobs, self.path, row), first, number)
 
     def nodes(self, ids: Sequence[ObjectId], at: int) -> list[Node]:
-        """The tree nodes ``ids[at]`` and those after it, as far as it pays to read them together; none where the first is not to be had so.
+        """Return the tree node ``ids[at]`` and the following ones, as long as it pays to read them together; an empty list if the first is not folded here.
 
-        A chunk of a context whose commits follow each other in this pack, and its blobs too, is made without its payload: most of reading a context would be putting that together and taking it apart.
+        A chunk of a context whose commits are consecutive in this pack, and whose blobs are too, is made without its payload: building the payload to take it apart again would be most of the time of reading a context.
         """
         return [self._node(id, part, ordinal) for id, part, ordinal in self._folded_nodes(ids, at, at + _MOST_FOLDED)]
 
@@ -255,7 +255,7 @@ class Pack:
         return Node(0, tuple(items))
 
     def chunks(self, ids: Sequence[ObjectId], at: int) -> Chunks | None:
-        """The chunks ``ids[at]`` and those after it, as far as they can be read together; None where the first is not to be had so."""
+        """Return the entries of the chunk ``ids[at]`` and the following ones, as far as they can be read together; None if the first is not folded here."""
         sizes: list[int] = []
         commits, blobs = _Gathering(self._table_from), _Gathering(self._table_from)
         for id, part, ordinal in self._folded_nodes(ids, at, len(ids)):
@@ -272,7 +272,7 @@ class Pack:
         return Chunks(sizes, commits.ids(), blobs.ids()) if sizes else None
 
     def _folded_nodes(self, ids: Sequence[ObjectId], start: int, stop: int) -> Iterator[tuple[ObjectId, bytes, int]]:
-        """Those of *ids*, from number *start* on and before *stop*, that are folded tree nodes in this pack, each as it lies, and its ordinal."""
+        """Yield the folded tree nodes of *ids*, from position *start* to *stop*, with their folded bytes and ordinals; stop at the first id that is none in this pack."""
         row, data, ends = _NO_FRAME
         for number in range(start, min(stop, len(ids))):
             id = ids[number]
@@ -288,7 +288,7 @@ class Pack:
             yield id, data[ends[at] : ends[at + 1]], ordinal
 
     def _count_run(self, ids: Sequence[ObjectId], at: int, ordinal: int, most: int) -> int:
-        """How many of *ids* from ``ids[at]`` on, *most* at most, are the ids from *ordinal* on."""
+        """The number of *ids* from ``ids[at]`` on, at most *most*, that are the pack's ids from *ordinal* on."""
         if most < 2 or self.id_at(ordinal + 1) != ids[at + 1]:
             return 1
         table = self._table_from(ordinal, most)
@@ -300,11 +300,11 @@ class Pack:
         return number
 
     def contains(self, id: ObjectId) -> bool:
-        """Whether the object is in this pack; an id that is not costs a search of the index and no more."""
+        """True if this pack has the object; for another id this costs a search of the index and no more."""
         return self._find(id) is not None
 
     def ordinal_of(self, id: ObjectId) -> int | None:
-        """The ordinal of the object, None when it is not in this pack."""
+        """The ordinal of the object; None if this pack does not have it."""
         return self._find(id)
 
     def _find(self, id: ObjectId) -> int | None:
@@ -317,7 +317,7 @@ class Pack:
         return None
 
     def id_at(self, ordinal: int) -> ObjectId:
-        """The id of the object with that ordinal."""
+        """The id of the object with this ordinal."""
         if not 0 <= ordinal < self.count:
             raise ObjectCorruptError(self.path, f"it has no object number {ordinal}")
         number, at = divmod(ordinal, IDS_A_CHECK)
@@ -325,11 +325,11 @@ class Pack:
         return block[at * ID_SIZE : (at + 1) * ID_SIZE]
 
     def _ids_from(self, first: int, number: int) -> Ids:
-        """The ids from ordinal *first* on, *number* of them."""
+        """The *number* ids from ordinal *first* on."""
         return Ids(self._table_from(first, number))
 
     def _table_from(self, first: int, number: int) -> bytes:
-        """The same, back to back."""
+        """The *number* ids from ordinal *first* on, back to back."""
         block, at = divmod(first, IDS_A_CHECK)
         blocks = range(block, (first + number - 1) // IDS_A_CHECK + 1)
         found = b"".join([self._blocks.get(block) or self._read_ids(block) for block in blocks])
@@ -339,9 +339,9 @@ class Pack:
         return table
 
     def _read_ids(self, block: int) -> bytes:
-        """The ids that one check is about; those read last are kept.
+        """Read the ids that one check covers; the last blocks read are kept.
 
-        Read, not mapped: who touches a map of a file that was cut since is killed (docs/decisions/0017).
+        They are read, not mapped: a process that touches the map of a file that was cut is killed (docs/decisions/0017).
         """
         start = self._ids_start + block * IDS_A_CHECK * ID_SIZE
         number = min(IDS_A_CHECK, self.count - block * IDS_A_CHECK)
@@ -356,31 +356,31 @@ class Pack:
         return ids
 
     def find(self, prefix: str) -> list[ObjectId]:
-        """The ids in this pack that begin with the hexadecimal digits *prefix*, of which there are two or more."""
+        """The ids in this pack that begin with *prefix*, two or more hexadecimal digits."""
         found = map(self.id_at, self._index.ordinals_under(prefix))
         return [id for id in found if id.hex().startswith(prefix)]
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        """Every object in the pack, in its order; no payload is read."""
+        """Yield every object in the pack, in order, without reading payloads."""
         for row in self._all_rows():
             kind = self._kind(row)
             for ordinal in range(row.first, row.first + row.number):
                 yield self.id_at(ordinal), kind
 
     def index_rows(self, first: int) -> Iterator[tuple[int, int]]:
-        """For the ids whose first byte is *first*, in order of id: what is in bytes 1 to 4, and the ordinal."""
+        """Yield, for the ids with the first byte *first*, in order of id: bytes 1 to 4 as a number, and the ordinal."""
         return zip(*self._index.rows(first), strict=True)
 
     def runs(self) -> Iterator[tuple[Kind, int, int]]:
-        """Runs of objects of one kind: the kind, the first ordinal, and how many."""
+        """Yield runs of objects of one kind: the kind, the first ordinal, and the number of objects."""
         return ((self._kind(row), row.first, row.number) for row in self._all_rows())
 
     def kind_at(self, ordinal: int) -> Kind:
-        """The kind of the object with that ordinal; no payload is read."""
+        """The kind of the object with this ordinal; no payload is read."""
         return self._kind(self._row(bisect_right(self._firsts, ordinal) - 1))
 
     def objects(self) -> Iterator[NewObject]:
-        """Every object in the pack, in its order."""
+        """Yield every object in the pack, in order."""
         for row in self._all_rows():
             kind = self._kind(row)
             _, data, ends = self._frame_of(row.first)
@@ -391,7 +391,7 @@ class Pack:
                 yield NewObject(id, kind, payload)
 
     def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
-        """The outlines of the commits that lie in one frame with the commit *id*; none where it is not in this pack.
+        """The outlines of the commits that lie in the frame of the commit *id*; empty if this pack does not have it.
 
         Most ids in a commit are those of its open entries, and they are not looked up.
         """
@@ -405,11 +405,11 @@ class Pack:
         try:
             found = self._outlines_of(row, parts) if row.codec == FOLDED else outlines_in(parts, self.id_at)
         except (ValueError, TypeError, struct.error):
-            return {}  # whoever reads the commit is told
+            return {}  # the normal read of the commit raises the error
         return dict(zip(self._ids_from(row.first, row.number), found, strict=True))
 
     def _outlines_of(self, row: FrameRow, parts: Sequence[bytes]) -> list[Outline]:
-        """The outlines of the folded commits of a frame: of those of a common form without putting their payloads together."""
+        """The outlines of the folded commits of a frame; the payloads of commits of a common form are not built for this."""
         short = [outline_in(part, at) for at, part in enumerate(parts, row.first)]
         parents = iter(self._ids_of([one[1] for one in short if one is not None]))
         contents = iter(self._ids_of([one[2] for one in short if one is not None]))
@@ -421,7 +421,7 @@ class Pack:
         ]
 
     def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
-        """The blobs whose payload passes *test*, and those of frames that are damaged."""
+        """The ids of blobs whose payload passes *test*, and of all blobs in damaged frames."""
         found: set[ObjectId] = set()
         for row in self._all_rows():
             if self._kind(row) != "blob":
@@ -429,7 +429,7 @@ class Pack:
             try:
                 data, ends = self._unpack(row)
             except ObjectCorruptError:
-                found.update(self._ids_from(row.first, row.number))  # whoever reads one of them is told
+                found.update(self._ids_from(row.first, row.number))  # the normal read of a blob raises the error
                 continue
             if test(data):
                 passed = [at for at in range(row.number) if test(data[ends[at] : ends[at + 1]])]
@@ -456,7 +456,7 @@ class Pack:
         return KINDS[row.kind - 1]
 
     def object_at(self, ordinal: int) -> Object:
-        """The object with that ordinal."""
+        """The object with this ordinal."""
         row, data, ends = self._frame_of(ordinal)
         at = ordinal - row.first
         if not 0 <= at < row.number:
@@ -467,7 +467,7 @@ class Pack:
         return Object(self._kind(row), payload)
 
     def folded_at(self, ordinal: int) -> bytes | None:
-        """The object with that ordinal as it lies, where ids were taken out of it."""
+        """The folded bytes of the object with this ordinal; None if it is not folded."""
         row, data, ends = self._frame_of(ordinal)
         at = ordinal - row.first
         if row.codec != FOLDED or not 0 <= at < row.number:
@@ -486,7 +486,7 @@ class Pack:
             raise ObjectCorruptError(self.path, str(exc), self._frame_of(ordinal).row.offset) from exc
 
     def _ids_at(self, ordinals: Sequence[int]) -> list[ObjectId]:
-        """The ids with those ordinals; where they are is remembered, for what an object names is mostly read next."""
+        """The ids with these ordinals. Their places are remembered, because the objects that an object names are mostly read next."""
         ids = self._ids_of(ordinals)
         if len(self._hints) > _KEPT_HINTS:
             self._hints.clear()
@@ -494,11 +494,11 @@ class Pack:
         return ids
 
     def _ids_of(self, ordinals: Sequence[int]) -> list[ObjectId]:
-        """The ids with those ordinals."""
+        """The ids with these ordinals."""
         if _follow_each_other(ordinals):
             return list(self._ids_from(ordinals[0], len(ordinals)))
         blocks = self._blocks
-        try:  # nearly always they are in memory, and then this is a third of the time that ``id_at`` takes for each
+        try:  # nearly always they are in memory; this takes a third of the time of ``id_at`` for each
             ids = [
                 blocks[ordinal // IDS_A_CHECK][(at := ordinal % IDS_A_CHECK * ID_SIZE) : at + ID_SIZE]
                 for ordinal in ordinals
@@ -525,7 +525,7 @@ class Pack:
         return unpack_frame(self._read_frame(row), codec, self.path, row)
 
     def _read_frame(self, row: FrameRow) -> bytes:
-        """The frame as it is stored."""
+        """The frame as it is stored; ObjectCorruptError if its row cannot be right."""
         if row.raw > MAX_SIZE + FRAME_SIZE or row.codec > FOLDED or row.raw < 4 * row.number:
             raise ObjectCorruptError(self.path, f"a frame of {row.raw} bytes and codec {row.codec}", row.offset)
         if row.offset + row.stored > self._ids_start:
@@ -544,21 +544,21 @@ class Pack:
         self._index.release()
 
     def close(self) -> None:
-        """Let go of the files, and of what was read from them."""
+        """Close the files, and free what was read from them."""
         self.release()
         self._file.close()
         self._index.close()
 
 
 def _follow_each_other(ordinals: Sequence[int]) -> bool:
-    """Whether each of several ordinals is one above that before."""
+    """True if there are two ordinals or more, and each is one above the one before."""
     if len(ordinals) < 2 or not 0 <= ordinals[0] == ordinals[-1] - len(ordinals) + 1:
         return False
     return ordinals == list(range(ordinals[0], ordinals[-1] + 1))
 
 
 def unpack_frame(stored: bytes, codec: FrameCodec, path: str, row: FrameRow) -> tuple[bytes, list[int]]:
-    """What a frame of the pack *path* unpacks to, and where its objects end."""
+    """Return the unpacked bytes of a frame of the pack *path*, and where its objects end; ObjectCorruptError if it is damaged."""
     try:
         raw = codec.decompress(stored, row.raw)
     except ValueError as exc:

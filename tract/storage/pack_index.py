@@ -1,4 +1,4 @@
-"""Indexes of packs: where in its pack an object is, told by its id.
+"""Indexes of packs: from an object's id to its place in the pack.
 
 | part | bytes | what |
 |---|---|---|
@@ -10,8 +10,8 @@
 | row checks | 256 x 4 | CRC-32 of the rows of each first byte |
 | seal | 32 | BLAKE3 of everything but the rows |
 
-A reader needs the rows of those first bytes alone that it asks for: opening a pack of millions of objects costs what opening a small one does.
-The index finds, the pack's table of ids proves.
+A reader needs only the rows of the first bytes that it asks for: opening a pack of millions of objects costs as much as opening a small one.
+The index finds an object, and the pack's table of ids proves it.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ _FANOUT_START = 16 + 8 + SEAL_SIZE
 _ROWS_START = _FANOUT_START + 256 * 4
 _END = 256 * 4 + SEAL_SIZE
 
-# An index that is no longer, in bytes, is read at once, and its file closed.
+# An index up to this length, in bytes, is read at once, and its file closed.
 _AT_ONCE = 256 * 1024
 
 _SORTED_TOGETHER = 8192
-"""Ids that are sorted at once when an index is written."""
+"""The number of ids that are sorted at once when an index is written."""
 
 _Rows: TypeAlias = tuple[Sequence[int], Sequence[int]]
 """The prefixes and the ordinals of the ids with one first byte."""
 
 
 def index_size(count: int) -> int:
-    """The bytes of the index of a pack with so many objects."""
+    """The bytes of the index of a pack with *count* objects."""
     return _ROWS_START + 8 * count + _END
 
 
 def prefix_of(id: ObjectId) -> int:
-    """What an index sorts by after the first byte."""
+    """The number by which an index sorts ids that share their first byte."""
     return int.from_bytes(id[1:5], "big")
 
 
 class ObjectIndex:
-    """The index at *path*, of a pack with *count* objects and this seal; its rows are read when they are first asked for."""
+    """The index at *path*, of a pack with *count* objects and this seal; rows are read when they are first needed."""
 
     def __init__(self, path: str, count: int, pack_seal: bytes) -> None:
         self.path = path
@@ -103,7 +103,7 @@ class ObjectIndex:
         return self._file.read_at(size, offset)
 
     def rows(self, first: int) -> _Rows:
-        """For the ids whose first byte is *first*, in order of id: what is in bytes 1 to 4, and the ordinals."""
+        """For the ids with the first byte *first*, in order of id: bytes 1 to 4 as numbers, and the ordinals."""
         found = self._rows.get(first)
         if found is None:
             start, end = self._ends[first - 1] if first else 0, self._ends[first]
@@ -116,7 +116,7 @@ class ObjectIndex:
         return found
 
     def ordinals(self, id: ObjectId) -> Sequence[int]:
-        """The ordinals that may be *id*'s: of the ids that begin as it does."""
+        """The ordinals of the ids that share their first five bytes with *id*."""
         prefixes, ordinals = self._rows.get(id[0]) or self.rows(id[0])
         key = prefix_of(id)
         start = end = bisect_left(prefixes, key)
@@ -125,27 +125,27 @@ class ObjectIndex:
         return ordinals[start:end]
 
     def ordinals_under(self, prefix: str) -> Sequence[int]:
-        """The same, of the ids that begin with the hexadecimal digits *prefix*, of which there are two or more."""
+        """The ordinals of the ids that begin with *prefix*, two or more hexadecimal digits; only the first ten are compared."""
         prefixes, ordinals = self.rows(int(prefix[:2], 16))
         least, most = (int(prefix[2:10].ljust(8, digit), 16) for digit in "0f")
         return ordinals[bisect_left(prefixes, least) : bisect_right(prefixes, most)]
 
     def release(self) -> None:
-        """Let go of the rows that were read."""
+        """Free the rows that were read."""
         self._rows.clear()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 def seal_of(head: bytes, checks: bytes) -> bytes:
-    """The seal of an index that has *head* before its rows and *checks* behind them."""
+    """The seal of an index with *head* before its rows and *checks* behind them."""
     return blake3(head[:_ROWS_START] + checks).digest()
 
 
 def is_whole(data: bytes) -> bool:
-    """Whether *data* are an index that matches its own checks, of whatever pack."""
+    """True if *data* is an index that matches its own checks, whatever its pack."""
     if len(data) < _ROWS_START + _END or seal_of(data, data[-_END:-SEAL_SIZE]) != data[-SEAL_SIZE:]:
         return False
     ends = [_ROWS_START + 8 * end for end in struct.unpack_from("<256I", data, _FANOUT_START)]
@@ -155,12 +155,12 @@ def is_whole(data: bytes) -> bool:
 
 
 def index_bytes(ids: Sequence[ObjectId], pack_seal: bytes) -> bytes:
-    """The index of the pack that has *ids*, in its order."""
+    """The index of a pack with *ids*, in the pack's order."""
     return b"".join(index_pieces(b"".join(ids), 0, len(ids), pack_seal))
 
 
 def index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: bytes) -> Iterator[bytes]:
-    """The index of the *count* ids in *table* from *start* on, piece by piece."""
+    """Yield the index of the *count* ids that are in *table* from *start* on, piece by piece."""
     firsts = table[start : start + count * ID_SIZE : ID_SIZE]
     number = Counter(firsts)
     ends = list(accumulate(number[byte] for byte in range(256)))
@@ -173,7 +173,7 @@ def index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: by
     yield head
     checks: list[int] = []
     spans = list(pairwise((0, *ends)))
-    # Some first bytes at a time: memory holds the ids of no more, and each by itself takes longer.
+    # A few first bytes at a time: memory then holds only their ids, and sorting each byte's ids separately takes longer.
     while len(checks) < len(spans):
         together = _spans_together(spans[len(checks) :])
         first, last = together[0][0], together[-1][1]
@@ -191,22 +191,22 @@ def index_pieces(table: bytes | mmap.mmap, start: int, count: int, pack_seal: by
 
 
 def _spans_together(spans: Sequence[tuple[int, int]]) -> Sequence[tuple[int, int]]:
-    """The first of *spans*, and those after it with which it has no more than are sorted together."""
+    """The first of *spans*, and the following ones that are sorted together with it."""
     most = spans[0][0] + _SORTED_TOGETHER
     number = next((at for at, (_, high) in enumerate(spans) if high > most), len(spans))
     return spans[: max(1, number)]
 
 
 def _prefixes(ids: Iterable[ObjectId]) -> bytes:
-    """What an index sorts by after the first byte, of each id."""
+    """The number by which an index sorts, for each id, packed."""
     numbers = array("I", b"".join([id[1:5] for id in ids]))
     if sys.byteorder == "little":
-        numbers.byteswap()  # they are big-endian in the id, so that they sort as it does
+        numbers.byteswap()  # big-endian in the id, so that they sort as it does
     return struct.pack(f"<{len(numbers)}I", *numbers)
 
 
 def check_magic(path: str, found: bytes, expected: bytes) -> None:
-    """FormatVersionError where a file that begins with *found* is of another version than *expected*, ObjectCorruptError where it is another file."""
+    """Raise FormatVersionError if a file that begins with *found* has another version than *expected*, ObjectCorruptError if it is another file."""
     version = expected.rstrip(b"\0\n").rfind(b" ") + 1
     if found[:16] == expected:
         return

@@ -1,4 +1,4 @@
-"""Writing packs; what is in one, byte by byte, is in :mod:`tract.storage.pack`."""
+"""Writing packs; :mod:`tract.storage.pack` has the byte tables."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from tract.storage.zstd import FrameCodec
 SEAL_LEVEL = 3
 QUICK_LEVEL = 1
 _QUICK_LEVEL_OF_IDS = -1
-"""What is mostly ids gets no larger by it."""
+"""A pack's frames that are mostly ids get no larger at this level."""
 
 _KIND_CODES: dict[str, int] = {kind: code for code, kind in enumerate(KINDS, 1)}
 
-# What only looks like an id in a text is no ordinal's id, and stays.
+# A text may have bytes that only look like an id: no ordinal has that id, and they stay.
 _ID = re.compile(rb"\xc4\x20(.{32})", re.DOTALL)
 
 
@@ -50,12 +50,12 @@ class Group(NamedTuple):
 
 
 class Packing(NamedTuple):
-    """What a pack is made of, to be taken one at a time, so that memory need not hold it.
+    """The content of a new pack, taken one piece at a time, so that memory need not hold it.
 
-    A payload may be folded already, for the place that it gets.
-    *ids* are those of all payloads, in order; they are asked for after the last payload was taken.
-    *ordinal_of* says which of them an id is, None for any other; a payload is asked about when it is written.
-    Where there is no *ordinal_of*, ids stay in the payloads: that is larger by a third, and written in a third of the time.
+    A payload may be folded already, for its place in the pack.
+    *ids* are the ids of all payloads, in order; they are asked for after the last payload was taken.
+    *ordinal_of* returns the ordinal of an id, or None if the pack will not have it; it is called for a payload when that is written.
+    If *ordinal_of* is None, ids stay in the payloads: the pack is then larger by a third, and written in a third of the time.
     """
 
     groups: Iterable[tuple[Kind, Iterable[bytes | Folded]]]
@@ -80,19 +80,19 @@ def write_pack(
     dictionary: bytes = b"",
     folds: bool = True,
 ) -> str:
-    """Write objects as one pack with its index, and give back the pack's path; *payloads* are those of all groups' ids, in order."""
+    """Write objects as one pack with its index; return the pack's path. *payloads* are those of all groups' ids, in order."""
     return write_packing(directory, packing_of(groups, payloads, folds=folds), level=level, dictionary=dictionary)
 
 
 def write_packing(directory: str, packing: Packing, *, level: int = SEAL_LEVEL, dictionary: bytes = b"") -> str:
-    """Write a pack with its index, and give back the pack's path; memory holds a frame, and 12 bytes an object for the index.
+    """Write a pack with its index; return the pack's path. Memory holds one frame, and 12 bytes an object for the index.
 
     The pack is on the disk under its name before its index is: a reader that finds the index finds the pack.
     """
     with files.NewFile(directory) as file:
         writer = _PackWriter(file, level, dictionary, packing.ordinal_of)
         seal = writer.write(packing)
-        # Named by its bytes: two packs of one name are one, and no reader can meet one's index beside the other.
+        # Named by its bytes: two packs with one name are equal, and no reader can meet the index of one beside the other.
         path = file.publish(f"pack-{seal.hex()[:40]}.pack")
     name = os.path.basename(path).removesuffix(".pack") + ".idx"
     try:
@@ -101,7 +101,7 @@ def write_packing(directory: str, packing: Packing, *, level: int = SEAL_LEVEL, 
                 index.write(piece)
             index.publish(name)
     except BaseException:
-        # Nobody reads a pack without an index, and on a full disk it takes room. (A pack with the same bytes may be there already.)
+        # No reader opens a pack without an index, and on a full disk it takes room. (A pack with the same bytes may exist already.)
         if not files.is_there(os.path.join(directory, name)):
             with suppress(StorageError, OSError):
                 files.unlink(path)
@@ -126,7 +126,7 @@ class _PackWriter:
         self.ids_start = 0
 
     def write(self, packing: Packing) -> bytes:
-        """Write everything; the pack's seal."""
+        """Write everything; return the pack's seal."""
         self._put(PACK_MAGIC + self._dictionary)
         for kind, payloads in packing.groups:
             self._write_group(kind, payloads)
@@ -144,7 +144,7 @@ class _PackWriter:
         self._file.write(data)
 
     def _write_ids(self, ids: Iterable[ObjectId]) -> bytes:
-        """Write the table of ids; its checks."""
+        """Write the table of ids; return its checks."""
         checks: list[bytes] = []
         rest = iter(ids)
         while block := b"".join(islice(rest, IDS_A_CHECK)):
@@ -184,7 +184,7 @@ class _PackWriter:
 
 
 def fold(payload: bytes, ordinal: int, ordinal_of: Callable[[ObjectId], int | None]) -> bytes:
-    """*payload*, of the object *ordinal*, with the ids that have an ordinal taken out."""
+    """Return *payload*, of the object *ordinal*, with the ids that have an ordinal taken out."""
     pieces = _ID.split(payload)
     texts = pieces[::2]
     found = [ordinal_of(id) for id in pieces[1::2]]
@@ -197,7 +197,7 @@ def fold(payload: bytes, ordinal: int, ordinal_of: Callable[[ObjectId], int | No
 
 
 def _fold_some(pieces: Sequence[bytes], ordinal: int, found: Sequence[int | None]) -> bytes:
-    """The same where not every id can be taken out: some have no ordinal, or there is too much."""
+    """Fold a payload from which not every id can be taken out: some have no ordinal, or there are too many ids or bytes."""
     distances: list[int] = []
     gaps: list[int] = []
     rest: list[bytes] = []

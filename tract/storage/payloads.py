@@ -1,10 +1,10 @@
-"""What is read of a store together: chunks of contexts, their entries as two columns of ids; and payloads, which lie as they were read until somebody looks at one.
+"""Bulk reads of a store: chunks of contexts, as two columns of ids; and payloads, which stay as they were read until a caller looks at one.
 
     most of a frame          one piece: a Run, not unpacked yet
     journal, some of a frame one piece: a list
 
 Most of a context is only sent.
-Who sends it goes over the pieces once, and has one frame after the other unpacked in the processor's cache; all of them are never in memory at once.
+The sender goes over the pieces once, and unpacks one frame after another in the processor's cache, so they are never all in memory at once.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tract.objects.strict_reader import checked_node
 
 
 class Chunks(NamedTuple):
-    """The entries of some chunks, flat, and how many each has."""
+    """The entries of several chunks, flat; *sizes* has the number of entries of each chunk."""
 
     sizes: Sequence[int]
     commits: Ids
@@ -29,7 +29,7 @@ class Chunks(NamedTuple):
 
 
 def chunks_of(ids: Sequence[ObjectId], nodes: Sequence[Node]) -> Chunks:
-    """The entries of tree nodes that must all be chunks; ObjectCorruptError else."""
+    """The entries of tree nodes; ObjectCorruptError if one is not a chunk."""
     items = [checked_node(id, node, 0).items for id, node in zip(ids, nodes, strict=True)]
     commits = b"".join(chain.from_iterable([part[::2] for part in items]))
     blobs = b"".join(chain.from_iterable([part[1::2] for part in items]))
@@ -37,7 +37,7 @@ def chunks_of(ids: Sequence[ObjectId], nodes: Sequence[Node]) -> Chunks:
 
 
 def join_chunks(parts: Iterable[Chunks]) -> Chunks:
-    """Several as one, in order."""
+    """Join several into one, in order."""
     found = list(parts)
     return Chunks(
         list(chain.from_iterable(part.sizes for part in found)),
@@ -53,12 +53,12 @@ class Laid(NamedTuple):
     ends: list[int]
 
     def cut(self) -> list[bytes]:
-        """The payloads, each for itself."""
+        """The payloads, cut into separate byte strings."""
         data = self.data
         return [data[start:end] for start, end in pairwise(self.ends)]
 
     def behind(self, head: bytes) -> list[bytes] | None:
-        """What stands behind *head* in each of the payloads; None where one does not begin with it."""
+        """Each payload without *head* in front; None if one does not begin with *head*."""
         data, ends = self
         if not all(map(data.startswith, repeat(head), ends[:-1])):
             return None
@@ -66,9 +66,9 @@ class Laid(NamedTuple):
 
 
 class Run(NamedTuple):
-    """Payloads that lie back to back in a frame: *number* of them, from the frame's number *first* on.
+    """*number* payloads that lie back to back in a frame, from the frame's number *first* on.
 
-    *unpack* gives the frame's bytes, and where each of its payloads ends, the first entry being where the first begins; ObjectCorruptError where it is damaged.
+    *unpack* returns the frame's bytes, and where each of its payloads ends, after an entry for where the first begins; ObjectCorruptError if the frame is damaged.
     """
 
     unpack: Callable[[], tuple[bytes, list[int]]]
@@ -76,7 +76,7 @@ class Run(NamedTuple):
     number: int
 
     def laid(self) -> Laid:
-        """The payloads as they lie."""
+        """Unpack the frame and return the payloads as they lie in it."""
         data, ends = self.unpack()
         return Laid(data, ends[self.first : self.first + self.number + 1])
 
@@ -86,7 +86,7 @@ Piece: TypeAlias = Run | list[bytes]
 
 @final
 class Payloads(Sequence[bytes]):
-    """A list of payloads in pieces, unpacked and cut the first time that one is asked for; ObjectCorruptError where that finds damage."""
+    """A list of payloads in pieces, which are unpacked and cut when one is first read; ObjectCorruptError if that finds damage."""
 
     __slots__ = ("_length", "_passed", "_pieces")
 
@@ -96,13 +96,16 @@ class Payloads(Sequence[bytes]):
         self._passed = False
 
     def parts(self, most: int) -> Iterator[Laid | list[bytes]]:
-        """All payloads, in order: a frame's together, as they lie, others *most* at a time. A frame is unpacked when its turn comes, and kept from the second time on, for whoever comes twice comes again."""
+        """Yield all payloads, in order: those of a frame together, as they lie in it, others *most* at a time.
+
+        A frame is unpacked when its turn comes. From the second call on frames stay unpacked, because a caller that comes twice comes again.
+        """
         if self._passed:
             self._cut()
         self._passed = True
         pieces, at = self._pieces, 0
         for piece in pieces:
-            if self._pieces is not pieces:  # somebody looked at one meanwhile: they are all cut
+            if self._pieces is not pieces:  # a caller read one payload meanwhile: all are cut now
                 whole = self._cut()
                 yield from (whole[start : start + most] for start in range(at, len(whole), most))
                 return
@@ -130,5 +133,5 @@ class Payloads(Sequence[bytes]):
         whole: list[bytes] = []
         for piece in pieces:
             whole += piece.laid().cut() if isinstance(piece, Run) else piece
-        self._pieces = [whole]  # in one step, for another thread may be reading
+        self._pieces = [whole]  # in one step, because another thread may be reading
         return whole

@@ -1,9 +1,9 @@
-"""Objects on their way into a store in bulk: on the disk already, but seen by nobody until all of them are there.
+"""New objects on their way into a store in bulk: on the disk already, but invisible until all of them are there.
 
     objects/import-<hex>/pack-*.pack, *.idx     what is not large, in packs
     objects/import-<hex>/ab/cdef…               loose objects
 
-``land`` renames them to where objects are. What is left over when a process dies is removed by the next one, or by gc.
+``land`` moves them to the store's own folders. If a process dies, the next import, or gc, removes what is left.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from tract.storage.pack_writer import Group, write_pack
 
 PREFIX = "import-"
 
-# So many bytes of payloads are held in memory and become a pack: few packs, and no more memory than that.
+# This many bytes of payloads are held in memory and become a pack: so packs are few, and memory is limited.
 _PACK_LIMIT = 32 * 1024 * 1024
 _MOST_OBJECTS = 65536
 
 
 def remove_quarantines(path: str) -> None:
-    """Remove what imports that died left in the folder of objects *path*. Only for a caller that keeps other imports away."""
+    """Remove what dead imports left in the folder of objects *path*. Only for a caller that keeps other imports away."""
     for name in files.list_directory(path):
         if name.startswith(PREFIX):
             files.remove_tree(os.path.join(path, name))
 
 
 class Quarantine:
-    """New objects beside the store under *path* (``…/objects``). Only for a caller that keeps gc, and others of its kind, away."""
+    """New objects beside the store under *path* (``…/objects``). Only for a caller that keeps gc and other imports away."""
 
     def __init__(self, path: str) -> None:
         self._objects = path
@@ -53,7 +53,7 @@ class Quarantine:
         files.remove_tree(self._path)
 
     def add(self, new: NewObject) -> None:
-        """Keep *new*; it is read from here at once."""
+        """Keep *new*; ``read`` finds it at once."""
         if len(new.payload) > LOOSE_LIMIT:
             self._loose.write(new)
             return
@@ -65,7 +65,7 @@ class Quarantine:
             self._write_pack()
 
     def read(self, id: ObjectId) -> Object | None:
-        """The object, or None when it is not here."""
+        """Return the object, or None if it is not in the quarantine."""
         new = self._pending.get(id)
         if new is not None:
             return Object(new.kind, new.payload)
@@ -76,12 +76,12 @@ class Quarantine:
         return self._loose.read(id)
 
     def finish(self) -> None:
-        """Bring all of it to the disk, so that ``land`` has only names to change."""
+        """Write everything to the disk, so that ``land`` only has to rename."""
         if self._pending:
             self._write_pack()
 
     def land(self) -> None:
-        """Put the objects where the store finds them. A crash in between leaves objects that nothing names: garbage."""
+        """Move the objects to where the store finds them. A crash in between leaves objects that nothing names: garbage."""
         self.finish()
         self._close_packs()
         for id in self._loose.names():
@@ -93,7 +93,7 @@ class Quarantine:
             files.sync_directory(os.path.dirname(target))
         names = [name for name in files.list_directory(self._path) if not is_hex(name)]
         packs = os.path.join(self._objects, "pack")
-        for ending in (".pack", ".idx"):  # who finds an index finds its pack
+        for ending in (".pack", ".idx"):  # packs before indexes: a reader that finds an index finds its pack
             for name in names:
                 if name.endswith(ending):
                     files.rename(os.path.join(self._path, name), os.path.join(packs, name))

@@ -1,4 +1,4 @@
-"""Objects copied from where they lie into a new pack."""
+"""Copying objects from where they lie into a new pack."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tract.storage.zstd import train_dictionary
 REPORT_EVERY = 4096
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Called with how much is done, and how much there is (0 where nobody knows)."""
+"""Called with the number of objects done and the total (0 if it is not known)."""
 
 Groups: TypeAlias = "dict[Kind, array[int]]"  # array takes no parameter when it runs
-"""Numbers of objects by kind, in the order to pack them."""
+"""Numbers of objects by kind, in the order in which to pack them."""
 
 _DICTIONARY_SIZE = 32 * 1024
 _LEAST_SAMPLES = 500
@@ -30,19 +30,19 @@ _LONGEST_SAMPLE = 4096
 
 
 def new_groups() -> Groups:
-    """Groups of nothing."""
+    """Empty groups."""
     return {kind: array("I") for kind in KINDS}
 
 
 def add_found(groups: Groups, found: Iterable[tuple[int, Kind]], left_out: Container[int] = ()) -> None:
-    """Add the objects *found*, but for what is *left_out*."""
+    """Add the objects *found*, except those in *left_out*."""
     for number, kind in found:
         if number not in left_out:
             groups[kind].append(number)
 
 
 def train_for(catalogue: Catalogue, blobs: array[int]) -> bytes:
-    """A dictionary for the blobs: it makes up for what a frame cannot see of the others."""
+    """Train a dictionary for the blobs: it replaces what a frame cannot see of other frames."""
     if len(blobs) < _LEAST_SAMPLES:
         return b""
     chosen = blobs[:: max(1, len(blobs) // _MOST_SAMPLES)]
@@ -53,9 +53,9 @@ def train_for(catalogue: Catalogue, blobs: array[int]) -> bytes:
 
 
 class Repacking:
-    """What goes into a new pack: the objects *groups*, and *operations* that are made while it is written.
+    """The content of a new pack: the objects *groups*, and *operations* that are made while the pack is written.
 
-    Trees are given in the order in which a walk finds them, each before those it names, and are packed the other way round: names should look back.
+    A walk finds trees before the trees that they name; they are packed in reverse, because names should look back.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Repacking:
             self._report()
 
     def _folded(self, numbers: array[int]) -> Iterator[bytes | Folded]:
-        """The payloads, mostly folded as they lie: to put their ids together and take them apart again would be half of all work."""
+        """Yield the payloads, most of them folded as they lie: putting their ids back and taking them out again would be half of all work."""
         for number in numbers:
             folded = self._catalogue.folded(number, self._ordinals[number], self._ordinals)
             yield self._catalogue.read(number).payload if folded is None else folded

@@ -1,6 +1,6 @@
-"""Settled packs: those in which everything is reachable, so that gc leaves them as they are and need not read them.
+"""Settled packs: packs in which everything is reachable, so gc keeps them as they are and need not read them.
 
-A gc writes what became reachable since the last one into a pack of its own, beside those.
+A gc writes the objects that became reachable since the last one into a pack of its own, beside the settled ones.
 The file ``cache/settled`` has these lines for each of them, the oldest first:
 
     pack pack-1be5f3….idx
@@ -8,9 +8,9 @@ The file ``cache/settled`` has these lines for each of them, the oldest first:
     file 77aa01…5c
     # check 5be1f3a2c4d60718       at the end: 16 digits of the BLAKE3 of what is before it
 
-Whatever an object of the pack names is in it, in a settled pack before it, or a *file* of its own.
-All of that was reachable from the commits *tip*, which nothing else named then. So while refs reach every tip, they reach everything in these packs.
-The file is derived: where it is missing or damaged, gc reads everything.
+Every object that an object of the pack names is in the pack, in a settled pack before it, or in a *file* of its own.
+All of them were reachable from the commits *tip*, which nothing else named then. So while refs reach every tip, they reach everything in these packs.
+The file is derived: if it is missing or damaged, gc reads everything.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _SETTLED = "cache/settled"
 _CHECK = b"# check "
 _LONGEST = 64 * 1024 * 1024
 
-# A settled pack has so many objects, and so many times as many as all newer packs together: so packs stay few, and an object is copied a few times at most.
+# A settled pack has at least this many objects, and this many times as many as all newer packs together: so packs stay few, and an object is copied only a few times.
 _LEAST_OBJECTS = 4096
 _TIMES_LARGER = 2
 
 
 class Settled(NamedTuple):
-    """A settled pack, by the name of its index; *tips* and *files* as above."""
+    """A settled pack, by the name of its index; *tips* and *files* are those of the lines above."""
 
     pack: str
     tips: frozenset[ObjectId]
@@ -47,9 +47,9 @@ class Settled(NamedTuple):
 
 
 def find_settled(path: str, store: Database, since: int) -> tuple[Settled, ...]:
-    """The settled packs of the store in *path* that are worth leaving as they are; only for the holder of the lock.
+    """The settled packs of the store in *path* that are worth keeping as they are. Only for the holder of the lock.
 
-    None once the first is older than *since*, in nanoseconds since 1970: the operations in it are to be forgotten.
+    Empty once the first is older than *since*, in nanoseconds since 1970: the operations in it are due to be forgotten.
     """
     times = store.packs()
     left = {name: store.pack(name).count for name in times}
@@ -63,7 +63,7 @@ def find_settled(path: str, store: Database, since: int) -> tuple[Settled, ...]:
 
 
 def write_settled(path: str, settled: Sequence[Settled]) -> None:
-    """Put down what is settled in the store *path*, for the next gc; where that cannot be written, it reads everything.
+    """Write what is settled in the store *path*, for the next gc; if that fails, the next gc reads everything.
 
     Only for the holder of ``maintenance``.
     """

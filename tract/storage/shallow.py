@@ -1,12 +1,12 @@
-"""The commits whose history was cut on purpose: what they name may be gone, and nothing is wrong.
+"""The commits whose history was cut on purpose: objects that they name may be gone, and that is no damage.
 
     3fa9…e1 parents 2026-11-21     its parents may be gone; its own context is whole
     5c07…9b all 2026-11-21         its parents, its target and its context may be gone; its content is there
     # check 5be1f3a2c4d60718       16 digits of the BLAKE3 of what is before it
 
-In order of id, with the day of the gc that cut it.
+Lines are in order of id; the day is that of the gc that cut the commit.
 Almost no store has this file.
-It is written whole before anything it is about is dropped, so what it does not name is there.
+It is completely written before any object is dropped because of it, so every object that it does not excuse is there.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ NAME = "shallow"
 Grade = Literal["parents", "all"]
 
 UNTOLD = f"something names it, and '{NAME}' does not say that gc cut it"
-"""What is said of an object that is missing where nothing may be: the store is damaged, or this file is."""
+"""The error text for an object that is missing without an excuse: the store is damaged, or this file is."""
 
 _CHECK = b"# check "
 _LINE = rb"([0-9a-f]{64}) (parents|all) (\d{4}-\d\d-\d\d)\n"
 
 
 class Cut(NamedTuple):
-    """What may be gone behind a commit, and the day since when."""
+    """What may be gone behind a commit, and since which day."""
 
     grade: Grade
     date: str
 
 
 def kept_part(commit: Commit, cut: Cut | None) -> Commit:
-    """The commit without what may be gone of what it names."""
+    """The commit without the names of objects that may be gone."""
     if cut is None:
         return commit
     return (
@@ -66,7 +66,7 @@ def encode_shallow(cuts: Mapping[ObjectId, Cut]) -> bytes:
 
 
 def decode_shallow(data: bytes, name: str) -> dict[ObjectId, Cut]:
-    """What the bytes of the file *name* say; ObjectCorruptError when they are not as they were written."""
+    """Return the cuts in the bytes of the file *name*; ObjectCorruptError if they are not as they were written."""
     body = data[: max(0, data.rfind(_CHECK))]
     cuts = readable_cuts(body)
     if encode_shallow(cuts) != data:
@@ -75,7 +75,7 @@ def decode_shallow(data: bytes, name: str) -> dict[ObjectId, Cut]:
 
 
 def readable_cuts(data: bytes) -> dict[ObjectId, Cut]:
-    """The lines that can be read, for the repair of a damaged file."""
+    """The cuts in the lines that can be read, for the repair of a damaged file."""
     found = (re.fullmatch(_LINE, line) for line in data.splitlines(keepends=True))
     return {
         bytes.fromhex(row[1].decode()): Cut(cast(Grade, row[2].decode()), row[3].decode())
@@ -85,10 +85,10 @@ def readable_cuts(data: bytes) -> dict[ObjectId, Cut]:
 
 
 def write_shallow(path: str, cuts: Mapping[ObjectId, Cut]) -> None:
-    """Put the file into the store *path*, whole and on the disk; without *cuts* there is none. Only for gc and repair, who hold the locks."""
+    """Write the file into the store *path*, whole and on the disk; without *cuts*, remove it. Only for gc and repair, which hold the locks."""
     name = os.path.join(path, NAME)
     for left in files.list_directory(path):
-        if left.startswith(".tmp-") and left.endswith(f"-{NAME}"):  # nobody else writes it: one who did died
+        if left.startswith(".tmp-") and left.endswith(f"-{NAME}"):  # left by a writer that died
             files.unlink(os.path.join(path, left))
     if cuts:
         files.write_file(name, encode_shallow(cuts), sync=True)
@@ -97,7 +97,7 @@ def write_shallow(path: str, cuts: Mapping[ObjectId, Cut]) -> None:
 
 
 class Shallow:
-    """The cuts of a store, as they were when it was last looked at; *path* is None for a store in memory, whose gc says them with ``put``."""
+    """The cuts of a store, as they were last read. *path* is None for a store in memory, whose gc sets them with ``put``."""
 
     __slots__ = ("_name", "_stamp", "cuts")
 
@@ -107,18 +107,18 @@ class Shallow:
         self.cuts: dict[ObjectId, Cut] = {}
 
     def put(self, cuts: Mapping[ObjectId, Cut]) -> Iterable[ObjectId]:
-        """Let the cuts be these; the commits of which they say something else than before."""
+        """Replace the cuts; return the commits that changed from cut to uncut, or the reverse."""
         before, self.cuts = self.cuts, dict(cuts)
         return before.keys() ^ cuts.keys()
 
     def reload(self) -> Iterable[ObjectId]:
-        """Look at the file anew; the commits of which it says something else than before."""
+        """Read the file again if it changed; return the commits that changed from cut to uncut, or the reverse."""
         stamp = None if self._name is None else files.stamp_of(self._name)
         if self._name is None or stamp == self._stamp:
             return ()
         cuts: dict[ObjectId, Cut] = {}
         if stamp is not None:
-            with suppress(FileNotFoundError):  # it went since
+            with suppress(FileNotFoundError):  # it was removed meanwhile
                 cuts = decode_shallow(files.read_file(self._name), self._name)
         self._stamp = stamp
         return self.put(cuts)

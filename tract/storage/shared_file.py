@@ -1,4 +1,4 @@
-"""Files that are read, or written over, again and again: packs and ref files, of which a process has only some open at once."""
+"""Files that are read or overwritten again and again, packs and ref files; a process keeps only some of them open at once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _MOST_OPEN = 48
 
 
 class SharedFile:
-    """A file that is read, or written over, again and again.
+    """A file that is read or overwritten again and again.
 
-    All of them in a process share some descriptors: one that was not used for a while is closed, and opened anew when it is used.
+    All such files of a process share some descriptors: a file that was not used for a while is closed, and opened again at the next use.
     FileNotFoundError then says that the file is gone.
     """
 
@@ -26,7 +26,7 @@ class SharedFile:
         self._fd = -1
 
     def read_at(self, size: int, offset: int) -> bytes:
-        """As the function ``read_at``."""
+        """Read as the function ``read_at`` does."""
         with _shared.lock:
             return files.read_at(self._descriptor(), size, offset)
 
@@ -35,7 +35,7 @@ class SharedFile:
             return files.size_of(self._descriptor())
 
     def overwrite(self, data: bytes) -> bool:
-        """Put *data* in the place of all that is in the file; False, and nothing done, where that has another length or the file lost its name."""
+        """Replace the whole content of the file. Return False, and change nothing, if it has another length or the file has no name any more."""
         with _shared.lock:
             return files.overwrite(self._descriptor(), data)
 
@@ -61,7 +61,7 @@ class SharedFile:
 
 
 class _Shared:
-    """The shared files that are open, the one that was used last at the end. Whoever uses one holds the lock: else another thread could close it meanwhile."""
+    """The shared files that are open, the last used at the end. A caller holds the lock while it uses a file, so that no other thread closes it."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()

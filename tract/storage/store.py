@@ -1,4 +1,4 @@
-"""What an object store is: write-once bytes found by their id."""
+"""The interface of object stores: bytes that are written once and found by their id."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class StoreStats(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes on disk, all together."""
+        """The total of bytes on disk."""
         return self.journal_size + self.pack_size + self.loose_size
 
 
 def payload_of(id: ObjectId, obj: Object, kind: Kind) -> bytes:
-    """The payload of an object that must be of that kind."""
+    """The payload of *obj*; ObjectCorruptError if it is of another kind."""
     if obj.kind != kind:
         raise ObjectCorruptError(f"object {id.hex()}", f"expected a {kind}, found a {obj.kind}")
     return obj.payload
@@ -43,54 +43,54 @@ class ObjectStore(Protocol):
     """Objects by id."""
 
     def read(self, id: ObjectId) -> Object:
-        """The object; BlobNotFoundError when there is none, ObjectCorruptError when its bytes are not its id's.
+        """Return the object; BlobNotFoundError if it is missing, ObjectCorruptError if its bytes do not match its id.
 
-        StorageError when the system refuses to read it.
+        StorageError if the system refuses to read it.
         """
         ...
 
     def payloads(self, ids: Sequence[ObjectId], kind: Kind) -> list[bytes]:
-        """The payloads of many objects of one kind, in the order of *ids*: what lies together is read at once.
+        """Return the payloads of many objects of one kind, in the order of *ids*; objects that lie together are read at once.
 
         Errors are those of ``read``; ObjectCorruptError also names an object of another kind.
         """
         ...
 
     def nodes(self, ids: Sequence[ObjectId]) -> list[Node]:
-        """Many tree nodes, in the order of *ids*; errors are those of ``payloads``."""
+        """Return many tree nodes, in the order of *ids*; errors are those of ``payloads``."""
         ...
 
     def chunks(self, ids: Sequence[ObjectId]) -> Chunks:
-        """The entries of many chunks; errors are those of ``nodes``, and ObjectCorruptError for a node that is no chunk."""
+        """Return the entries of many chunks; errors are those of ``nodes``, and ObjectCorruptError for a node that is not a chunk."""
         ...
 
     def blobs(self, ids: Sequence[ObjectId]) -> Payloads:
-        """The payloads of many blobs as ``payloads`` gives them, as they lie."""
+        """Return the payloads of many blobs, as ``payloads`` does, but cut and unpacked only when they are used."""
         ...
 
     def outlines_beside(self, id: ObjectId) -> dict[ObjectId, Outline]:
-        """The outlines of the commit *id* and of those that lie together with it, where reading them all costs little more than reading it; else none."""
+        """Return the outlines of the commit *id* and of commits stored beside it, if reading them all costs little more than reading one; else an empty dict."""
         ...
 
     def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
-        """The blobs whose payload passes *test*, whether anything leads to them or not, and those that are damaged.
+        """Return the ids of blobs whose payload passes *test*, reachable or not, and of damaged blobs.
 
-        Bytes that a payload which passes is part of must pass as well: many payloads are tested at once.
+        If a payload passes, any bytes that contain it must pass too: many payloads are tested at once.
         """
         ...
 
     def contains(self, id: ObjectId) -> bool: ...
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
-        """Every id that begins with the hexadecimal digits *prefix*, in order."""
+        """Return every id that begins with the hexadecimal digits *prefix*, in order."""
         ...
 
     def ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        """Every object once, in no promised order."""
+        """Yield every object once, in no particular order."""
         ...
 
     def write_many(self, objects: Sequence[NewObject]) -> tuple[ObjectId, ...]:
-        """Keep objects that no operation names yet."""
+        """Store objects that no operation names yet."""
         ...
 
     def stats(self) -> StoreStats: ...
@@ -99,18 +99,18 @@ class ObjectStore(Protocol):
 
 
 class JournalStore(ObjectStore, Protocol):
-    """An object store, and the log of operations that made its objects real.
+    """An object store, with the log of operations that made its objects reachable.
 
-    ``append`` writes objects and one operation in a single step: after it both are there, before it neither is.
-    Only a holder of ``lock()`` may append; the lock is not held across calls to anything slow.
+    ``append`` writes objects and one operation in a single step: after it all of them are there, before it none.
+    Only a holder of ``lock()`` may append, and it must not hold the lock across anything slow.
     """
 
     def lock(self) -> AbstractContextManager[None]:
-        """Be the only writer; what others appended before is seen inside."""
+        """Become the only writer; what others appended before can be seen inside."""
         ...
 
     def refresh(self) -> bool:
-        """Look for what other processes appended; whether there was anything new."""
+        """Read what other processes appended; return whether there was anything new."""
         ...
 
     def append(self, objects: Sequence[NewObject], operation: NewObject, *, keyframe: bool) -> None: ...
@@ -118,14 +118,14 @@ class JournalStore(ObjectStore, Protocol):
     def operations(self) -> list[ObjectId]:
         """The operations from the newest keyframe on, oldest first.
 
-        The same list as long as it only grows, another one after a keyframe; not to be changed.
+        The same list as long as it only grows, and a new list after a keyframe; the caller must not change it.
         """
         ...
 
     def is_full(self) -> bool:
-        """Whether it is time to ``seal``."""
+        """True if it is time to ``seal``."""
         ...
 
     def seal(self, keyframe: NewObject, chunks: Sequence[NewObject] = ()) -> None:
-        """Bring what was appended into its lasting form, and begin again with the operation *keyframe*, and the chunks of refs that it names and the store has not."""
+        """Convert what was appended into its lasting form, and begin again with the operation *keyframe*, and with the chunks of refs that it names and the store lacks."""
         ...

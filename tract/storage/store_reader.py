@@ -1,6 +1,6 @@
 """The object store on disk, for readers: journal, packs and loose objects behind one interface.
 
-Reading asks the journal, then the packs, then the loose objects; a reader that misses looks once for what other processes wrote since, and only then says "not found".
+A read searches the journal, then the packs, then the loose objects. If it finds nothing, it looks once for what other processes wrote, and only then says "not found".
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from tract.storage.payloads import Chunks, Payloads, Piece, chunks_of, join_chun
 from tract.storage.store import StoreStats, payload_of
 
 EVIDENCE = "journal.torn-"
-"""How the names of files begin that hold what a writer cleared from a damaged journal."""
+"""The beginning of the names of files with the bytes that a writer cleared from a damaged journal."""
 
-# Packs that keep their last unpacked frames, 2 MB each.
+# The number of packs that keep their last unpacked frames, 2 MB each.
 _WARM_PACKS = 4
 
-# A new object is looked for in so many packs, the largest: one that is there twice costs its bytes until the next gc, and asking hundreds costs more than a commit.
+# A new object is searched for in this many packs, the largest: a second copy costs its bytes until the next gc, and searching hundreds of packs costs more than a commit.
 _MOST_ASKED = 4
 
 _MOST_TRIES = 5
@@ -48,13 +48,13 @@ class ObjectReader:
         self._mark_path = mark_path
         self._pack_path = os.path.join(path, "pack")
         self._closed = False
-        self._is_current = False  # whether the lock is held, and what others appended before was looked at
+        self._is_current = False  # true if the lock is held and earlier appends by others were read
         self._loose = LooseObjects(path)
         self._packs: dict[str, Pack] = {}
         self._asked: list[Pack] = []
         self._latest: dict[ObjectId, Object] = {}  # blobs that were just written
         self.supposed: dict[ObjectId, Object] = {}
-        """Objects that are read as if they were here; nothing is left out for them that is written. They are there for who asks only while *is_supposing*."""
+        """Objects that are read as if they were in the store; writes still write them. ``contains`` finds them only while *is_supposing*."""
 
         self.is_supposing = False
 
@@ -72,15 +72,15 @@ class ObjectReader:
 
     @property
     def is_torn(self) -> bool:
-        """Whether the journal ends in a write that was never completed, or lacks zeros that were written ahead: it was cut."""
+        """True if the journal ends in an incomplete write, or lacks zeros that were written ahead, because it was cut."""
         return self._journal.torn or self._journal.is_cut
 
     def _open_journal(self) -> Journal:
-        """The journal; ObjectCorruptError where transactions are missing that were on the disk."""
+        """Open the journal; ObjectCorruptError if transactions are missing that were on the disk."""
         try:
-            mark = read_mark(self._mark_path)  # before the journal, which may grow meanwhile
+            mark = read_mark(self._mark_path)  # read before the journal, which may grow meanwhile
         except ValueError:
-            mark = None  # a writer may be at it; fsck looks at it with the lock
+            mark = None  # another process may be writing it; fsck reads it with the lock
         try:
             journal = Journal(self._journal_path, read_only=self.read_only)
         except FileNotFoundError:
@@ -93,9 +93,9 @@ class ObjectReader:
         return journal
 
     def _warn_of_damage(self, *, set_aside: bool) -> None:
-        """Tell of what was lost where no error does: of commits that were acknowledged and never synced, and of what an earlier writer set aside.
+        """Warn of losses that raise no error: commits that were acknowledged and never synced, and bytes that an earlier writer set aside.
 
-        Of that only when the store is opened: a warning may be made an error, and must not come when a commit is done.
+        The latter only when the store is opened: a warning may be made an error, and must not come when a commit is done.
         """
         told = []
         if self._journal.behind:
@@ -113,14 +113,14 @@ class ObjectReader:
             warnings.warn(text, DamageWarning, stacklevel=2)
 
     def _open_packs(self) -> bool:
-        """Open the packs that are new and let go of those that went; whether there were new ones."""
+        """Open new packs and close those that are gone; return whether there were new ones."""
         opened = False
         listed: set[str] | None = None
         missed = True
         while missed:
             names = {name for name in files.list_directory(self._pack_path) if name.endswith(".idx")}
             if names == listed:
-                break  # what cannot be opened has lost its pack
+                break  # an index that cannot be opened has lost its pack
             listed, missed = names, False
             for name in self._packs.keys() - names:
                 self._close_pack(name)
@@ -130,7 +130,7 @@ class ObjectReader:
                     opened = True
                     self._names_synced = False
                 except FileNotFoundError:
-                    missed = True  # gc took it since: what it held is in a pack that is listed now
+                    missed = True  # gc removed it meanwhile; its objects are in a pack that is listed now
         if opened:
             self._asked = nlargest(_MOST_ASKED, self._packs.values(), key=lambda pack: pack.count)
         return opened
@@ -157,7 +157,7 @@ class ObjectReader:
         return obj
 
     def _despite_gc(self, look: Callable[[], _T]) -> _T:
-        """What *look* gives, once more where gc took a pack away that was to be read: what it held is in another."""
+        """Return the result of *look*, and try again if gc removed a pack in between: its objects are in another one."""
         for left in reversed(range(_MOST_TRIES)):
             try:
                 self.refresh()
@@ -175,7 +175,7 @@ class ObjectReader:
         obj = self._latest.get(id) or self._journal.read(id) or self.supposed.get(id)
         if obj is not None:
             return obj
-        # What is read together mostly lies together.
+        # Objects that are read together mostly lie together.
         recent = self._packs.get(self._recent)
         obj = recent.read(id) if recent is not None else None
         if obj is not None:
@@ -188,7 +188,7 @@ class ObjectReader:
         return self._loose.read(id)
 
     def _go_to(self, name: str) -> None:
-        """Read from the pack *name* from now on; only the last few packs keep what they unpacked."""
+        """Make *name* the pack that is searched first; only the last few such packs keep what they unpacked."""
         self._recent = name
         self._warm = [*(warm for warm in self._warm if warm != name), name]
         for cold in self._warm[:-_WARM_PACKS]:
@@ -209,7 +209,7 @@ class ObjectReader:
     def _read_together(
         self, ids: Sequence[ObjectId], take: Callable[[Pack, int], list[_T]], read: Callable[[ObjectId], _T]
     ) -> list[_T]:
-        """What *take* gives of those that lie together in a pack, from number *at* of *ids* on, and *read* of each other."""
+        """Collect the results for *ids*: *take* returns those that lie together in a pack, from a position on, and *read* returns a single one."""
         self._check_open()
         result: list[_T] = []
         while len(result) < len(ids):
@@ -218,7 +218,7 @@ class ObjectReader:
             try:
                 found = [] if recent is None or id in self._journal.index else take(recent, len(result))
             except FileNotFoundError:
-                found = []  # gc took the pack
+                found = []  # gc removed the pack
             except OSError as exc:
                 raise files.as_storage_error(exc) from exc
             result += found or [read(id)]
@@ -279,7 +279,7 @@ class ObjectReader:
         try:
             return recent.outlines_beside(id)
         except (OSError, ObjectCorruptError):
-            return {}  # whoever reads it is told
+            return {}  # the normal read raises the error
 
     def holding(self, test: Callable[[bytes], object]) -> set[ObjectId]:
         self._check_open()
@@ -290,18 +290,18 @@ class ObjectReader:
         try:
             obj = self.read(id)
         except (BlobNotFoundError, ObjectCorruptError):
-            return True  # whoever reads it is told
+            return True  # the normal read raises the error
         return obj.kind == "blob" and bool(test(obj.payload))
 
     def contains(self, id: ObjectId) -> bool:
         self._check_open()
-        with suppress(FileNotFoundError):  # gc took a pack
+        with suppress(FileNotFoundError):  # gc removed a pack
             if self._has(id) or (self.is_supposing and id in self.supposed):
                 return True
         return self._despite_gc(lambda: self._has(id))
 
     def was_seen(self, id: ObjectId) -> bool:
-        """Whether the object was there when this process last looked: for bulk work, where a miss must cost little."""
+        """True if the object was there when this process last looked: for bulk work, in which a miss must cost little."""
         return self._has(id)
 
     def _has(self, id: ObjectId) -> bool:
@@ -311,12 +311,12 @@ class ObjectReader:
         return id in self._journal.index or any(pack.contains(id) for pack in self._packs.values())
 
     def _is_known(self, id: ObjectId) -> bool:
-        """The same for what is about to be written; not every pack is asked."""
+        """The same for an object that is about to be written; not every pack is searched."""
         if id in self._journal.index:
             return True
         try:
             return bool(self._asked) and any(pack.contains(id) for pack in self._asked)
-        except FileNotFoundError:  # gc took a pack: to write it again does no harm
+        except FileNotFoundError:  # gc removed a pack; to write the object again does no harm
             return False
 
     def find(self, prefix: str) -> tuple[ObjectId, ...]:
@@ -332,16 +332,16 @@ class ObjectReader:
         kinds = self._despite_gc(lambda: {id: kind for pack in self._packs.values() for id, kind in pack.ids()})
         kinds.update(self._journal_ids())
         kinds.update(self._loose.ids())
-        # Whole before the first is given, for gc can take a pack away while the caller looks at one.
+        # Collected before the first is returned, because gc can remove a pack while the caller handles one.
         yield from kinds.items()
 
     def _journal_ids(self) -> Iterator[tuple[ObjectId, Kind]]:
-        # Whole, for a seal can put another journal in this one's place before the caller asks for the next.
+        # Collected first, because a seal can replace this journal before the caller asks for the next id.
         yield from [(id, self._journal.kind(id)) for id in self._journal.index]
 
     def refresh(self) -> bool:
         self._check_open()
-        # Nobody else appends while this process holds the lock, and what came before was looked at when it was taken.
+        # No one else appends while this process holds the lock, and earlier appends were read when it was taken.
         return False if self._is_current else self._look()
 
     def _look(self) -> bool:
@@ -351,7 +351,7 @@ class ObjectReader:
         if self._journal.is_replaced():
             replaced, self._journal = self._journal, self._open_journal()
             replaced.close()
-            self._latest.clear()  # what gc took goes from here too
+            self._latest.clear()  # objects that gc dropped are dropped here too
             self._names_synced = False
             self._open_packs()
             if self.after_replacing is not None:

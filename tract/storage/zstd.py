@@ -1,6 +1,6 @@
 """zstd, with limits of our own.
 
-The library ignores its own output limit when a frame states its size, so what a frame claims is checked before anything is decompressed.
+The library ignores its own output limit if a frame states its size, so the claim of a frame is checked before anything is decompressed.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any
 from tract.objects.codec import MAX_SIZE
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_FRAME_HEADER = 18  # the longest there is
-_FRAME_SLACK = 1024  # a frame is longer than what it unpacks to by less than that, and 1 in 128
+_FRAME_HEADER = 18  # the longest possible header
+_FRAME_SLACK = 1024  # a frame is longer than its unpacked bytes by less than this, plus 1 in 128
 
 RECORD_LEVEL = 3
 
@@ -27,9 +27,9 @@ _IN_C = "zstandard.backend_c"
 
 @cache
 def _zstd() -> Any:
-    """The library, which is loaded when something is compressed or was: many commands read neither a pack nor a long message.
+    """The library, loaded when something is first compressed or decompressed: many commands read neither a pack nor a long message.
 
-    Its part in C has all that is used here, and takes 0.6 ms; the package around it loads ``platform`` to see which Python this is, 2 ms more.
+    The C part has everything that is used here, and loads in 0.6 ms; the package around it loads ``platform`` to tell which Python this is, 2 ms more.
     """
     if "zstandard" not in sys.modules and "PYTHON_ZSTANDARD_IMPORT_POLICY" not in os.environ:
         found = _part_in_c()
@@ -41,7 +41,7 @@ def _zstd() -> Any:
 
 
 def _part_in_c() -> Any:
-    """The library without its package, which is the same for a program that imports that later; None where there is none, as without a CPython."""
+    """The C part of the library without its package, in a way that a later import of the package still works; None if there is no C part, as on other Pythons than CPython."""
     package = PathFinder.find_spec("zstandard")
     spec = None if package is None else PathFinder.find_spec(_IN_C, package.submodule_search_locations)
     if spec is None or spec.loader is None:
@@ -50,22 +50,22 @@ def _part_in_c() -> Any:
     if module is None:
         return None
     spec.loader.exec_module(module)
-    module = sys.modules.setdefault(_IN_C, module)  # another thread may have been here
+    module = sys.modules.setdefault(_IN_C, module)  # another thread may have loaded it
     if "zstandard" not in sys.modules:
         sys.modules.pop(_IN_C, None)  # else an import of the package would take it for its part without having it
     return module
 
 
 _local = threading.local()
-"""A thread's own contexts: a new one costs three times the compression of a message."""
+"""A thread's own compressor and decompressor: making one costs three times the compression of a message."""
 
 
 def compress_record(data: bytes) -> bytes:
-    """*data* as one zstd frame that states its size, for an object that stands alone."""
+    """Compress *data* into one zstd frame that states its size, for an object that stands alone."""
     try:
         compress = _local.compress
     except AttributeError:
-        # Records have no checksum in their frames: their ids prove them.
+        # The frames of records have no checksum: the ids prove the records.
         compress = _local.compress = _zstd().ZstdCompressor(level=RECORD_LEVEL, write_checksum=False).compress
     return compress(data)  # type: ignore[no-any-return]  # zstandard has no types
 
@@ -78,7 +78,7 @@ def _decompressor() -> Any:
 
 
 def decompress(data: bytes, size: int) -> bytes:
-    """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
+    """Decompress *data*, which must give exactly *size* bytes; ValueError for anything else."""
     return _decompress(_decompressor(), data, size)
 
 
@@ -96,9 +96,9 @@ def _decompress(decompressor: Any, data: bytes, size: int) -> bytes:
 
 
 class FrameCodec:
-    """Frames of a pack: with a checksum, and with the pack's dictionary where it has one.
+    """Frames of a pack: with a checksum, and with the pack's dictionary if it has one.
 
-    One codec may be used by several threads, one at a time each.
+    Several threads may use one codec: each has its own contexts.
     """
 
     def __init__(self, level: int = RECORD_LEVEL, dictionary: bytes = b"") -> None:
@@ -107,7 +107,7 @@ class FrameCodec:
         self._local = threading.local()
 
     def compress(self, data: bytes) -> bytes:
-        """*data* as one frame that states its size."""
+        """Compress *data* into one frame that states its size."""
         compressor = getattr(self._local, "compressor", None)
         if compressor is None:
             compressor = self._local.compressor = _zstd().ZstdCompressor(
@@ -116,7 +116,7 @@ class FrameCodec:
         return compressor.compress(data)  # type: ignore[no-any-return]  # as above
 
     def decompress(self, data: bytes, size: int) -> bytes:
-        """What *data* unpacks to, which must be exactly *size* bytes; ValueError for anything else."""
+        """Decompress *data*, which must give exactly *size* bytes; ValueError for anything else."""
         if self._dictionary is None:
             return decompress(data, size)
         return _decompress(self._decompressor(), data, size)
@@ -131,7 +131,7 @@ class FrameCodec:
         return decompressor
 
     def measure(self, data: bytes | mmap.mmap, at: int) -> tuple[int, bytes] | None:
-        """How long the frame is that begins at *at* in *data*, and what it unpacks to; None where no whole one does."""
+        """Return the length of the frame that begins at *at* in *data*, and its unpacked bytes; None if no whole frame begins there."""
         try:
             size = _zstd().frame_content_size(data[at : at + _FRAME_HEADER])
             if not 0 < size <= 2 * MAX_SIZE:
@@ -145,7 +145,7 @@ class FrameCodec:
 
 
 def train_dictionary(samples: Sequence[bytes], size: int) -> bytes:
-    """A dictionary of up to *size* bytes for what *samples* are like; empty where there is too little to learn from."""
+    """Train a dictionary of up to *size* bytes on *samples*; empty if there is too little to learn from."""
     try:
         return _zstd().train_dictionary(size, list(samples)).as_bytes()  # type: ignore[no-any-return]  # as above
     except _zstd().ZstdError:
