@@ -1,7 +1,7 @@
-"""Branches that are put aside, and branches that take the end of another along.
+"""Archiving a branch, and moving the end of a branch to a new one.
 
-archive   refs/heads/x  ──▸ refs/archive/x        it is listed no more, and nothing of it is lost
-divert    main  a ─ b ─ c ─ d        main  a ─ b            what came from a message on is on a branch of its own, and HEAD with it
+archive   refs/heads/x  ──▸ refs/archive/x        it is no longer listed, and nothing of it is lost
+divert    main  a ─ b ─ c ─ d        main  a ─ b            the messages from c on go to a new branch, and HEAD with them
                                      side      └─ c ─ d
 """
 
@@ -24,7 +24,7 @@ _MOVED_OVER = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.REC
 
 
 class ArchivedBranch(NamedTuple):
-    """A branch that was put aside: its name, the commit it is at, whether HEAD has its work, and the tags on its commits."""
+    """An archived branch: its name, its commit, whether HEAD reaches that commit, and the tags on its own commits."""
 
     name: str
     commit_hash: str
@@ -33,7 +33,7 @@ class ArchivedBranch(NamedTuple):
 
 
 def archive_branch(repo: Repository, name: str) -> ArchivedBranch:
-    """Put branch *name* aside; TractError for the one HEAD is on, and one that is being merged."""
+    """Archive branch *name*; TractError if HEAD is on it, or it is being merged."""
     ref = branch_ref(name)
     with transaction(repo, f"branch: archived {name}", moves="refs") as tx:
         at = _branch_at(tx, name)
@@ -52,7 +52,7 @@ def archive_branch(repo: Repository, name: str) -> ArchivedBranch:
 
 
 def unarchive_branch(repo: Repository, name: str) -> ObjectId:
-    """Bring an archived branch back, and give back the commit it is at."""
+    """Bring an archived branch back; return its commit."""
     ref = branch_ref(name)
     with transaction(repo, f"branch: brought back {name}", moves="refs") as tx:
         at = None if _is_reserved(ARCHIVE + name) else tx.ref(ARCHIVE + name)
@@ -66,13 +66,13 @@ def unarchive_branch(repo: Repository, name: str) -> ObjectId:
 
 
 def archived_branches(repo: Repository) -> list[ArchivedBranch]:
-    """The branches that were put aside, in order of name."""
+    """The archived branches, in order of name."""
     found = [(name, at) for name, at in repo.local_refs(ARCHIVE) if not _is_reserved(name) and isinstance(at, bytes)]
     return [_told(repo, name.removeprefix(ARCHIVE), at) for name, at in found]
 
 
 def _is_reserved(ref: str) -> bool:
-    """Whether the ref is not a branch's that was put aside: a spawn's."""
+    """True if the ref is not an archived branch but belongs to a spawn."""
     return ref == SPAWN_REF or ref.startswith(ARCHIVE + "children/")
 
 
@@ -84,7 +84,7 @@ def _told(repo: Repository, name: str, at: ObjectId) -> ArchivedBranch:
 
 
 def _until(repo: Repository, at: ObjectId, head: ObjectId | None) -> list[tuple[ObjectId, CommitOperation]]:
-    """The commits of the branch that HEAD does not have, as far as first parents lead."""
+    """The commits of the branch that HEAD does not reach, along first parents."""
     found = []
     for id, commit in first_parents(repo, at):
         if head is not None and is_ancestor(repo, id, head):
@@ -94,9 +94,9 @@ def _until(repo: Repository, at: ObjectId, head: ObjectId | None) -> list[tuple[
 
 
 def divert(repo: Repository, name: str, start: ObjectId) -> str:
-    """Let what HEAD's branch has from the message *start* on be on the new branch *name*, and HEAD too; the name of the branch that is left.
+    """Move the commits of HEAD's branch from the message *start* on to the new branch *name*, and HEAD with them; return the name of the old branch.
 
-    A compression that came since goes along, and what it summed up is as it was on the branch that is left. TractError where anything else than messages and edits came since, or nothing would be left.
+    A compression made since *start* moves along; on the old branch the messages that it summed up are as before. TractError if the commits since *start* are anything else than messages, edits, records and compressions, or if the old branch would be empty.
     """
     ref = branch_ref(name)
     with transaction(repo, f"divert: {name}") as tx:

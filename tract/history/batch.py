@@ -1,8 +1,8 @@
-"""A batch: commits, edits and notes that all land in one transaction, or none of them.
+"""A batch: commits, edits and notes that land in one transaction, all or none.
 
 base      a ── b ── c'             c' came while the batch was open
 batch          └─── x ── y         made in memory, on b
-landed    a ── b ── c' ── x' ── y'    made again on c', where that is allowed; else nothing
+landed    a ── b ── c' ── x' ── y'    made again on c', if that is allowed; else nothing
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ from tract.transaction import Transaction, transaction
 from tract.tree import list_items
 
 Follows = Callable[[ObjectId | None, ObjectId | None], bool]
-"""Whether a batch that was begun on a branch's one commit may land on the other, where it is now."""
+"""Called with the commit on which a batch began and the branch's commit now; true if the batch may land on the latter."""
 
 _REPEATED = (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD)
 
 _COME_WITH = (CONFIG, KEY, REQUEST, USAGE)
-"""The namespaces of the notes that come with a commit; all others are said about one that is there."""
+"""The namespaces of the notes that come with a new commit; notes of other namespaces are about a commit that exists."""
 
 
 class Batch:
     """A repository whose writes are held back in memory; ``land`` makes them one operation.
 
-    Nothing is locked while the batch fills, so it may be open across calls to a model.
+    Nothing is locked while the batch fills, so it may stay open across calls to a model.
     """
 
     def __init__(self, base: Repository) -> None:
@@ -50,7 +50,7 @@ class Batch:
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """A part of the batch that leaves no trace if it fails, whatever becomes of the rest."""
+        """A part of the batch that leaves no trace if it fails, whatever happens to the rest."""
         mark = self._refs.mark()
         try:
             yield
@@ -60,22 +60,22 @@ class Batch:
 
     @property
     def held_back(self) -> int:
-        """How many objects wait."""
+        """The number of objects that wait."""
         return len(self._objects.new)
 
     def commits(self) -> tuple[ObjectId, ...]:
-        """The commits that were made so far, without those of notes, in their order."""
+        """The commits made so far, without those of notes, in order."""
         made = (new.id for new in self._objects.new if new.kind == "commit")
         return tuple(id for id in made if self.repo.commit(id).operation is not CommitOperation.NOTE)
 
     def land(
         self, *, reason: str, follows: Follows | None = None, check: Callable[[bool], None] | None = None
     ) -> dict[ObjectId, ObjectId]:
-        """Write everything, in one transaction, and say which commits were made again under which ids.
+        """Write everything in one transaction; return the new ids of commits that had to be made again, by their old ids.
 
-        RefMovedError when a branch moved meanwhile, unless *follows* allows to make the batch's commits again on what is there now; nothing is written then.
-        Notes that others wrote meanwhile stay: the batch's own go on top of them.
-        *check* is called when the lock is held, with whether the batch moves a branch, and raises what else is in its way.
+        RefMovedError if a branch moved meanwhile, unless *follows* allows the batch's commits to be made again on its new tip; nothing is written then.
+        Notes that others wrote meanwhile stay: the batch's own come after them.
+        *check* is called while the lock is held, with True if the batch moves a branch, and may raise to stop it.
         """
         edits = self._refs.edits()
         about_head = any(self._local(edit).startswith((HEAD, HEADS)) for edit in edits)
@@ -100,7 +100,7 @@ class Batch:
                     tx.edits.append(edit)
             tx.objects += self._needed(tx, anew.values()) if anew else self._objects.new
         for index in self.repo.key_indexes.values():
-            index.clear()  # what it put off leads to all of the batch, in a circle
+            index.clear()  # what it put off refers to the whole batch, in a reference cycle
         return anew
 
     def _local(self, edit: RefEdit) -> str:
@@ -109,9 +109,9 @@ class Batch:
     def _make_again(
         self, tx: Transaction, edit: RefEdit, follows: Follows | None, anew: dict[ObjectId, ObjectId]
     ) -> ObjectId | None:
-        """Make the commits of a branch that moved meanwhile again where it is now, and give back the last; *anew* gets their ids by those they had.
+        """Make the commits of a branch that moved meanwhile again on its tip; return the last one. *anew* receives their new ids by their old ones.
 
-        In the place of a commit whose key the branch has got meanwhile stands the one that has it: KeyConflictError where that has another content.
+        If the branch got a commit with the same key meanwhile, that commit is used instead; KeyConflictError if it has another content.
         """
         now, was = self._base.refs.read(edit.name), edit.expected
         assert was is None or isinstance(was, bytes)
@@ -141,11 +141,11 @@ class Batch:
             try:
                 at = anew[id] = add_commit(tx, at, change)
             except EditTargetError:
-                raise error from None  # the message is not there any more
+                raise error from None  # the message is gone
         return at
 
     def _known_now(self, chain: Sequence[tuple[ObjectId, Commit]], tip: ObjectId | None) -> dict[ObjectId, ObjectId]:
-        """The commits of *chain* whose keys the branch at *tip* has got meanwhile, each with the commit that has the key."""
+        """The commits of *chain* whose keys the branch at *tip* received meanwhile, each with the commit that has the key."""
         keys = next((edit for edit in self._refs.edits() if self._local(edit) == NOTES + KEY), None)
         if keys is None:
             return {}
@@ -160,7 +160,7 @@ class Batch:
         return known
 
     def _chain(self, tip: RefValue | None, start: ObjectId | None) -> list[tuple[ObjectId, Commit]] | None:
-        """The commits after *start* up to *tip*, where all of them are messages and edits."""
+        """The commits after *start* up to *tip*; None if they are not all messages, edits and records."""
         chain: list[tuple[ObjectId, Commit]] = []
         while isinstance(tip, bytes) and tip != start:
             commit = self.repo.commit(tip)
@@ -171,19 +171,19 @@ class Batch:
         return chain[::-1] if tip == start else None
 
     def _note_again(self, tx: Transaction, edit: RefEdit, anew: dict[ObjectId, ObjectId]) -> None:
-        """Make the batch's notes again, on those that others made meanwhile and about the commits as they landed."""
+        """Make the batch's notes again, after those that others made meanwhile, and about the commits as they landed."""
         assert not isinstance(edit.expected, str)
         namespace = self._local(edit).removeprefix(NOTES)
-        # A request was made of messages as they were inside, whatever came between them since.
+        # A request was made of the messages inside the batch, whatever came between them since.
         names = {} if namespace == REQUEST else {was.hex(): now.hex() for was, now in anew.items()}
         for blob, note in self._notes_since(edit.new, edit.expected):
             if note.target in self._known and namespace in _COME_WITH:
-                continue  # as with every commit whose key is known
+                continue  # as for every commit whose key is known
             refs = None
             if namespace == REQUEST and note.body["context"] is not None:
                 context = bytes.fromhex(note.body["context"])
                 self._sent.append(context)
-                if context in anew:  # no history has it: the note is what keeps it
+                if context in anew:  # it is in no history: the note is what keeps it
                     refs = Refs(None, (context, "commit"))
             target = anew.get(note.target, note.target)
             body = {key: names.get(value, value) if type(value) is str else value for key, value in note.body.items()}
@@ -204,7 +204,7 @@ class Batch:
         return notes[::-1]
 
     def _needed(self, tx: Transaction, anew: Iterable[ObjectId]) -> list[NewObject]:
-        """The batch's objects that the moves of *tx* and its commits made *anew* still lead to, and all of its blobs; what was made again is left out."""
+        """The batch's objects that the moves of *tx* and the commits in *anew* still reach, and all its blobs; commits that were made again are left out."""
         starts = [*self._sent, *(edit.new for edit in tx.edits if isinstance(edit.new, bytes))]
         for commit in map(tx.repo.commit, anew):
             starts += () if commit.target is None else (commit.target,)
@@ -213,7 +213,7 @@ class Batch:
         return [new for new in self._objects.new if new.kind == "blob" or new.id in wanted]
 
     def _led_to(self, starts: Iterable[ObjectId]) -> set[ObjectId]:
-        """The batch's commits and tree nodes that *starts* lead to."""
+        """The batch's commits and tree nodes that are reachable from *starts*."""
         mine = {new.id: new for new in self._objects.new if new.kind != "blob"}
         found: set[ObjectId] = set()
         work = list(starts)

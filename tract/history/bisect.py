@@ -1,9 +1,9 @@
-"""Bisection: the commit that turned a context bad, found with the fewest tests.
+"""Bisection: find the commit that turned a context bad, with the fewest tests.
 
-    good ── 1 ── 2 ── 3 ── 4 ── 5 ── 6 ── bad        3 is tested: of the 7 in question its answer leaves 4 or 3
+    good ── 1 ── 2 ── 3 ── 4 ── 5 ── 6 ── bad        3 is tested: of the 7 candidates its answer leaves 4 or 3
 
-In question is what the bad commit reaches and no good one does, the bad one included.
-Everything a good commit reaches is taken to be good, and everything that reaches the culprit bad.
+Candidates are the commits that the bad commit reaches and no good one does, including the bad one.
+Every commit that a good one reaches counts as good, and every commit that reaches the culprit as bad.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ STATE = "bisect"
 
 @dataclass(frozen=True, slots=True)
 class Bisection:
-    """What is known so far; *verdicts* are all that were given, in order.
+    """The state of a bisection; *verdicts* are all that were given, in order.
 
-    *is_sound* says that the good commits are known to be behind the bad one, or to have parted from it where it was good.
+    *is_sound* means: every good commit is known to be behind the bad one, or to have branched off where it was good.
     """
 
     bad: ObjectId | None = None
@@ -39,7 +39,7 @@ class Bisection:
     is_sound: bool = False
 
     def marked(self, verdict: Verdict, commit: ObjectId, step: BisectStep | None = None) -> Bisection:
-        """The same with one verdict more; *step* is the step that asked for it, None where somebody gave it unasked."""
+        """The same with one more verdict; *step* is the step that asked for it, None if nobody asked."""
         verdicts = (*self.verdicts, (verdict, commit))
         skipped = tuple(id for id in self.skipped if id != commit)
         is_sound = step is not None and not step.is_base
@@ -51,10 +51,10 @@ class Bisection:
 
 
 class BisectStep(NamedTuple):
-    """The commit to test next, or, when *is_found*, the first bad one.
+    """The commit to test next, or, if *is_found*, the first bad one.
 
-    At most *left* commits are in question after its test, *tests* more being needed then.
-    *is_base* says that it is where a good commit parted from the bad one, and is to be found good for the rest to mean anything.
+    After its test at most *left* candidates remain, which take *tests* more tests.
+    *is_base* marks a commit where a good commit branched off from the bad one: only if it is good does the rest mean anything.
     """
 
     commit: ObjectId
@@ -65,9 +65,9 @@ class BisectStep(NamedTuple):
 
 
 def next_step(repo: Repository, known: Bisection) -> BisectStep:
-    """What to do next; BisectError where that is nothing, and the message says why.
+    """Return the next step; BisectError if there is none, and the message says why.
 
-    HistoryCutError where all that is left is a commit whose history gc cut: it may have been bad before.
+    HistoryCutError if the only candidate left is a commit whose history gc cut: the context may have been bad before.
     """
     if known.bad is None or not known.good:
         missing = "bad" if known.bad is None else "good"
@@ -101,7 +101,7 @@ def next_step(repo: Repository, known: Bisection) -> BisectStep:
 
 
 def _tests(count: int) -> int:
-    """The tests that tell *count* commits apart."""
+    """The number of tests that tell *count* commits apart."""
     return (count - 1).bit_length()
 
 
@@ -111,9 +111,9 @@ def _listed(ids: Iterator[ObjectId]) -> str:
 
 
 def _unproved_bases(repo: Repository, bad: ObjectId, known: Bisection) -> Iterator[ObjectId]:
-    """Where good commits that are not behind the bad one parted from it, as long as nobody said how it was there.
+    """Yield the merge bases of the bad commit and each good commit that is not behind it, as long as they have no verdict.
 
-    If it was bad there already, the good commit mended it, and nothing between would ever be found.
+    If a base was bad already, the good commit repaired it, and the search between the two would never end in a culprit.
     """
     behind = [id for id in known.good if is_ancestor(repo, id, bad)]
     if len(behind) == len(known.good):
@@ -127,28 +127,28 @@ def _unproved_bases(repo: Repository, bad: ObjectId, known: Bisection) -> Iterat
 
 
 def _weights(repo: Repository, found: Sequence[tuple[ObjectId, Commit]]) -> dict[ObjectId, int]:
-    """How many of the commits in question each of them reaches, itself included."""
+    """The number of candidates that each candidate reaches, itself included."""
     weights: dict[ObjectId, int] = {}
     for id, commit in reversed(found):  # parents come before their children
         parents = [parent for parent in commit.parents if parent in weights]
         weight = 1 + (weights[parents[0]] if parents else 0)
         if len(parents) > 1:
-            # Only what the other parents reach beside the first has to be counted: not far, where branches are short.
+            # Count only what the other parents reach beyond the first: not far, if branches are short.
             weight += sum(1 for other, _ in reachable(repo, parents[1:], parents[:1]) if other in weights)
         weights[id] = weight
     return weights
 
 
 def read_bisection(repo: Repository) -> Bisection | None:
-    """The bisection that is under way in this tract, or None."""
+    """The bisection under way in this tract, or None."""
     return read_state_as(repo, STATE, Bisection)
 
 
 def write_bisection(repo: Repository, known: Bisection) -> None:
-    """Keep it, with the commits it is about, until :func:`clear_bisection`."""
+    """Keep the bisection, and the commits it is about, until :func:`clear_bisection`."""
     write_state(repo, STATE, known, tuple(dict.fromkeys(id for _, id in known.verdicts)))
 
 
 def clear_bisection(repo: Repository) -> None:
-    """Forget it; no error where there is none."""
+    """Forget the bisection; no error if there is none."""
     clear_state(repo, STATE)

@@ -1,4 +1,4 @@
-"""Blame: which commit gave each message of a context what it now says."""
+"""Blame: which commit gave each message of a context its present content."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tract.repo import Repository
 
 
 class Blamed(NamedTuple):
-    """A message of a context: the commit that introduced it, its content, and the commit that last changed that."""
+    """A message of a context: the commit that introduced it, its content, and the commit that last changed the content."""
 
     commit: ObjectId
     blob: ObjectId
@@ -21,11 +21,11 @@ class Blamed(NamedTuple):
 
 
 def blame_entries(repo: Repository, tip: ObjectId | None, rows: Sequence[Entry]) -> list[Blamed]:
-    """The messages *rows* of the context at *tip*, in their order.
+    """Blame the messages *rows* of the context at *tip*; the result is in their order.
 
-    One walk back, which ends where the last message is accounted for.
-    A message nobody changed was last changed by the commit that introduced it; so was one whose history is not behind *tip*, as of a summary's.
-    What was changed before gc cut history was changed by the edit that gc kept, or where there is none, as far as is known, by the commit at which history ends.
+    One walk back, which ends when every message is found.
+    A message that was never changed is blamed on the commit that introduced it; so is a message whose history is not behind *tip*, as that of a summary.
+    If gc cut the history with the change, the edit that gc kept is blamed, or, without one, the commit at which history ends, as the nearest that is known.
     """
     pending = dict(rows)
     found: dict[ObjectId, ObjectId] = {}
@@ -46,7 +46,7 @@ def blame_entries(repo: Repository, tip: ObjectId | None, rows: Sequence[Entry])
 
 
 def _kept_edits(repo: Repository, changed: Mapping[ObjectId, ObjectId]) -> dict[ObjectId, ObjectId]:
-    """For messages *changed*, each with its blob, the newest edits that gave them that, of those that stayed when history was cut."""
+    """For *changed* messages with their blobs: the newest edits that gave them that blob, among those kept when history was cut."""
     newest: dict[ObjectId, tuple[int, int, ObjectId]] = {}
     for id, cut in repo.shallow.cuts.items() if changed else ():
         if cut.grade == "all":
@@ -62,7 +62,7 @@ def _kept_edits(repo: Repository, changed: Mapping[ObjectId, ObjectId]) -> dict[
 
 
 def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[ObjectId, ObjectId]) -> Iterator[ObjectId]:
-    """Those of the messages *pending*, each with its blob, that commit *id* gave that blob."""
+    """The messages of *pending* that commit *id* gave their present blob."""
     if id in pending:
         yield id
     if commit.operation is CommitOperation.EDIT:
@@ -71,22 +71,22 @@ def _given(repo: Repository, id: ObjectId, commit: Commit, pending: Mapping[Obje
         return
     if commit.operation in (CommitOperation.APPEND, CommitOperation.NOTE):
         return
-    # A merge gives a message its content where no parent has it: a conflict was resolved.
+    # A merge gives a message its content if no parent has it: a conflict was resolved.
     beside = [
         {change.commit: change.kind for change in changes_of(repo, id, commit, at) if _is_new(change, pending)}
         for at in range(max(1, len(commit.parents)))
     ]
-    # An expansion says nothing anew: what it brings back was said when it was said.
+    # An expansion changes no content: the messages that it brings back were written before.
     is_revert = commit.operation is CommitOperation.REVERT and EXPANDED not in (commit.metadata or {})
     for message in beside[0]:
         kinds = [kinds_there.get(message) for kinds_there in beside]
-        # What was only added had its content before, unless a revert brought it back.
+        # a message that was only added had its content before, unless a revert brought it back
         if message != id and None not in kinds and (is_revert or "changed" in kinds):
             yield message
 
 
 def _is_new(change: MessageChange[ObjectId], pending: Mapping[ObjectId, ObjectId]) -> bool:
-    """Whether the message is of the change's making, as far as this one parent tells."""
+    """True if this change gave the message its content, as far as one parent can tell."""
     return (
         change.kind in ("added", "changed") and change.after is not None and pending.get(change.commit) == change.after
     )

@@ -1,4 +1,4 @@
-"""Branches: names for commits that move when something is committed on them."""
+"""Branches: names for commits, which move when a commit is made on them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tract.repo import Repository
 from tract.transaction import check_branch, check_idle, transaction
 
 _LONGEST = 60
-"""Bytes of a name made from another; a number may come after."""
+"""The longest name that is made from another, in bytes; a number may follow."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -38,10 +38,10 @@ class BranchInfo:
 
 
 def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch: bool = False) -> None:
-    """Give *start* the name *name*, and with *switch* let HEAD be on it, all in one operation.
+    """Create branch *name* at *start*, and with *switch* put HEAD on it, in one operation.
 
-    BranchExistsError when there is such a branch.
-    None for *start* is for a branch without commits, which its first commit will make; HEAD must switch to it.
+    BranchExistsError if the branch exists.
+    *start* is None for a branch without commits, which its first commit will create; it needs *switch*.
     """
     ref = branch_ref(name)
     if start is not None:
@@ -62,9 +62,9 @@ def create_branch(repo: Repository, name: str, start: ObjectId | None, *, switch
 
 
 def on_branch(repo: Repository, name: str, *, create: bool = False) -> Repository:
-    """*repo* on branch *name*, wherever HEAD is and goes; with *create* one that is not there is made at HEAD.
+    """Return *repo* on branch *name*, wherever HEAD is or goes; with *create*, a missing branch is made at HEAD.
 
-    BranchNotFoundError where it is not there. Where HEAD is on it, or nothing is committed yet, its first commit will make it.
+    BranchNotFoundError if the branch is missing. If HEAD is on it, or nothing is committed yet, its first commit will create it.
     """
     ref = branch_ref(name)
     if repo.ref(ref) is None and repo.ref(HEAD) != ref:
@@ -72,13 +72,13 @@ def on_branch(repo: Repository, name: str, *, create: bool = False) -> Repositor
             raise BranchNotFoundError(f"there is no branch '{name}'")
         start = repo.head()[1]
         if start is not None:
-            with suppress(BranchExistsError):  # another process made it in this moment
+            with suppress(BranchExistsError):  # another process made it just now
                 create_branch(repo, name, start)
     return replace(repo, branch=ref)
 
 
 def list_branches(repo: Repository) -> dict[str, str]:
-    """Every branch with a commit and the hexadecimal id of it, in order of name."""
+    """Every branch with a commit, with its commit's hexadecimal id, in order of name."""
     return {name.removeprefix(HEADS): value.hex() for name, value in repo.local_refs(HEADS) if isinstance(value, bytes)}
 
 
@@ -89,14 +89,14 @@ def describe_branches(repo: Repository) -> list[BranchInfo]:
 
 
 def describe_branch(repo: Repository, name: str) -> BranchInfo:
-    """One branch, which need not have a commit."""
+    """Describe one branch, with or without a commit."""
     ref = branch_ref(name)
     at = repo.ref(ref)
     return BranchInfo(name, at.hex() if isinstance(at, bytes) else None, ref == repo.head()[0])
 
 
 def switch_branch(repo: Repository, name: str) -> None:
-    """Let HEAD be on branch *name*; BranchNotFoundError when there is none."""
+    """Put HEAD on branch *name*; BranchNotFoundError if it does not exist."""
     ref = branch_ref(name)
     with transaction(repo, "checkout", moves="refs") as tx:
         if tx.branch == ref:
@@ -109,16 +109,16 @@ def switch_branch(repo: Repository, name: str) -> None:
 
 
 def moving_reason(repo: Repository, to: str) -> str:
-    """What the reflog says when HEAD goes to another branch, or to a commit of its own."""
+    """The reflog's text for a switch of HEAD to another branch, or to a commit."""
     branch, tip = repo.head()
     here = branch.removeprefix(HEADS) if branch is not None else tip.hex()[:16] if tip is not None else HEAD
     return f"checkout: moving from {here} to {to}"
 
 
 def delete_branches(repo: Repository, names: Sequence[str], *, force: bool = False) -> dict[str, ObjectId]:
-    """Delete branches, all or none, and give back the commits they were at.
+    """Delete branches, all or none; return their commits.
 
-    UnmergedBranchError when HEAD does not reach one of them, unless *force*.
+    UnmergedBranchError if HEAD does not reach one of them, unless *force*.
     """
     refs = {name: branch_ref(name) for name in names}
     with transaction(repo, f"branch: deleted {', '.join(refs)}", moves="refs") as tx:
@@ -138,9 +138,9 @@ def delete_branches(repo: Repository, names: Sequence[str], *, force: bool = Fal
 
 
 def rename_branch(repo: Repository, old: str | None, new: str, *, force: bool = False) -> str:
-    """Give branch *old*, None for the one HEAD is on, the name *new*, and give back the name it had; HEAD and the reflog follow.
+    """Rename branch *old* (None for the one HEAD is on) to *new*; return the old name. HEAD and the reflog follow.
 
-    BranchExistsError when there is a branch *new*, unless *force*: then that name moves; but never that of the branch HEAD is on.
+    BranchExistsError if branch *new* exists. With *force* it is replaced, unless HEAD is on it.
     """
     with transaction(repo, RENAMED, moves="refs") as tx:
         ref = branch_ref(old) if old is not None else check_branch(repo, "rename the branch")[0]
@@ -164,7 +164,7 @@ def rename_branch(repo: Repository, old: str | None, new: str, *, force: bool = 
 
 
 def taken_branch_names(repo: Repository) -> set[str]:
-    """What ``free_branch_name`` must not give away: the branches, as far as their first ``/``, in lower case, and the one HEAD is on."""
+    """The names that ``free_branch_name`` must not return: the branches up to their first ``/``, in lower case, and the one HEAD is on."""
     names = [name for name, _ in repo.local_refs(HEADS)]
     head = repo.ref(HEAD)
     if isinstance(head, str):
@@ -173,9 +173,9 @@ def taken_branch_names(repo: Repository) -> set[str]:
 
 
 def free_branch_name(wanted: str, taken: set[str]) -> str:
-    """A branch name made of *wanted* that a new branch can have: ``x``, else ``x-2`` and so on; it is added to *taken*.
+    """Make *wanted* into a name for a new branch, ``x`` or ``x-2`` and so on, and add it to *taken*.
 
-    What no name may have becomes a ``-``, a ``/`` too.
+    Every character that a name cannot have becomes ``-``, also ``/``.
     """
     base = cleaned_name(wanted)
     number, name = 1, base
@@ -187,7 +187,7 @@ def free_branch_name(wanted: str, taken: set[str]) -> str:
 
 
 def cleaned_name(wanted: str) -> str:
-    """A name a branch or a tract can have, made of *wanted*."""
+    """Make *wanted* into a name that a branch or a tract can have."""
     kept = "".join(char if char.isalnum() or char in "-_." else "-" for char in normalize("NFC", wanted))
     name = kept.encode()[:_LONGEST].decode("utf-8", "ignore").strip("-.").replace("..", "-")
     return f"branch-{name.replace('.', '-')}".rstrip("-") if name_problem(name) else name

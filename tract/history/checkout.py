@@ -1,4 +1,4 @@
-"""Checking out: HEAD goes to a branch, or to a commit of its own, where nothing can be committed."""
+"""Checking out: HEAD goes to a branch, or is detached at a commit, on which nothing can be committed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tract.revision import resolve_revision
 from tract.transaction import transaction
 
 PREVIOUS = "-"
-"""Stands for where HEAD was before it was switched to where it is."""
+"""Stands for the place where HEAD was before its last switch."""
 
 
 def checkout(repo: Repository, target: str) -> None:
-    """Switch to the branch *target*, or detach HEAD at the commit that any other revision names; ``-`` is where HEAD was before.
+    """Switch to the branch *target*, or detach HEAD at the commit that another revision names; ``-`` is the place where HEAD was before.
 
-    HEAD itself stays where it is. CommitNotFoundError or AmbiguousPrefixError for what names no one commit.
+    HEAD as *target* changes nothing. CommitNotFoundError or AmbiguousPrefixError if *target* does not name exactly one commit.
     """
     place = previous_place(repo) if target == PREVIOUS else target
     if isinstance(place, bytes):
@@ -34,9 +34,9 @@ def checkout(repo: Repository, target: str) -> None:
 
 
 def switch(repo: Repository, name: str) -> None:
-    """Let HEAD be on branch *name*; ``-`` is where it was before, be that a branch or not.
+    """Put HEAD on branch *name*; ``-`` is the place where it was before, a branch or not.
 
-    A branch that only one remote is known to have is made where it is there. BranchNotFoundError when there is no such branch.
+    A branch that exactly one remote is known to have is created at the remote's commit. BranchNotFoundError if there is no such branch.
     """
     if name == PREVIOUS:
         checkout(repo, PREVIOUS)
@@ -49,7 +49,7 @@ def switch(repo: Repository, name: str) -> None:
 
 
 def branch_of_remote(repo: Repository, name: str) -> ObjectId | None:
-    """Where the one remote that is known to have a branch *name* has it; None where none has, or several."""
+    """The commit of branch *name* on the only remote that is known to have it; None if no remote has it, or several."""
     if not isinstance(name, str) or name_problem(name) is not None:
         return None
     found = [
@@ -61,7 +61,7 @@ def branch_of_remote(repo: Repository, name: str) -> ObjectId | None:
 
 
 def detach_head(repo: Repository, target: ObjectId, *, named: str) -> None:
-    """Put HEAD on the commit *target*, off its branch; *named* is what the user called it."""
+    """Put HEAD on the commit *target*, off its branch; *named* is the user's text for it."""
     check_target(repo, HEAD, target)
     repo.check_whole(target)
     with transaction(repo, "checkout", moves="head") as tx:
@@ -70,15 +70,15 @@ def detach_head(repo: Repository, target: ObjectId, *, named: str) -> None:
 
 
 def is_branch(repo: Repository, name: object) -> bool:
-    """Whether there is a branch *name*."""
+    """True if branch *name* exists."""
     return isinstance(name, str) and name_problem(name) is None and isinstance(repo.ref(HEADS + name), bytes)
 
 
 def previous_place(repo: Repository) -> str | ObjectId:
-    """The branch, or the commit where HEAD was detached, before HEAD was switched to where it is.
+    """The branch, or the commit of a detached HEAD, where HEAD was before its last switch.
 
-    The operations tell; a branch that was renamed since is meant by its new name.
-    BranchNotFoundError when HEAD was nowhere else, or that branch is gone.
+    It is read from the operations; a branch that was renamed since is returned under its new name.
+    BranchNotFoundError if HEAD was nowhere else, or that branch is gone.
     """
     name = repo.prefix + HEAD
     head = repo.ref(HEAD)
@@ -101,7 +101,7 @@ def previous_place(repo: Repository) -> str | ObjectId:
 
 
 def _is_switch(operation: Operation, old: RefValue, new: RefValue | None) -> bool:
-    """Whether a change of HEAD took it elsewhere: not a renaming of its branch, nor a reset of HEAD while it was detached."""
+    """True if a change of HEAD is a switch: not a rename of its branch, nor a reset of a detached HEAD."""
     if isinstance(old, bytes) and isinstance(new, bytes):
         return operation.reason.startswith("checkout: ")
     return not is_renaming(operation)

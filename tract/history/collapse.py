@@ -1,4 +1,4 @@
-"""Collapses: one message in a tract for the work of a child, the messages it stands for, and putting those in its place again.
+"""Collapsing: one message in a tract stands for the work of a child; and putting the child's messages in its place again.
 
     parent   a ─ b ─────────────── R        R lists the child's first commit S and its last one, e, in its refs: gc keeps both
               ╲                   ╱
@@ -6,7 +6,7 @@
 
     expanded a ─ b ─ c ─ d ─ e
 
-To collapse again edits R, and the edit lists where the child is then.
+A second collapse edits R, and the edit lists the child's last commit then.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from tract.transaction import Asked, Transaction, transaction
 
 
 class Work(NamedTuple):
-    """What a child did between its first commit and *head*: its own messages, and the inherited ones that it edited."""
+    """The work of a child between its first commit and *head*: its own messages, and the inherited ones that it edited."""
 
     head: ObjectId
     own: tuple[Entry, ...]
@@ -39,9 +39,9 @@ class Work(NamedTuple):
 
 
 class Collapse(NamedTuple):
-    """What a commit says it stands for: the work of the tract *child* from its first commit *spawn* to *head*.
+    """A collapse as its commit describes it: the work of the tract *child* from its first commit *spawn* to *head*.
 
-    *priorities* is the child's newest note about priorities then; None where it had none.
+    *priorities* is the child's newest note about priorities at that time; None if it had none.
     """
 
     commit: ObjectId
@@ -52,7 +52,7 @@ class Collapse(NamedTuple):
 
 
 def work_between(repo: Repository, spawn: ObjectId, head: ObjectId | None) -> Work:
-    """What a child did since its first commit *spawn*, which costs what it did, however long its context is; SessionError where that is nothing."""
+    """The work of a child since its first commit *spawn*; SessionError if it did nothing. The cost grows with the work, not with the context."""
     changes = list(diff_contexts(repo, context_at(repo, spawn), context_at(repo, head)))
     before = dict(entry for change in changes for entry in change.old)
     now = [entry for change in changes for entry in change.new]
@@ -74,10 +74,10 @@ def write_collapse(
     summarised_by: Mapping[str, Any],
     expected: Expected | Asked,
 ) -> ObjectId:
-    """Commit the message *draft* for the child's work up to *head*, and say of the child what its work became, in one operation.
+    """Commit the message *draft* for the child's work up to *head*, and note on the child what its work became, in one operation.
 
-    *link* is the child's as it was planned with, *priorities* the child's newest note about priorities. With *target*, a message and the blob it has, the message edits that; else it is appended.
-    SessionError where another process collapsed the child, or changed the message, since; RefMovedError where the branch is not at *expected*.
+    *link* is the child's link as it was when planned, *priorities* the child's newest note about priorities. With *target*, a message and its blob, the commit edits that message; else it appends.
+    SessionError if another process collapsed the child or changed the message meanwhile; RefMovedError if the branch is not at *expected*.
     """
     blob = new_blob(draft.value)
     check_size(repo, blob)
@@ -106,7 +106,7 @@ def write_collapse(
 
 
 def _check_planned(repo: Repository, link: Link, tip: ObjectId | None, target: Entry | None) -> None:
-    """SessionError where the child, or the message, is not as it was when the collapse was planned."""
+    """Raise SessionError if the child or the message changed since the collapse was planned."""
     if link_now(repo, link) != (link.collapse, link.last):
         raise SessionError(f"tract '{link.child}' was collapsed meanwhile; nothing was changed")
     if target is not None and find_entry(repo, context_at(repo, tip), target[0]) != target[1]:
@@ -114,7 +114,7 @@ def _check_planned(repo: Repository, link: Link, tip: ObjectId | None, target: E
 
 
 def _note(tx: Transaction, link: Link, first: ObjectId, last: ObjectId) -> None:
-    """Say of the child that its work is the message *first*, and the commit *last* what it says."""
+    """Note on the child that its work is the message *first*, and that the commit *last* gave the message its content."""
     body = {"collapse": first.hex(), "last": last.hex()}
     tx.note(CHILDREN, link.spawn, body | ({"stranger": True} if link.is_stranger else {}))
 
@@ -123,7 +123,7 @@ def _note(tx: Transaction, link: Link, first: ObjectId, last: ObjectId) -> None:
 
 
 def collapse_told_by(repo: Repository, id: ObjectId) -> Collapse | None:
-    """The collapse that commit *id* made; None where it is another's."""
+    """The collapse that commit *id* made; None if the commit is of another kind."""
     commit = repo.commit(id)
     about = (commit.metadata or {}).get(COLLAPSE)
     if commit.operation not in (CommitOperation.APPEND, CommitOperation.EDIT) or not isinstance(about, dict):
@@ -137,7 +137,7 @@ def _id_in(value: Any) -> ObjectId | None:
 
 
 def collapse_of(repo: Repository, message: ObjectId, tip: ObjectId | None) -> Collapse | None:
-    """The newest collapse behind *tip* that gave the message its words, else the one that introduced it; None for any other message."""
+    """The newest collapse behind *tip* that gave the message its content, else the collapse that introduced it; None for any other message."""
     first = collapse_told_by(repo, message)
     if first is None:
         return None
@@ -150,7 +150,7 @@ def collapse_of(repo: Repository, message: ObjectId, tip: ObjectId | None) -> Co
 
 
 def messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
-    """The child's own messages that a collapse stands for; CompressionError where they are not kept any more."""
+    """The child's own messages that a collapse stands for; CompressionError if they are no longer kept."""
     for id in (collapse.spawn, collapse.head):
         if not repo.objects.contains(id):
             error = f"the messages of tract '{collapse.child}' that it stands for are not kept any more"
@@ -162,7 +162,7 @@ def messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
 
 
 def kept_messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
-    """The same; none where they are not kept any more."""
+    """The same, but empty if they are no longer kept."""
     try:
         return messages_of(repo, collapse)
     except (CompressionError, HistoryCutError):

@@ -1,4 +1,4 @@
-"""Committing: a message, an edit, or a note becomes part of the record."""
+"""Committing: a message, an edit, a record or a note becomes part of the history."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 class Draft(NamedTuple):
     """A commit still to be made.
 
-    *value* is the map a blob keeps; *target* what an edit edits or a message replies to; *time* is in microseconds, None for now.
-    *config*, *usage*, *key* and *request* become notes about the commit, so none of them is in its id. *refs* are what a record needs.
-    One that *is_new* is made although another branch has a commit with its key.
+    *value* is the map for its blob; *target* is the message that an edit edits, or that a message replies to; *time* is in microseconds since 1970, None for now.
+    *config*, *usage*, *key* and *request* become notes about the commit, so none of them is in its id. *refs* are the objects that a record needs.
+    With *is_new* the commit is made even if another branch has a commit with its key.
     """
 
     value: dict[str, Any]
@@ -47,7 +47,7 @@ class Draft(NamedTuple):
 
 
 class Change(NamedTuple):
-    """All of a commit but what follows from the commit it goes on; *content* is a blob's id."""
+    """The fields of a commit that do not depend on its parent; *content* is a blob's id."""
 
     operation: CommitOperation
     content: ObjectId
@@ -60,7 +60,7 @@ class Change(NamedTuple):
 
     @classmethod
     def again(cls, commit: Commit, content: ObjectId, target: ObjectId | None) -> Change:
-        """What makes *commit* once more elsewhere, with this content and target."""
+        """The change that makes *commit* again elsewhere, with this content and target."""
         return cls(
             commit.operation,
             content,
@@ -74,7 +74,7 @@ class Change(NamedTuple):
 
 
 def check_size(repo: Repository, blob: NewObject) -> None:
-    """ContentValidationError for a content that is larger than the settings allow."""
+    """Raise ContentValidationError if a content is larger than the settings allow."""
     size, limit = len(blob.payload), repo.config.max_message_size
     if size > limit:
         raise ContentValidationError(
@@ -83,7 +83,7 @@ def check_size(repo: Repository, blob: NewObject) -> None:
 
 
 def check_limits(repo: Repository, drafts: Sequence[Draft], blobs: Sequence[NewObject]) -> None:
-    """Refuse a message that is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
+    """Raise ContentValidationError if a message is larger or nested deeper than the settings allow; the format's own limits were checked when it was encoded."""
     config = repo.config
     limit = config.max_message_size
     for blob in blobs:
@@ -106,7 +106,7 @@ def write_commits(
     reason: str | None = None,
     blobs: Sequence[NewObject] | None = None,
 ) -> list[ObjectId]:
-    """The ids of the commits that ``make_commits`` makes of *drafts*."""
+    """Make commits of *drafts* as ``make_commits`` does, and return their ids."""
     return [id for id, _ in make_commits(repo, drafts, expected=expected, reason=reason, blobs=blobs)]
 
 
@@ -118,13 +118,13 @@ def make_commits(
     reason: str | None = None,
     blobs: Sequence[NewObject] | None = None,
 ) -> list[tuple[ObjectId, Commit]]:
-    """Write *drafts* as commits on HEAD's branch, one after the other, and move it to the last.
+    """Write *drafts* as commits on HEAD's branch, one after the other, and move the branch to the last.
 
     All of them or none: objects, notes and the branch's move are one operation, and a crash before it is whole leaves nothing.
-    *expected*, where it is a function, is asked when what other processes did is known and they are locked out.
-    *blobs* are the drafts' values as blobs, from a caller that has made them already.
-    A draft with a key that the branch has already is not made: the commit there is stands in its place (KeyConflictError where that has another content).
-    RefMovedError when the branch is not there; DetachedHeadError when HEAD is on no branch.
+    If *expected* is a function, it is called under the lock, after the changes of other processes were read.
+    *blobs* are the drafts' values as blobs, if the caller has made them already.
+    A draft whose key the branch has already is not made: the result has the existing commit in its place (KeyConflictError if that has another content).
+    RefMovedError if the branch is not at *expected*; DetachedHeadError if HEAD is on no branch.
     """
     if blobs is None:
         blobs = [blob_of(draft.value) for draft in drafts]
@@ -147,14 +147,14 @@ def make_commits(
 
 
 def blob_of(value: dict[str, Any]) -> NewObject:
-    """A draft's value as a blob; of a provider's message only that can be wrong, for what is around it is the store's own."""
+    """Make a blob of a draft's value. Only the message in it is checked, if it is a provider's: the map around it is the store's own."""
     return new_blob(value, "message" if value.get("content_type") == "message" and "message" in value else None)
 
 
 def _make_each(
     tx: Transaction, drafts: Sequence[Draft], blobs: Sequence[NewObject], keys: KeysOfCommits | None
 ) -> tuple[list[tuple[ObjectId, Commit]], list[tuple[Draft, ObjectId, Commit]]]:
-    """The commits of *drafts*, those that were there already in their places; and those of them that are new."""
+    """Make the commits of *drafts*. Return a commit for each draft, new or already there, and the new ones with their drafts."""
     repo = tx.repo
     made: list[tuple[ObjectId, Commit]] = []
     new: list[tuple[Draft, ObjectId, Commit]] = []
@@ -179,7 +179,7 @@ def _make_each(
 
 
 def _only_append(drafts: Sequence[Draft]) -> bool:
-    """Whether no draft is more than a message at the end of the context."""
+    """True if every draft only adds a message at the end of the context."""
     append = CommitOperation.APPEND
     for draft in drafts:  # noqa: SIM110  # every commit comes by
         if draft.operation is not append or draft.refs:
@@ -190,7 +190,7 @@ def _only_append(drafts: Sequence[Draft]) -> bool:
 def _append_all(
     tx: Transaction, drafts: Sequence[Draft], blobs: Sequence[NewObject]
 ) -> list[tuple[Draft, ObjectId, Commit]]:
-    """The commits of *drafts* that only append: those that :func:`add_commit` would make one by one, in half the time."""
+    """Make the commits of *drafts* that only append: the same that :func:`add_commit` would make one by one, in half the time."""
     repo, objects = tx.repo, tx.objects
     author, clock, append = repo.author, repo.clock, CommitOperation.APPEND
     context, entry = _context_and_entry(repo, tx.tip)
@@ -216,7 +216,7 @@ def _append_all(
 
 
 def _keys_for(tx: Transaction, drafts: Sequence[Draft]) -> KeysOfCommits | None:
-    """What finds and adds the keys of *drafts*; None where none of them has one."""
+    """The finder of the keys of *drafts*; None if no draft has a key."""
     if len(drafts) > 1 and {draft.key for draft in drafts} == {None}:
         return None
     from tract.history.new_keys import KeysOfCommits  # most programs use no keys
@@ -238,15 +238,15 @@ def _change(repo: Repository, draft: Draft, blob: ObjectId) -> Change:
 
 
 def add_commit(tx: Transaction, tip: ObjectId | None, change: Change) -> ObjectId:
-    """Make one commit on *tip*, an append, an edit or a record, with the nodes it needs; no ref moves.
+    """Make one commit on *tip* (an append, an edit or a record), with the nodes it needs; no ref moves.
 
-    EditTargetError when an edit's message is not in the context there.
+    EditTargetError if the message of an edit is not in the context there.
     """
     return _Line(tx, tip).add(change)[0]
 
 
 class _Line:
-    """Commits on a tip, one after the other: what each says of the context is not asked of it again by the next."""
+    """Commits on a tip, one after the other; each passes its context on, so that the next need not read it."""
 
     __slots__ = ("_context", "_entry", "_generation", "_tx", "tip")
 
@@ -263,7 +263,7 @@ class _Line:
         before = self._context if self._entry is None else append_entry(tx.repo, self._context, self._entry, nodes)
         if operation is CommitOperation.EDIT:
             before = _edited(tx.repo, before, target, content, nodes)
-            # A chunk that closed with the last message and was then edited was no commit's at any time.
+            # A chunk that closed with the last message and was then edited never belonged to a commit.
             nodes = nodes_of(tx.repo, before, nodes)
         tx.objects += nodes
         parents = () if self.tip is None else (self.tip,)
@@ -297,7 +297,7 @@ def commit_context(
     message: str,
     metadata: dict[str, Any] | None = None,
 ) -> ObjectId:
-    """Make a commit on the tip whose context are *items*, and that has no content of its own."""
+    """Make a commit on the tip whose context is *items*, without content of its own."""
     nodes: list[NewObject] = []
     context = build_context(tx.repo, items, nodes)
     tx.objects += nodes_of(tx.repo, context, nodes)
@@ -305,13 +305,13 @@ def commit_context(
 
 
 def context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject]) -> Context:
-    """The context a commit on *tip* begins with: the entry of an append gets its id here, and may close a chunk; so does the last one of a context that a spawn borrowed."""
+    """The context that a commit on *tip* begins with: an append's entry is added here, with its id, and may close a chunk; so is the last entry of a context that a spawn borrowed."""
     context, entry = _context_and_entry(repo, tip)
     return context if entry is None else append_entry(repo, context, entry, new)
 
 
 def _context_and_entry(repo: Repository, tip: ObjectId | None) -> tuple[Context, Entry | None]:
-    """The same, with the entry that is to be put at the context's end apart; None where there is none."""
+    """The same context before that last entry, and the entry; None if there is none."""
     if tip is None:
         return EMPTY, None
     parent = repo.commit(tip)
@@ -336,7 +336,7 @@ def _edited(
 
 
 def edit_target(repo: Repository, target: ObjectId) -> ObjectId:
-    """The message that an edit of *target* is about, of a record the one before it; EditTargetError where that is none."""
+    """The message that an edit of *target* is about; for a record, the message before it. EditTargetError if there is no such message."""
     message = edited_message(repo, message_before(repo, target))
     operation = repo.commit(message).operation
     if operation is not CommitOperation.APPEND:
@@ -352,7 +352,7 @@ def message_named(repo: Repository, revision: Revision) -> ObjectId:
 
 
 def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
-    """The commit that the edit *id* is about, where that is an edit too the one it is about, and so on; *id* itself where it is no edit."""
+    """Follow the edit *id* to the commit it edits, through further edits; *id* itself if it is not an edit."""
     commit = repo.commit(id)
     while commit.operation is CommitOperation.EDIT and commit.target is not None:
         id = commit.target
@@ -361,7 +361,7 @@ def edited_message(repo: Repository, id: ObjectId) -> ObjectId:
 
 
 def _add_notes(tx: Transaction, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
-    """The notes that came with the drafts; with most comes none."""
+    """Add the notes that came with the drafts; most drafts have none."""
     for draft, _, _ in made:
         if not (draft.config is draft.usage is draft.request is None):
             break
@@ -377,7 +377,7 @@ _CONFIG, _USAGE, _REQUEST = map(Draft._fields.index, ("config", "usage", "reques
 
 
 def _reason(drafts: Sequence[Draft]) -> str:
-    """What the reflog says: the subject of the commit, or how many there were."""
+    """The reflog's text: the subject of the commit, or the number of commits."""
     if len(drafts) != 1:
         return f"commit: {len(drafts)} messages"
     draft = drafts[0]

@@ -1,13 +1,12 @@
-"""Compressions: messages leave a context and a summary takes their place; and what a summary was made of.
+"""Compressions: a summary takes the place of messages in a context; and finding the messages behind a summary.
 
     before      S  a  b  P  c  d  e         S is an instruction, P is pinned
                    └────────┘               a, b and c are summed up
     after       S  Σ     P     d  e
-
     old head  ◂── compress commit           Σ is a commit of its own, without parents:
     Σ         ◂──┘                          the compress commit names it as a merge names a branch
 
-A compress commit adds no message itself. What it took away is what the context of its first parent has and its own has not, so nothing of it is written twice, and it is there as long as that parent is.
+A compress commit adds no message itself. The messages that it removed are those in the context of its first parent that its own context lacks, so nothing is written twice, and they exist as long as that parent does.
 """
 
 from __future__ import annotations
@@ -33,16 +32,16 @@ from tract.transaction import Transaction
 from tract.tree import EMPTY, Context, nodes_of
 
 SUMMARY = "summary"
-"""The key in a summary commit's metadata that says what it is."""
+"""The key in a summary commit's metadata that marks it as a summary."""
 
 COMPRESSED = "compressed"
-"""The key in a compress commit's metadata for what its summaries stand for."""
+"""The key in a compress commit's metadata for the messages behind its summaries."""
 
 
 class NewSummary(NamedTuple):
     """A summary still to be made: *value* is its content, which takes the place of the first of *sources*.
 
-    *facts* are what the compress commit's metadata says of it beside its id; *config* becomes a note about it.
+    *facts* are added to the summary's entry in the compress commit's metadata; *config* becomes a note about the summary.
     """
 
     value: Mapping[str, Any]
@@ -52,7 +51,7 @@ class NewSummary(NamedTuple):
 
 
 def compress_reason(summaries: Sequence[NewSummary]) -> str:
-    """What the reflog says of a compression."""
+    """The reflog's text for a compression."""
     count = sum(len(one.sources) for one in summaries)
     return f"compress: {count} message{'' if count == 1 else 's'}"
 
@@ -66,13 +65,13 @@ def commit_compression(
     metadata: Mapping[str, Any] = MappingProxyType({}),
     message: str | None = None,
 ) -> tuple[ObjectId, tuple[ObjectId, ...]]:
-    """Commit a compression of *branch*, its summaries first, and move the branch to it; ``ORIG_HEAD`` is where it was. Given back are its commit and those of its summaries.
+    """Commit a compression of *branch*, its summaries first, and move the branch to it; ``ORIG_HEAD`` keeps the old tip. Return the compress commit and the commits of the summaries.
 
-    *dropped* are hidden messages that leave without being summed up.
-    The branch may have moved since it was planned, as long as every message that goes is still there with the same content; CompressionError when one is not.
+    *dropped* are hidden messages that are removed without being summed up.
+    The branch may have moved since the plan, as long as every message to be removed is still there with the same content; CompressionError if one is not.
     """
     tip = check_compressed(tx, branch)
-    # Before anything is made, for it may walk through more commits than are remembered, and what was not written yet is only remembered.
+    # First of all, because it may walk through more commits than the cache holds, and commits that are not written yet are only in the cache.
     records = list_records(tx.repo, tip, tx.objects)
     commits = [_commit_summary(tx, one) for one in summaries]
     nodes: list[NewObject] = []
@@ -96,19 +95,19 @@ def commit_compression(
 
 
 def count_text(count: int) -> str:
-    """What is written on a compression of *count* messages."""
+    """The message of the commit for a compression of *count* messages."""
     return f"Compressed {count} message{'' if count == 1 else 's'}"
 
 
 def check_compressed(tx: Transaction, branch: str) -> ObjectId:
-    """The commit of HEAD's branch; CompressionError where that is not the *branch* that the compression is of."""
+    """The tip of HEAD's branch; CompressionError if that is not the *branch* of the compression."""
     if tx.branch != branch or tx.tip is None:
         raise CompressionError(f"the compression is one of '{branch}', and HEAD is on '{tx.branch}'")
     return tx.tip
 
 
 def _commit_summary(tx: Transaction, summary: NewSummary) -> ObjectId:
-    """The commit that introduces a summary: its context is itself alone."""
+    """Make the commit that introduces a summary: its context is the summary alone."""
     blob = new_blob(dict(summary.value))
     check_size(tx.repo, blob)
     tx.objects.append(blob)
@@ -132,7 +131,7 @@ def _compressed(
     commits: Sequence[ObjectId],
     made: list[NewObject],
 ) -> Context:
-    """The context at *tip* without what goes, with the summaries in their places."""
+    """The context at *tip* without the removed messages, with the summaries in their places."""
     gone = [*(entry for one in summaries for entry in one.sources), *dropped]
     places = check_there(entries(repo, context_at(repo, tip)), gone)
     put: dict[int, Entry] = {}
@@ -146,7 +145,7 @@ def _compressed(
 
 
 def check_there(items: Sequence[Entry], wanted: Sequence[Entry]) -> dict[ObjectId, int]:
-    """Where each message of *wanted* stands among *items*; CompressionError for one that is gone or was edited."""
+    """The place of each message of *wanted* among *items*; CompressionError if one is gone or was edited."""
     known = {commit: (at, blob) for at, (commit, blob) in enumerate(items)}
     places: dict[ObjectId, int] = {}
     for commit, blob in wanted:
@@ -162,7 +161,7 @@ def check_there(items: Sequence[Entry], wanted: Sequence[Entry]) -> dict[ObjectI
 
 
 def runs_of(places: Sequence[int]) -> list[tuple[int, int]]:
-    """Rising numbers as the runs they form: (first, one past the last)."""
+    """Split rising numbers into runs: (first, one past the last)."""
     runs: list[tuple[int, int]] = []
     for at in places:
         if runs and runs[-1][1] == at:
@@ -176,20 +175,20 @@ def runs_of(places: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def is_summary(repo: Repository, id: ObjectId) -> bool:
-    """Whether commit *id* introduced a summary."""
+    """True if commit *id* introduced a summary."""
     commit = repo.commit(id)
     return commit.operation is CommitOperation.APPEND and not commit.parents and SUMMARY in (commit.metadata or {})
 
 
 def compression_of(repo: Repository, summary: ObjectId) -> ObjectId | None:
-    """The compress commit that brought the summary: the newest behind HEAD, else behind any branch, else in another tract; None where there is none."""
+    """The compress commit that made the summary: the newest behind HEAD, else behind any branch, else in another tract; None if there is none."""
     return compressions_of(repo, [summary]).get(summary)
 
 
 def compressions_of(repo: Repository, summaries: Iterable[ObjectId]) -> dict[ObjectId, ObjectId]:
-    """The compress commits that brought the *summaries*, as ``compression_of`` finds them, with one walk for all.
+    """The compress commits that made the *summaries*, as ``compression_of`` finds them, with one walk for all.
 
-    One that took nothing away does not count: it was replayed where the messages were not.
+    A compress commit that removed no message does not count: it was replayed where the messages were missing.
     """
     wanted = set(summaries)
     found: dict[ObjectId, ObjectId] = {}
@@ -220,7 +219,7 @@ def _elsewhere(repo: Repository) -> list[ObjectId]:
 
 
 def _took_any(repo: Repository, compression: ObjectId, summary: ObjectId) -> bool:
-    """Whether messages went for the *summary*; yes where that cannot be told any more."""
+    """True if messages were removed for the *summary*, or if that can no longer be told."""
     try:
         return bool(summaries_of(repo, compression)[summary])
     except CompressionError:
@@ -228,7 +227,7 @@ def _took_any(repo: Repository, compression: ObjectId, summary: ObjectId) -> boo
 
 
 def _told_summaries(commit: Commit) -> Iterator[ObjectId]:
-    """The summaries that a compress commit's metadata names: where gc cut its history it has no parents any more."""
+    """The summaries that a compress commit's metadata names: after gc cut its history it has no parents."""
     told = (commit.metadata or {}).get(COMPRESSED)
     for one in told if isinstance(told, list) else ():
         named = parse_id(one[SUMMARY]) if isinstance(one, dict) and isinstance(one.get(SUMMARY), str) else None
@@ -237,9 +236,9 @@ def _told_summaries(commit: Commit) -> Iterator[ObjectId]:
 
 
 def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tuple[Entry, ...]]:
-    """Each summary of a compress commit, with the messages it stands for, as they were then, in their order.
+    """Each summary of a compress commit with the messages it stands for, as they were then, in order.
 
-    What was hidden and left the context goes with the summary before it. CompressionError when the originals are gone, or *compression* is no compress commit.
+    A hidden message that was removed belongs to the summary before it. CompressionError if the originals are gone, or if *compression* is not a compress commit.
     """
     commit = repo.commit(compression)
     cut = repo.shallow.cuts.get(compression)
@@ -269,7 +268,7 @@ def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tupl
 
 
 def sources_by_summary(repo: Repository, messages: Iterable[ObjectId]) -> dict[ObjectId, tuple[Entry, ...]]:
-    """What each summary among *messages* stands for; a summary whose originals are not kept any more stands for ()."""
+    """The messages that each summary among *messages* stands for; () if the originals are no longer kept."""
     summaries = [id for id in messages if is_summary(repo, id)]
     found: dict[ObjectId, tuple[Entry, ...]] = dict.fromkeys(summaries, ())
     for summary, compression in compressions_of(repo, summaries).items():
@@ -279,7 +278,7 @@ def sources_by_summary(repo: Repository, messages: Iterable[ObjectId]) -> dict[O
 
 
 def known_compression_of(repo: Repository, summary: ObjectId) -> ObjectId:
-    """The compress commit that brought the summary; CompressionError when it is not a summary, or what it stands for is not kept any more."""
+    """The compress commit that made the summary; CompressionError if *summary* is not a summary, or its originals are no longer kept."""
     compression = compression_of(repo, summary)
     if compression is not None:
         return compression

@@ -1,4 +1,4 @@
-"""A context: the list of a commit's messages, as tract/tree.py keeps it, for readers."""
+"""Reading a context: the list of a commit's messages, in the form of tract/tree.py."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tract.tree import EMPTY, Child, Context, children_of, node_of_level
 
 
 def context_of(id: ObjectId, commit: Commit) -> Context:
-    """The whole context at *commit*, its own entry included."""
+    """The whole context at *commit*, including its own entry."""
     if commit.operation is CommitOperation.APPEND and commit.content is not None:
         return Context(commit.tree, (*commit.open, id, commit.content))
     return Context(commit.tree, commit.open)
 
 
 def context_at(repo: Repository, id: ObjectId | None) -> Context:
-    """The context at commit *id*; the empty one where there is no commit yet, HistoryCutError where it was cut."""
+    """The context at commit *id*; empty if *id* is None, HistoryCutError if the context was cut."""
     if id is None:
         return EMPTY
     repo.check_whole(id)
@@ -29,13 +29,13 @@ def context_at(repo: Repository, id: ObjectId | None) -> Context:
 
 
 def count_entries(repo: Repository, context: Context) -> int:
-    """How many messages the context has, without reading them."""
+    """The number of messages in the context; their contents are not read."""
     closed = repo.node(context.tree).total if context.tree is not None else 0
     return closed + len(context.open) // 2
 
 
 def chunks(repo: Repository, context: Context) -> Iterator[tuple[ObjectId | None, tuple[ObjectId, ...]]]:
-    """The context chunk by chunk, first to last, each with its node's id; the open one, without an id, comes last."""
+    """Yield the chunks of the context, first to last, each with its node's id; the open chunk comes last, with None."""
     if context.tree is not None:
         for leaves in _leaf_runs(repo, context.tree):
             for id, leaf in zip(leaves, repo.nodes(leaves), strict=True):
@@ -58,7 +58,7 @@ def entries(repo: Repository, context: Context) -> list[Entry]:
 
 
 def entry_at(repo: Repository, context: Context, index: int) -> Entry:
-    """The entry number *index*, counted from 0; reads the nodes on the way to it. IndexError where there is none."""
+    """The entry number *index*, counted from 0; IndexError if there is none. Only the nodes on the way to it are read."""
     closed = repo.node(context.tree).total if context.tree is not None else 0
     if index < 0 or index >= closed + len(context.open) // 2:
         raise IndexError(f"a context has no entry {index}")
@@ -70,9 +70,9 @@ def entry_at(repo: Repository, context: Context, index: int) -> Entry:
 
 
 def index_of(repo: Repository, context: Context, commit: ObjectId) -> int | None:
-    """Where the message is that *commit* introduced, counted from 0; None when it is not in the context.
+    """The place of the message that *commit* introduced, counted from 0; None if it is not in the context.
 
-    The search begins where the message stands in a history that only appended, and goes on to both sides: some nodes at the most usual, all of them for a commit that is not there.
+    The search begins at the message's place in a history that only appended, and continues to both sides: mostly it reads a few nodes, and all of them for a missing commit.
     """
     if commit in context.open[::2]:
         return count_entries(repo, context) - len(context.open) // 2 + context.open[::2].index(commit)
@@ -86,21 +86,21 @@ def index_of(repo: Repository, context: Context, commit: ObjectId) -> int | None
 
 
 def find_entry(repo: Repository, context: Context, commit: ObjectId) -> ObjectId | None:
-    """The blob of the message that *commit* introduced, or None when it is not in the context."""
+    """The blob of the message that *commit* introduced, or None if it is not in the context."""
     index = index_of(repo, context, commit)
     return None if index is None else entry_at(repo, context, index)[1]
 
 
 def _guess(repo: Repository, commit: ObjectId) -> int:
-    """Where the message of *commit* is likely to be: what came before it are its ancestors, and mostly messages."""
+    """The likely place of the message of *commit*: before it come its ancestors, which are mostly messages."""
     try:
         return repo.commit(commit).generation - 1
     except BlobNotFoundError:
-        return 0  # its history was cut off
+        return 0  # its history was cut
 
 
 def _leaves_around(repo: Repository, root: ObjectId, index: int) -> Iterator[tuple[Child, int]]:
-    """All leaves with the numbers of their first entries: that with entry *index*, then its neighbours, nearer ones first."""
+    """Yield all leaves, each with the number of its first entry: first the leaf with entry *index*, then its neighbours, nearer ones first."""
     index = min(index, repo.node(root).total - 1)
     after = nodes_from(repo, root, 0, index)
     before = _leaves_before(repo, root, index)
@@ -109,7 +109,7 @@ def _leaves_around(repo: Repository, root: ObjectId, index: int) -> Iterator[tup
 
 
 def nodes_from(repo: Repository, root: ObjectId, level: int, index: int) -> Iterator[tuple[Child, int]]:
-    """The nodes of one level from that with entry *index* on, each with the number of its first entry; nothing before them is read."""
+    """Yield the nodes of *level* from the one with entry *index* on, each with the number of its first entry; no node before them is read."""
     node = repo.node(root)
     if node.level <= level:
         yield Child(root, node.total), 0
@@ -127,7 +127,7 @@ def nodes_from(repo: Repository, root: ObjectId, level: int, index: int) -> Iter
 
 
 def _leaves_before(repo: Repository, root: ObjectId, index: int) -> Iterator[tuple[Child, int]]:
-    """The leaves before that with entry *index*, the nearest first, each with the number of its first entry; nothing after them is read."""
+    """Yield the leaves before the one with entry *index*, the nearest first, each with the number of its first entry; no leaf after them is read."""
     node = repo.node(root)
     stop = node.total
     for child in reversed(children_of(node) if node.level else ()):
@@ -142,7 +142,7 @@ def _leaves_before(repo: Repository, root: ObjectId, index: int) -> Iterator[tup
 
 
 def entries_from(repo: Repository, context: Context, index: int) -> list[Entry]:
-    """The entries from number *index* on, counted from 0; nothing before it is read but its own chunk."""
+    """The entries from number *index* on, counted from 0; before it only its own chunk is read."""
     leaves: list[tuple[Child, int]] = []
     closed = 0 if context.tree is None else repo.node(context.tree).total
     if context.tree is not None and index < closed:
@@ -155,7 +155,7 @@ def entries_from(repo: Repository, context: Context, index: int) -> list[Entry]:
 
 
 def _leaf_runs(repo: Repository, root: ObjectId) -> Iterator[Sequence[ObjectId]]:
-    """The ids of all leaves, first to last, some hundred at a time."""
+    """Yield the ids of all leaves, first to last, some hundred at a time."""
     node = repo.node(root)
     if node.level == 0:
         yield (root,)

@@ -1,9 +1,9 @@
-"""What differs between two lists of messages: which were added, removed, changed, and which stand elsewhere.
+"""The differences between two lists of messages: added, removed, changed and moved messages.
 
     before   a  b  c  d  e          a message is known by the commit that introduced it
     after    a  B  d  c  f          removed: e   added: f   changed: b   moved: d or c, the fewest that explain the order
 
-The lists are contexts, as ``(commit, blob)``, or anything else that pairs a commit with what it says.
+The lists are contexts, as ``(commit, blob)``, or anything else that pairs a commit with a value.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ Kind = Literal["added", "removed", "changed", "moved"]
 
 
 class MessageChange(NamedTuple, Generic[_V]):
-    """One message that differs: what it was and is, and its places from 0; None on the side that has not got it.
+    """One message that differs: its old and new value, and its places from 0; None on the side that lacks it.
 
-    One that changed may have *moved* as well.
+    A changed message may have *moved* as well.
     """
 
     commit: ObjectId
@@ -51,7 +51,7 @@ class MessageChange(NamedTuple, Generic[_V]):
 def compare_rows(
     before: Sequence[tuple[ObjectId, _V]], after: Sequence[tuple[ObjectId, _V]]
 ) -> tuple[MessageChange[_V], ...]:
-    """What differs between two lists of messages, in the order of *after*; where some gave way to others, what went comes first."""
+    """The differences between two lists of messages, in the order of *after*; removed messages come before those that replaced them."""
     start, end = _common_ends(before, after)
     old, new = before[start : len(before) - end], after[start : len(after) - end]
     old_places = {commit: at for at, (commit, _) in enumerate(old)}
@@ -79,7 +79,7 @@ def compare_rows(
 
 
 def _common_ends(before: Sequence[object], after: Sequence[object]) -> tuple[int, int]:
-    """How many rows are the same at the start, and how many of the others at the end."""
+    """The number of equal rows at the start, and of further equal rows at the end."""
     most = min(len(before), len(after))
     start = 0
     while start < most and before[start] == after[start]:
@@ -91,7 +91,7 @@ def _common_ends(before: Sequence[object], after: Sequence[object]) -> tuple[int
 
 
 def longest_rising(numbers: Sequence[int]) -> list[int]:
-    """The most of *numbers*, in their order, that rise (by patience sorting)."""
+    """The longest rising subsequence of *numbers* (by patience sorting)."""
     tops: list[int] = []  # the lowest number that a rising run of each length can end in
     ends: list[int] = []  # and where that number stands
     before: list[int] = []  # for each number, where the one before it in its run stands
@@ -112,22 +112,22 @@ def longest_rising(numbers: Sequence[int]) -> list[int]:
 
 
 def compare_contexts(repo: Repository, before: Context, after: Context) -> tuple[MessageChange[ObjectId], ...]:
-    """What differs between two contexts; only the nodes that differ are read, and contents that are not the same blob.
+    """The differences between two contexts. Only nodes that differ are read, and contents with different blobs.
 
-    Contents that differ only in the order of keys are the same.
+    Contents that differ only in the order of keys count as equal.
     """
     return tuple(_told_apart(repo, _compare_blobs(repo, before, after)))
 
 
 def same_content(repo: Repository, one: ObjectId | None, other: ObjectId | None) -> bool:
-    """Whether two blobs say the same: the same JSON value, in which the order of keys means nothing."""
+    """True if two blobs are the same JSON value; the order of keys does not matter."""
     if one == other or one is None or other is None:
         return one == other
     return same_json(repo.blob(one), repo.blob(other))
 
 
 def _told_apart(repo: Repository, changes: Iterable[MessageChange[ObjectId]]) -> Iterator[MessageChange[ObjectId]]:
-    """The changes without those in which nothing but the order of keys differs."""
+    """The changes without those in which only the order of keys differs."""
     for change in changes:
         if change.kind != "changed" or not same_content(repo, change.before, change.after):
             yield change
@@ -139,13 +139,13 @@ def _compare_blobs(repo: Repository, before: Context, after: Context) -> tuple[M
     parts = list(diff_contexts(repo, before, after))
     home = {commit: number for number, part in enumerate(parts) for commit, _ in part.old}
     if any(home.get(commit, number) != number for number, part in enumerate(parts) for commit, _ in part.new):
-        # A message went from one part to another: which of them moved shows only beside those that did not.
+        # A message went from one part to another: only a comparison of the whole lists shows which ones moved.
         return compare_rows(entries(repo, before), entries(repo, after))
     return tuple(change for part in parts for change in _placed(part))
 
 
 def _placed(part: TreeChange) -> Iterator[MessageChange[ObjectId]]:
-    """What differs in one part of two contexts, by its places in them."""
+    """The differences in one part of two contexts, with their places in the contexts."""
     for change in compare_rows(part.old, part.new):
         was = None if change.place_before is None else part.old_start + change.place_before
         now = None if change.place_after is None else part.new_start + change.place_after
@@ -153,7 +153,7 @@ def _placed(part: TreeChange) -> Iterator[MessageChange[ObjectId]]:
 
 
 def changes_of(repo: Repository, id: ObjectId, commit: Commit, parent: int = 0) -> tuple[MessageChange[ObjectId], ...]:
-    """What commit *id* changed in the context of one of its parents, the first if not said; a root's is empty, and so is one's that gc cut."""
+    """The changes of commit *id* to the context of one of its parents, by default the first. A root commit counts from an empty context, and so does a commit that gc cut."""
     if commit.operation is CommitOperation.NOTE:
         return ()
     context = context_of(id, commit)

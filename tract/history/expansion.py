@@ -3,8 +3,8 @@
     now        S  Σ  P  d' e  f        since the compression d was edited and f appended
     expanded   S  a  b  P  c  d' e  f
 
-What comes back are the original entries, under their own ids; all that was done to the others since stays.
-A message that stands for what a child did is expanded too: the child's messages come in its place (tract/history/collapse.py).
+The original entries come back under their own ids; later changes to other messages stay.
+A message that stands for a child's work can be expanded too: the child's messages take its place (tract/history/collapse.py).
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from tract.transaction import Moves, transaction
 
 
 class Expansion(NamedTuple):
-    """What expanding *summary* at *head* makes: *sources* are the messages that come back, *context* is all of what there is then.
+    """The plan of expanding *summary* at *head*: *sources* are the messages that come back, *context* is the whole context after it.
 
-    *compression* is the commit that brought the summary; *collapse* is there where that stands for a child's work.
+    *compression* is the commit that made the summary; *collapse* is set if the summary stands for a child's work.
     """
 
     head: ObjectId
@@ -45,9 +45,9 @@ class Expansion(NamedTuple):
 
 
 def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
-    """What expanding the summary in the context at HEAD makes; nothing is written.
+    """Plan the expansion of the summary in the context at HEAD; nothing is written.
 
-    CompressionError when it is not a summary, is not in the context, or its originals are gone.
+    CompressionError if it is not a summary, is not in the context, or its originals are gone.
     """
     _, head = repo.head()
     if head is None:
@@ -66,7 +66,7 @@ def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
     stand_ins = _stand_ins(repo, now, dict(base))
     names = {commit: first for first, commit in stand_ins.items()}
     since = [(names.get(commit, commit), blob) for commit, blob in now]
-    # Those that come back lead: what somebody appended since comes behind them.
+    # Those that come back are the first side: messages appended since come after them.
     merged = merge_contexts(base, restored, since).entries
     context = tuple((stand_ins.get(commit, commit), blob) for commit, blob in merged if commit != summary)
     return Expansion(head, summary, compression, sources, context)
@@ -75,7 +75,7 @@ def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
 def _plan_for_work(
     repo: Repository, head: ObjectId, now: Sequence[Entry], message: ObjectId, collapse: Collapse
 ) -> Expansion:
-    """The same for a message that stands for what a child did: those of its messages that are not here already come in its place."""
+    """The same for a message that stands for a child's work: the child's messages that are not here yet take its place."""
     _check_there(repo, now, message)
     sources = messages_of(repo, collapse)
     _check_kept(repo, sources)
@@ -86,7 +86,7 @@ def _plan_for_work(
 
 
 def _check_there(repo: Repository, now: Sequence[Entry], summary: ObjectId) -> None:
-    """CompressionError unless the summary is in the context *now*."""
+    """Raise CompressionError unless the summary is in the context *now*."""
     if summary not in dict(now):
         outer = _summary_over(repo, now, summary)
         why = f": summary {outer.hex()[:16]} stands for it" if outer is not None else ""
@@ -94,7 +94,7 @@ def _check_there(repo: Repository, now: Sequence[Entry], summary: ObjectId) -> N
 
 
 def _stand_ins(repo: Repository, now: Sequence[Entry], base: Mapping[ObjectId, ObjectId]) -> dict[ObjectId, ObjectId]:
-    """The summaries made since, by the message of *base* that each stands in the place of: so a merge knows where they belong."""
+    """The summaries made since, by the message of *base* in whose place they stand, so that a merge knows where they belong."""
     found: dict[ObjectId, ObjectId] = {}
     for commit, _ in now:
         first = commit
@@ -113,7 +113,7 @@ def _stand_ins(repo: Repository, now: Sequence[Entry], base: Mapping[ObjectId, O
 
 
 def _summary_over(repo: Repository, items: Sequence[Entry], message: ObjectId) -> ObjectId | None:
-    """The summary among *items* that *message* was summed up in, directly or not; None where there is none."""
+    """The summary among *items* that stands for *message*, directly or through another summary; None if there is none."""
     for id, _ in items:
         stack = [id] if is_summary(repo, id) else []
         while stack:
@@ -130,7 +130,7 @@ def _summary_over(repo: Repository, items: Sequence[Entry], message: ObjectId) -
 
 
 def _restored(before: Sequence[Entry], after: Sequence[Entry], sources: Sequence[Entry]) -> Sequence[Entry]:
-    """The context *after* a compression with *sources* in their places again, and all its summaries still there."""
+    """The context *after* a compression with *sources* back in their places, and all its summaries still there."""
     kept, back = dict(after), dict(sources)
     both = [(commit, kept[commit]) for commit, _ in before if commit in kept]
     mine = [(commit, kept.get(commit, blob)) for commit, blob in before if commit in kept or commit in back]
@@ -148,9 +148,9 @@ def _check_kept(repo: Repository, sources: tuple[Entry, ...]) -> None:
 def write_expansion(
     repo: Repository, expansion: Expansion, *, branch: str | None = None, expected: Expected = ANY
 ) -> ObjectId:
-    """Commit the expansion on HEAD's branch, or as the first commit of a new *branch*, where HEAD does not go.
+    """Commit the expansion on HEAD's branch, or as the first commit of a new *branch*, without moving HEAD.
 
-    RefMovedError when HEAD's branch is no longer where it was planned, or not at *expected*; BranchExistsError when *branch* is there already.
+    RefMovedError if HEAD's branch moved since the plan, or is not at *expected*; BranchExistsError if *branch* exists.
     """
     reason = f"expand: {_message(expansion)}"
     moves: Moves = "branch" if branch is None else "refs"
@@ -179,7 +179,7 @@ def write_expansion(
 
 
 def _notes_of_work(repo: Repository, expansion: Expansion, collapse: Collapse) -> list[tuple[str, ObjectId, ObjectId]]:
-    """What the child said of its messages: of their priorities as it was then, for what was hidden there must not be shown here; of their models and requests as it is, where the child is still there. Keys are of commits in a branch's history, and usage of where it was spent."""
+    """The child's notes about its messages. Priorities are those of the time of the collapse, because messages hidden then must not be shown here; configs, origins and requests are the present ones, if the child still exists. Keys stay with a branch's history, and usage where it was spent."""
     back = {commit for commit, _ in expansion.sources}
     name = name_now(repo, collapse.spawn)
     found: list[tuple[str, ObjectId, ObjectId]] = []

@@ -1,8 +1,8 @@
-"""What another tract of the store says of its commits, which a merge, a pick or an expansion brings here.
+"""Notes of another tract about commits that a merge, a pick or an expansion brings into this one.
 
-lead   a ─ b ───────── m        m brings c and d, and what the child's notes say of the two
+lead   a ─ b ───────── m        m brings c and d, and the child's notes about the two
         ╲             ╱
-child    S ─ c ─ d ──┘          what is said of a and b, which both have, stays where it was said
+child    S ─ c ─ d ──┘          notes about a and b, which both tracts have, stay where they were written
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from tract.repo import Repository
 from tract.transaction import Transaction
 
 BROUGHT = (PRIORITY, CONFIG, USAGE, KEY, ORIGIN, REQUEST)
-"""The namespaces whose notes go along with a commit."""
+"""The namespaces whose notes come along with a commit."""
 
 
 def tracts_with(repo: Repository, commit: ObjectId) -> list[Repository]:
-    """The other tracts with a branch at the commit, else those with one in whose history it is; none where this tract has it itself."""
+    """The other tracts with a branch at the commit, else those with the commit in a branch's history; none if this tract has it itself."""
     own = {value for _, value in repo.local_refs(HEADS) if isinstance(value, bytes)}
     if commit in own or any(is_ancestor(repo, commit, tip) for tip in own):
         return []
@@ -41,7 +41,7 @@ def tracts_with(repo: Repository, commit: ObjectId) -> list[Repository]:
 
 
 def brought_notes(repo: Repository, theirs: ObjectId, ours: ObjectId | None) -> list[tuple[str, ObjectId, ObjectId]]:
-    """What other tracts say of the commits behind *theirs* that *ours* does not reach: namespace, commit and note."""
+    """The notes of other tracts about commits behind *theirs* that *ours* does not reach: namespace, commit and note."""
     others = tracts_with(repo, theirs)
     if not others:
         return []
@@ -50,7 +50,7 @@ def brought_notes(repo: Repository, theirs: ObjectId, ours: ObjectId | None) -> 
 
 
 def notes_about(other: Repository, commits: Collection[ObjectId]) -> Iterator[tuple[str, ObjectId, ObjectId]]:
-    """What the tract *other* says of *commits*: namespace, commit and note; with what a note about a request builds upon."""
+    """Yield the notes of the tract *other* about *commits*: namespace, commit and note; for requests, also the notes that they build upon."""
     for namespace in BROUGHT:
         tip = note_tip(other, namespace)
         listed = list(noted_entries(other, tip))
@@ -63,7 +63,7 @@ def notes_about(other: Repository, commits: Collection[ObjectId]) -> Iterator[tu
 
 
 def _with_earlier(other: Repository, notes: Collection[ObjectId]) -> set[ObjectId]:
-    """Notes about requests, and those that they name in the place of what they would repeat."""
+    """Notes about requests, and the notes that they name instead of repeating their content."""
     found: set[ObjectId] = set()
     waiting = list(notes)
     while waiting:
@@ -77,7 +77,7 @@ def _with_earlier(other: Repository, notes: Collection[ObjectId]) -> set[ObjectI
 
 
 def take_notes(tx: Transaction, notes: Collection[tuple[str, ObjectId, ObjectId]]) -> None:
-    """Take them into this tract's lists, but for those that are there."""
+    """Add these notes to this tract's lists, except those already there."""
     known: dict[str, set[ObjectId]] = {}
     for namespace, commit, blob in notes:
         if namespace not in known:

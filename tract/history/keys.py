@@ -1,10 +1,10 @@
-"""Keys: names that somebody else gave a message, and whether a branch has it already.
+"""Keys: names that another program gave a message, and whether a branch has a key already.
 
 A key is a note about its commit (``refs/notes/key``, ``{"key": …}``), so it is in no commit's id.
-It is known on a branch where its commit is in the branch's history, compressed or not.
-What gc lets go of leaves its key behind: gc says it once more, of the commit at which history then ends, with the commit it stood at (``{"key": …, "was": …}``).
+A branch has the key if the commit is in its history, compressed or not.
+When gc removes a commit, its key stays: gc notes it again on the commit at which history then ends, with the commit it stood at (``{"key": …, "was": …}``).
 
-Whether an old commit is in a long history must not cost a walk over it.
+Finding an old commit in a long history must not cost a walk over it.
 So the index (tract/storage/key_index.py) keeps for each commit with a key two links to others behind it, by first parents:
 
     depth   0 ── 1 ── 2 ── 3 ── 4 ── 5 ── 6
@@ -12,7 +12,7 @@ So the index (tract/storage/key_index.py) keeps for each commit with a key two l
     jump    ◂───      ◂────────      ◂───             as far back as a skew binary number has digits
 
 The commit at a given depth is found in a number of steps that grows with the logarithm of the length (Myers, "An applicative random-access stack", 1983).
-Only where other commits came in by a merge is history walked.
+History is walked only if other commits came in by a merge.
 """
 
 from __future__ import annotations
@@ -36,49 +36,49 @@ from tract.storage.key_index import IndexReplacedError, KeyIndex, Link
 from tract.transaction import transaction
 
 _NAME = 16
-# Commits without a key behind one that has one, at most; further back a walk has to tell.
+# The most commits without a key behind one that has a key; further back only a walk can tell.
 _MOST_WITHOUT = 1024
 _MOST_WALKED = 1024
 _MOST_TRIES = 8
 _MOST_READ_ANEW = 24
-"""Rows of the index that are not written where the process ends: the next one reads the notes again for each, which takes as long for these as to write them."""
+"""A process that ends does not write fewer rows of the index than this: for so few the next process reads the notes again in the time that writing takes."""
 _T = TypeVar("_T")
 
 
 class Known(NamedTuple):
-    """The commit in a branch's history that has a key, or stands for the one that had it, and the *message* itself, None where gc took it: what is cut from the history may be in the context still."""
+    """The commit in a branch's history that has a key, or stands for the commit that had it, and the *message* itself; None if gc removed the message. A message cut from the history may still be in the context."""
 
     commit: ObjectId
     message: ObjectId | None
 
     @property
     def best(self) -> ObjectId:
-        """The message, or what stands for it."""
+        """The message, or the commit that stands for it."""
         return self.commit if self.message is None else self.message
 
 
 def find_key(repo: Repository, key: str, tip: ObjectId | None) -> Known | None:
-    """The commit with *key* in the history of *tip*, the earliest of several; None where there is none."""
+    """The commit with *key* in the history of *tip*, the earliest of several; None if there is none."""
     return None if tip is None else asking(repo, lambda index: find_said(repo, index, said_of(repo, index, key), tip))
 
 
 def known_commits(repo: Repository, drafts: Sequence[Draft]) -> list[ObjectId | None]:
-    """For each draft the commit that HEAD's branch has under its key, None where it has none or there is no key.
+    """For each draft, the commit that HEAD's branch has under its key; None if it has none, or the draft has no key.
 
-    KeyConflictError where that commit has another content.
+    KeyConflictError if that commit has another content.
     """
     tip = repo.head()[1]
     return [None if draft.key is None else commit_instead(repo, draft.key, draft.value, tip) for draft in drafts]
 
 
 def commit_instead(repo: Repository, key: str, value: Any, tip: ObjectId | None) -> ObjectId | None:
-    """The commit with *key* in the history of *tip*, None where there is none; KeyConflictError where it has another content than *value*."""
+    """The commit with *key* in the history of *tip*, or None; KeyConflictError if its content is not *value*."""
     known = find_key(repo, key, tip)
     return None if known is None else checked(repo, key, value, known)
 
 
 def checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
-    """The commit that *known* says has *key*; KeyConflictError where its content is not *value*."""
+    """The commit in *known*; KeyConflictError if its content is not *value*."""
     content = None if known.message is None else repo.commit(known.message).content
     if content is not None and not same_json(repo.blob(content), value):
         raise KeyConflictError(key, known.best.hex())
@@ -86,12 +86,12 @@ def checked(repo: Repository, key: str, value: Any, known: Known) -> ObjectId:
 
 
 def commits_said(repo: Repository, key: str) -> frozenset[ObjectId]:
-    """The commits that were given *key*, on whatever branch."""
+    """The commits that were given *key*, on any branch."""
     return asking(repo, lambda index: frozenset(target for target, was in said_of(repo, index, key) if was is None))
 
 
 def last_said(repo: Repository, keys: Sequence[str | None]) -> int | None:
-    """The place of the last of *keys* that some commit has, on whatever branch; None where none is."""
+    """The position of the last of *keys* that a commit on any branch has; None if there is none."""
 
     def look(index: KeyIndex) -> int | None:
         for at in range(len(keys) - 1, -1, -1):
@@ -104,7 +104,7 @@ def last_said(repo: Repository, keys: Sequence[str | None]) -> int | None:
 
 
 def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, list[str]]:
-    """The keys that those of *commits* have that have one; the list of all notes is read only where there is one."""
+    """The keys of those *commits* that have keys; the list of all notes is read only if one has."""
     wanted = asking(repo, lambda index: {id: list[str]() for id in commits if index.link(id) is not None})
     for target, blob in noted_entries(repo, note_tip(repo, KEY)) if wanted else ():
         if target in wanted:
@@ -115,32 +115,32 @@ def keys_of(repo: Repository, commits: Iterable[ObjectId]) -> dict[ObjectId, lis
 
 
 def keep_index(repo: Repository) -> None:
-    """Bring the index up to the notes, and write what is new where that is much: for who ends soon, and comes back."""
+    """Bring the index up to the notes, and write new rows if they are many: for a process that ends soon and starts again."""
     if asking(repo, lambda index: index.is_long(_MOST_READ_ANEW)):
         save_locked(repo, _MOST_READ_ANEW)
 
 
 def save_locked(repo: Repository, most: int | None = None) -> None:
-    """The same as :func:`save_index`, for who holds no lock."""
-    with transaction(repo, "keys", moves="refs"):  # for its lock: without a move of refs it writes nothing
+    """Do what :func:`save_index` does, for a caller without the lock."""
+    with transaction(repo, "keys", moves="refs"):  # only for its lock: it moves no ref, so it writes nothing
         save_index(repo, most)
 
 
 def save_index(repo: Repository, most: int | None = None) -> None:
-    """Bring the index up to the notes, and write what is new where that is *most* rows, or much; only for the holder of the store's lock."""
+    """Bring the index up to the notes, and write new rows if they are *most* or more (None: many). Only for the holder of the store's lock."""
     while not asking(repo, lambda index: index.save(most)):
         pass
 
 
 def asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
-    """What *ask* says of the index as it is with all notes."""
+    """Return the answer of *ask* for the index, brought up to all notes."""
     index = repo.keys
     for _ in range(_MOST_TRIES):
         try:
             _advance(repo, index)
             return ask(index)
         except IndexReplacedError:
-            continue  # other processes merged runs; or one is damaged, and is left out from now on
+            continue  # other processes merged runs; or a run is damaged, and is ignored from now on
     index.clear()
     _advance(repo, index)
     return ask(index)
@@ -149,7 +149,7 @@ def asking(repo: Repository, ask: Callable[[KeyIndex], _T]) -> _T:
 def find_said(
     repo: Repository, index: KeyIndex, said: Iterable[tuple[ObjectId, ObjectId | None]], tip: ObjectId
 ) -> Known | None:
-    """Which commit in the history of *tip* the notes that *said* a key are about, the earliest of several; None where there is none."""
+    """The commit in the history of *tip* among those that the notes *said* a key of, the earliest of several; None if there is none."""
     here: list[ObjectId] = []
     alone: list[ObjectId] = []
     gone: set[ObjectId] = set()
@@ -170,20 +170,20 @@ def find_said(
     for end, was in stands_for.items():
         if repo.objects.contains(end) and (was in gone or _is_end_behind(repo, index, end, tip)):
             return Known(end, was if _is_there(repo, was) else None)
-    for message in alone:  # a clone may have a context, and no history behind it
+    for message in alone:  # a clone may have a context without the history behind it
         if find_entry(repo, context_at(repo, tip), message) is not None and _is_there(repo, message):
             return Known(tip, message)
     return None
 
 
 def _is_there(repo: Repository, message: ObjectId) -> bool:
-    """Whether a message that is in no history any more can be read as it was committed: gc keeps those of contexts."""
+    """True if a message that is no longer in any history can be read as it was committed: gc keeps messages of contexts."""
     content = repo.commit(message).content if repo.objects.contains(message) else None
     return content is not None and repo.objects.contains(content)
 
 
 def said_of(repo: Repository, index: KeyIndex, key: str) -> Iterator[tuple[ObjectId, ObjectId | None]]:
-    """The commits that notes say *key* of, each with the commit it stands for where gc said it."""
+    """Yield the commits that notes give *key* to, each with the commit that it stands for if gc wrote the note."""
     for blob in index.notes(key):
         event = read_event(blob, repo.blob(blob))
         if event.body.get("key") == key:
@@ -192,15 +192,15 @@ def said_of(repo: Repository, index: KeyIndex, key: str) -> Iterator[tuple[Objec
 
 
 def _is_behind(repo: Repository, index: KeyIndex, commit: ObjectId, tip: ObjectId) -> bool:
-    """Whether *commit*, which is in the store, is in the history of *tip*."""
+    """True if *commit*, which is in the store, is in the history of *tip*."""
     linked = _is_linked(index, repo, commit, tip)
     return is_ancestor(repo, commit, tip) if linked is None else linked
 
 
 def _is_end_behind(repo: Repository, index: KeyIndex, end: ObjectId, tip: ObjectId) -> bool:
-    """Whether a commit that a gc gave keys to is in the history of *tip*.
+    """True if a commit to which gc gave keys is in the history of *tip*.
 
-    What was linked before that gc goes by without it, so its absence among the links says nothing; many keys have the same end, so what a walk found is remembered.
+    Links made before that gc bypass the commit, so its absence among the links proves nothing. Many keys have the same commit, so the result of a walk is remembered.
     """
     if _is_linked(index, repo, end, tip):
         return True
@@ -213,7 +213,7 @@ def _is_end_behind(repo: Repository, index: KeyIndex, end: ObjectId, tip: Object
 
 
 def _is_linked(index: KeyIndex, repo: Repository, commit: ObjectId, tip: ObjectId) -> bool | None:
-    """Whether the links lead from *tip* to *commit*; None where they cannot tell."""
+    """True if the links lead from *tip* to *commit*; None if they cannot tell."""
     with index.reading():
         goal = index.link(commit)
         found = _nearest(repo, index, tip)
@@ -233,7 +233,7 @@ def _is_linked(index: KeyIndex, repo: Repository, commit: ObjectId, tip: ObjectI
 
 
 def _nearest(repo: Repository, index: KeyIndex, start: ObjectId) -> tuple[bytes, Link, int] | None:
-    """The nearest commit with a key at or behind *start*, and how many merges lie in between; None where there is none near."""
+    """The nearest commit with a key at or behind *start*, and the number of merges in between; None if there is none near."""
     at = start
     merges = 0
     for _ in range(_MOST_WITHOUT):
@@ -249,7 +249,7 @@ def _nearest(repo: Repository, index: KeyIndex, start: ObjectId) -> tuple[bytes,
 
 
 def _brings_others(commit: Commit) -> bool:
-    """Whether commits that are not behind its first parent come in by *commit*."""
+    """True if *commit* brings in commits that are not behind its first parent."""
     return len(commit.parents) > 1 and commit.operation is not CommitOperation.COMPRESS
 
 
@@ -279,7 +279,7 @@ def _add(repo: Repository, index: KeyIndex, target: ObjectId, blob: ObjectId) ->
 
 
 def jump_depth(depth: int) -> int:
-    """The depth of the commit that the jump of one at *depth* leads to: it follows from the depth, so a jump too far need not be read to be known for one."""
+    """The depth to which the jump of a commit at *depth* leads. It follows from the depth, so a jump that goes too far need not be read."""
     end = 0
     while depth:
         whole = (1 << (depth + 1).bit_length() - 1) - 1  # the largest of 1, 3, 7, 15, … that is not more
@@ -289,13 +289,13 @@ def jump_depth(depth: int) -> int:
 
 
 def link_of(repo: Repository, index: KeyIndex, commit: Commit) -> Link:
-    """What the index keeps of *commit*, which has a key: the two links to others behind it."""
+    """The two links that the index keeps for *commit*, which has a key."""
     merges = int(_brings_others(commit))
     if not commit.parents:
         return Link(b"", b"", 0, merges)
     found = _nearest(repo, index, commit.parents[0])
     if found is None:
-        # Nothing with a key is near; where there is more history than was looked at, only a walk can tell.
+        # No commit with a key is near; if there is more history than was searched, only a walk can tell.
         return Link(b"", b"", 0, merges + (commit.generation > _MOST_WITHOUT))
     parent, link, between = found
     merges += between + link.merges

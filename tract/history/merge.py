@@ -1,4 +1,4 @@
-"""Merging another commit into HEAD's branch: planned as a value first, then made in one operation."""
+"""Merging another commit into HEAD's branch: planned as a value, then made in one operation."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from tract.revision import find_ref, resolve_revision
 from tract.transaction import Transaction, check_branch, transaction
 from tract.tree import Context
 
-# Criss-cross upon criss-cross: that deep, nobody can tell which base a message came from, and the oldest one serves.
+# Criss-cross merges this deep: the base of a message can no longer be told, and the oldest base serves.
 _MOST_BASES_DEEP = 16
 
-# Entries before the first difference that a merge reads all the same, for people to see.
+# This many entries before the first difference are read as well, to show them to people.
 _SHOWN_BEFORE = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergePlan:
-    """What merging *source* into *branch* takes; *merged* is None where the branch only has to move forward.
+    """The plan for merging *source* into *branch*; *merged* is None for a fast-forward.
 
-    *ours* and *theirs* are the two tips (*ours* is None on a branch without a commit), *bases* the best commits both reach.
-    *source_ref* is the branch that *source* names, None where it is not a branch.
-    *shared* is how many messages both sides and the base begin with, which *merged* leaves out.
+    *ours* and *theirs* are the two tips (*ours* is None on a branch without a commit), *bases* their merge bases.
+    *source_ref* is the branch that *source* names, None if it is not a branch.
+    *shared* is the number of messages that both sides and the base begin with, and that *merged* leaves out.
     """
 
     branch: str
@@ -60,11 +60,11 @@ class MergePlan:
 def plan_merge(
     repo: Repository, source: str, *, no_ff: bool = False, allow_unrelated: bool = False, expected: Expected = ANY
 ) -> MergePlan:
-    """What merging the revision *source* into HEAD's branch takes; nothing is written.
+    """Plan the merge of the revision *source* into HEAD's branch; nothing is written.
 
-    NothingToMergeError when the branch has it all; MergeError where the two never met, HistoryCutError where gc cut what they had in common, unless *allow_unrelated*.
-    RefMovedError when the branch is not at *expected*; DetachedHeadError when HEAD is on none.
-    *no_ff* makes a merge of what would only move forward.
+    NothingToMergeError if the branch reaches *source* already. MergeError if the two have no commit in common, HistoryCutError if gc cut the one they had; *allow_unrelated* merges all the same.
+    RefMovedError if the branch is not at *expected*; DetachedHeadError if HEAD is on no branch.
+    With *no_ff*, a fast-forward becomes a merge commit.
     """
     branch, ours = check_branch(repo, "merge", expected)
     theirs = resolve_revision(repo, source)
@@ -99,10 +99,10 @@ def plan_merge(
 def merged_contexts(
     repo: Repository, ours: ObjectId, theirs: ObjectId, bases: Sequence[ObjectId], hidden: AbstractSet[ObjectId]
 ) -> tuple[int, Merged]:
-    """The merge of the contexts of two commits whose best common ancestors are *bases*: how many entries all begin with, and what comes after.
+    """Merge the contexts of two commits with the merge bases *bases*: return how many entries all begin with, and the merge of what follows.
 
-    With one base, what all three begin with is not read, but for the last few, which let people see what came before.
-    A message that was rebased or picked is the same under both its ids, and goes by ours; contents that differ only in the order of keys are the same too, and ours stays.
+    With one base, entries that all three begin with are not read, except the last few, which show people what came before.
+    A message that was rebased or picked is one message under both its ids, and gets ours. Contents that differ only in the order of keys are equal too, and ours is kept.
     """
     sides = context_at(repo, ours), context_at(repo, theirs)
     if len(bases) != 1:
@@ -119,16 +119,16 @@ def merged_contexts(
 
 
 def _common_start(repo: Repository, base: Context, side: Context) -> int:
-    """How many entries the two begin with."""
+    """The number of entries that both begin with."""
     first = next(diff_contexts(repo, base, side), None)
     return count_entries(repo, base) if first is None else first.old_start
 
 
 def virtual_base(repo: Repository, bases: Sequence[ObjectId]) -> Sequence[Entry]:
-    """The context that commits which came from all of *bases* have in common: of several, their own merge, the oldest leading.
+    """The context of the merge base: of several bases, their own merge, the oldest first.
 
-    Both sides of the merge reach every base, so what one side does not have of this, it removed.
-    Where the bases disagree, each side has decided for itself, and decisions that differ are a conflict again.
+    Both sides of the merge reach every base, so a side removed whatever it lacks of this context.
+    If the bases disagree, each side has decided for itself, and different decisions are a conflict again.
     """
     known: dict[frozenset[ObjectId], Sequence[Entry]] = {}
 
@@ -160,7 +160,7 @@ def virtual_base(repo: Repository, bases: Sequence[ObjectId]) -> Sequence[Entry]
 def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -> frozenset[ObjectId]:
     """The messages that are hidden now and were hidden after the newest of *bases* was committed.
 
-    Skips are said of the whole tract, not on a branch: who edited a message on a branch may not have known.
+    Skips apply to the whole tract, not to a branch: a user who edited a message on a branch may not have known of one.
     """
     if not bases or ours in bases:
         return frozenset()
@@ -173,9 +173,9 @@ def skipped_since(repo: Repository, bases: Sequence[ObjectId], ours: ObjectId) -
 
 
 def fast_forward(repo: Repository, plan: MergePlan, *, delete_source: bool = False) -> ObjectId:
-    """Move the branch to the plan's other tip; with *delete_source* the merged branch goes in the same operation.
+    """Move the branch to the plan's other tip; with *delete_source* the merged branch is deleted in the same operation.
 
-    What is brought from another tract comes with its notes.
+    Commits from another tract come with their notes.
     """
     notes = brought_notes(repo, plan.theirs, plan.ours)
     with transaction(repo, f"merge {plan.source}: fast-forward", moves="refs") as tx:
@@ -198,8 +198,8 @@ def write_merge(
     """Commit *items* as the merge of the plan's two tips, and move the branch to it; the merge adds no message of its own.
 
     *blobs* are those of settled conflicts; *config* becomes a note about the commit.
-    What is brought from another tract comes with its notes.
-    One operation: objects, notes and refs, or nothing. RefMovedError when the branch, HEAD or the source moved since the plan.
+    Commits from another tract come with their notes.
+    One operation: objects, notes and refs, or nothing. RefMovedError if the branch, HEAD or the source moved since the plan.
     """
     assert plan.ours is not None
     notes = brought_notes(repo, plan.theirs, plan.ours)
@@ -222,14 +222,14 @@ def write_merge(
 
 
 def default_message(repo: Repository, plan: MergePlan) -> str:
-    """What git writes on a merge: which branch, tag or commit, and into what."""
+    """The message that git writes for a merge: which branch, tag or commit, and into which branch."""
     ref = find_ref(repo, plan.source) or ""
     kind = "branch" if plan.source_ref is not None else "tag" if ref.startswith(TAGS) else "commit"
     return f"Merge {kind} '{plan.source}' into {plan.branch_name}"
 
 
 def _move_refs(tx: Transaction, plan: MergePlan, new: ObjectId, delete_source: bool) -> None:
-    """Move what a merge moves, if it is where the plan saw it."""
+    """Make the ref moves of a merge, if the refs are where the plan saw them; else RefMovedError."""
     if tx.branch != plan.branch or tx.tip != plan.ours:
         at = shown(tx.tip) if tx.branch == plan.branch else tx.branch or "a commit"
         raise RefMovedError(plan.branch, shown(plan.ours), at)

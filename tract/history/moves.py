@@ -1,4 +1,4 @@
-"""Moving refs by hand, under the rules that hold for every ref."""
+"""Moving refs by hand, under the rules for all refs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from tract.transaction import transaction
 
 
 class RefMove(NamedTuple):
-    """Set the ref *name* of this tract to the commit *new*, None deletes it, when it is at *expected* now.
+    """Set the ref *name* of this tract to the commit *new* (None deletes it), if it is at *expected* now.
 
-    With *new* ANY it stays where it is, and must be at *expected* all the same.
-    *name* is whole; HEAD on a branch means the branch, unless *deref* is False: then it is HEAD that moves, off its branch.
+    With *new* ANY the ref stays, and must still be at *expected*.
+    *name* is a full name. HEAD on a branch stands for the branch, unless *deref* is False: then HEAD itself moves, off its branch.
     """
 
     name: str
@@ -32,8 +32,8 @@ class RefMove(NamedTuple):
 def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> None:
     """Make all the moves in one operation, or none of them.
 
-    RefMovedError when a ref is elsewhere; RefNameError for a name no ref can have, and for a ref that is moved twice.
-    A *reason* that reads like an undo's is said to be of an update-ref, or the next undo would count it.
+    RefMovedError if a ref is not at its expected value; RefNameError for an invalid name, and for a ref that is moved twice.
+    A *reason* that reads like that of an undo is marked as one of update-ref, or the next undo would count it.
     """
     if is_undo_reason(reason):
         reason = f"update-ref: {reason}"
@@ -42,7 +42,7 @@ def move_refs(repo: Repository, moves: Sequence[RefMove], *, reason: str) -> Non
 
 
 def check_moves(repo: Repository, moves: Sequence[RefMove]) -> None:
-    """Raise what :func:`move_refs` would, and move nothing; for a caller that holds the lock until the moves are made."""
+    """Raise the errors of :func:`move_refs`, and move nothing; for a caller that holds the lock until the moves are made."""
     repo.refs.refresh()
     for name, _, expected in _edits(repo, moves):
         found = repo.refs.read(name)
@@ -82,9 +82,9 @@ def _edit(repo: Repository, move: RefMove) -> RefEdit:
 
 
 def adds_no_word(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> bool:
-    """Whether a branch came from *old* to *new* only by commits after which a model is shown nothing it was not shown before.
+    """True if, from *old* to *new*, the branch only got commits after which a model is shown nothing new.
 
-    Those compress, expand, reorder or record, or they only take messages away; what brings, edits or restores one is none of them.
+    Such commits compress, expand, reorder or record, or only remove messages. Commits that bring, edit or restore a message are not.
     """
     from tract.history.walk import first_parents  # who moves a ref need not ask
 
@@ -105,7 +105,7 @@ def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
     if commit.operation in (CommitOperation.COMPRESS, CommitOperation.REORDER, CommitOperation.RECORD):
         return True
     if commit.operation is CommitOperation.REVERT and EXPANDED in (commit.metadata or {}):
-        # What a child said was never shown here; what a summary stands for was.
+        # A child's messages were never shown here; the messages behind a summary were.
         return COLLAPSE not in (commit.metadata or {})
     if commit.operation in (CommitOperation.APPEND, CommitOperation.EDIT):
         return False
@@ -120,7 +120,7 @@ def _adds_no_word(repo: Repository, id: ObjectId, commit: Commit) -> bool:
 
 
 def check_beside(names: Iterable[str]) -> None:
-    """Refuse names, all of them new, that cannot stand beside each other in a file system."""
+    """Raise RefNameError if some of these new names cannot exist beside each other in a file system."""
     new = list(names)
     table = NameTable(new)
     for name in new:
@@ -128,7 +128,7 @@ def check_beside(names: Iterable[str]) -> None:
 
 
 def point_head(repo: Repository, ref: str, *, reason: str) -> None:
-    """Put HEAD on the branch *ref* (``refs/heads/…``), which need not exist yet; no branch moves."""
+    """Put HEAD on the branch *ref* (``refs/heads/…``), which may not exist yet; no branch moves."""
     if not ref.startswith(HEADS):
         raise RefNameError(f"HEAD cannot be put on {ref!r}: it is not under {HEADS.rstrip('/')}")
     check_ref(ref)
@@ -143,14 +143,14 @@ def _check_local(name: str) -> None:
 
 
 def check_target(repo: Repository, ref: str, new: ObjectId) -> None:
-    """Refuse a branch of notes, and notes that are messages: they would be read for what they are not; and a branch without a context."""
+    """Raise if *ref* is a branch and *new* is a note or has no context, or if *ref* is a ref of notes and *new* is not a note: readers would take them for something else."""
     check_is_for(ref, new, repo.commit(new).operation)
     if ref == HEAD or ref.startswith(HEADS):
         repo.check_whole(new, f"ref '{ref}' cannot be moved to where only a message is kept")
 
 
 def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:
-    """Refuse *new*, a commit that does *operation*, where it is not what *ref* (of any tract) is for."""
+    """Raise StorageError if *new*, a commit with this *operation*, is of the wrong kind for *ref* (of any tract)."""
     local = split_tract(ref)[1]
     is_note = operation is CommitOperation.NOTE
     if is_note and (local.startswith((HEADS, REMOTES)) or local == HEAD):

@@ -1,4 +1,4 @@
-"""The keys of commits that a transaction makes: which draft the branch has already, and what is noted of the others."""
+"""The keys of commits that a transaction makes: which drafts the branch has already, and the notes for the others."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tract.transaction import Transaction
 
 
 class _Made(NamedTuple):
-    """A commit that was made under a key, of the content *value*; *note* is the note that says so and its blob, None where there was one before."""
+    """A commit made under a key, with the content *value*; *note* is the note of the key and its blob, None if there was one before."""
 
     id: ObjectId
     commit: Commit
@@ -44,7 +44,7 @@ class KeysOfCommits:
             asking(tx.repo, lambda index: index.tip)
 
     def known(self, draft: Draft) -> ObjectId | None:
-        """The commit that stands in the place of *draft*; None where it is to be made. KeyConflictError as for :func:`known_commits`."""
+        """The commit that takes the place of *draft*; None if the draft is to be made. KeyConflictError as in :func:`known_commits`."""
         key, repo, tip = draft.key, self._tx.repo, self._tx.tip
         if key is None:
             return None
@@ -61,7 +61,7 @@ class KeysOfCommits:
             return known, _source(repo, said, draft.value) if is_elsewhere else None
 
         try:
-            known, source = look(self._index)  # which nobody's notes can have left behind: the lock is held
+            known, source = look(self._index)  # the index is up to date with all notes: the lock is held
         except IndexReplacedError:
             known, source = asking(repo, look)
         if source is not None:
@@ -69,11 +69,11 @@ class KeysOfCommits:
         return None if known is None else checked(repo, key, draft.value, known)
 
     def are_new(self, drafts: Sequence[Draft]) -> bool:
-        """Whether every draft that has a key has one of its own, which nobody said of any commit yet."""
+        """True if all drafts with keys have different keys, and no commit has one of them yet."""
         keys = [draft.key for draft in drafts if draft.key is not None]
         if len(keys) > 1 and len(set(keys)) < len(keys):
             return False
-        has = self._index.has  # which nobody's notes can have left behind: the lock is held
+        has = self._index.has  # the index is up to date with all notes: the lock is held
         try:
             for key in keys:  # every commit with a key comes by
                 if has(key):
@@ -83,7 +83,7 @@ class KeysOfCommits:
         return True
 
     def picked(self, draft: Draft, change: Change) -> Change:
-        """*change*, or where another branch has the key and the content, what a cherry-pick from there makes of it."""
+        """*change*; or, if another branch has a commit with the key and the content, the change that a cherry-pick of that commit makes."""
         source = self._sources.get(draft.key or "")
         if source is None:
             return change
@@ -96,7 +96,7 @@ class KeysOfCommits:
         )
 
     def add(self, draft: Draft, id: ObjectId, commit: Commit) -> None:
-        """Note the key of the commit *id* that was made of *draft*, and what is said of the one that it was picked from."""
+        """Note the key of the commit *id* made from *draft*, and copy the notes of the commit it was picked from."""
         key, tx = draft.key, self._tx
         if key is None:
             return
@@ -112,14 +112,14 @@ class KeysOfCommits:
             tx.note(ORIGIN, id, {"by": "cherry-pick", "from": source.hex()}, time=commit.time)
 
     def add_new(self, made: Sequence[tuple[Draft, ObjectId, Commit]]) -> None:
-        """The same of many, all of which ``are_new``."""
+        """Do the same for many commits whose drafts ``are_new``."""
         keyed = [one for one in made if one[0].key is not None]
         notes = self._tx.note_new(KEY, [(id, {"key": draft.key}, commit.time) for draft, id, commit in keyed])
         for (draft, id, commit), note in zip(keyed, notes, strict=True):
             self._made[draft.key or ""] = _Made(id, commit, draft.value, note)
 
     def landed(self) -> None:
-        """Bring the index up to the notes that have landed now; nothing of them need be read."""
+        """Bring the index up to the notes that have landed now; none of them need be read."""
         repo, index = self._tx.repo, self._index
         if index.tip != self._begun_at:
             return
@@ -144,7 +144,7 @@ class KeysOfCommits:
 
 
 def _source(repo: Repository, said: Iterable[tuple[ObjectId, ObjectId | None]], value: Any) -> ObjectId | None:
-    """One of the commits that notes say a key of, where its content is *value*; None where there is none."""
+    """One of the commits that notes give a key to and whose content is *value*; None if there is none."""
     for target, _ in said:
         content = repo.commit(target).content if repo.objects.contains(target) else None
         if content is not None and same_json(repo.blob(content), value):

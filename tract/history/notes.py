@@ -5,17 +5,17 @@
     refs/notes/usage      the tokens a provider counted
     refs/notes/origin     the commit that a replayed one was made from
     refs/notes/request    what was sent beside the messages (tract/compile/sent.py)
-    refs/notes/key        a name that somebody else gave a commit (tract/history/keys.py)
-    refs/notes/dropped    what the messages of a compression stated and its summary does not
-    refs/notes/proposals  actions that wait for approval, and what became of them (tract/agents/proposals.py)
+    refs/notes/key        a name that another program gave a commit (tract/history/keys.py)
+    refs/notes/dropped    facts in the messages of a compression that its summary lacks
+    refs/notes/proposals  actions that wait for approval, and their outcome (tract/agents/proposals.py)
     refs/notes/policies   the policies of the tract, and its autonomy (tract/agents/policy_settings.py)
     refs/notes/policy-log what policies did (tract/agents/policy_log.py)
     refs/notes/orchestrator whether the orchestrator runs, is paused or was stopped, and when it is to run (tract/agents/orchestrator.py)
     refs/notes/runs       what its runs did (tract/agents/orchestrator.py)
 
-A note is a commit of its own on its namespace's ref, and moves no branch; several that begin a list may come in its first commit.
-Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: to know them all costs a node for every 16, and no note need be read twice.
-What a note says is in its blob, an event (tract/objects/note.py), and which of several counts is told from the events alone.
+A note is a commit of its own on its namespace's ref, and moves no branch; the first commit of a list may bring several notes.
+Its tree is the list of all the namespace's notes, as ``(commit the note is about, blob)``: reading all of them costs a node for every 16, and no note need be read twice.
+The content of a note is in its blob, an event (tract/objects/note.py); the events alone decide which of several notes counts.
 """
 
 from __future__ import annotations
@@ -50,22 +50,22 @@ POLICY_LOG = "policy-log"
 ORCHESTRATOR = "orchestrator"
 RUNS = "runs"
 BOOKKEEPING = frozenset(NOTES + name for name in (PROPOSALS, POLICIES, POLICY_LOG, ORCHESTRATOR, RUNS))
-"""The refs of what is written down about actions: no undo takes it back, and it outlives the commits it is about."""
+"""The refs of the records of actions: no undo takes them back, and they outlive the commits they are about."""
 
-# Further apart than this, reading the whole list anew is no slower than walking.
+# If two tips are further apart than this, reading the whole list is no slower than walking.
 _MOST_STEPS = 64
 
 _READ_TOGETHER = 256
 
 
 def note_tip(repo: Repository, namespace: str) -> ObjectId | None:
-    """The newest note of the namespace: its id stands for the state of all of them."""
+    """The newest note of the namespace; its id identifies the state of all its notes."""
     tip = repo.ref(NOTES + namespace)
     return tip if isinstance(tip, bytes) else None
 
 
 class NewNote(NamedTuple):
-    """A note still to be made; *time* is in microseconds."""
+    """A note still to be made; *time* is in microseconds since 1970."""
 
     target: ObjectId
     body: dict[str, Any]
@@ -74,7 +74,7 @@ class NewNote(NamedTuple):
 
 
 def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str, table: NoteTable | None = None) -> None:
-    """Make one note, as an operation of its own; *table*, the caller's of the namespace, spares reading the whole list."""
+    """Make one note, as an operation of its own; *table*, the caller's table of the namespace, saves reading the whole list."""
     from tract.transaction import transaction  # most that read notes write none
 
     with transaction(repo, reason, moves="refs") as tx:
@@ -88,9 +88,10 @@ def write_note(repo: Repository, namespace: str, note: NewNote, *, reason: str, 
 def notes_between(
     repo: Repository, old: ObjectId | None, new: ObjectId | None, *, most: int = _MOST_STEPS, least: int = 0
 ) -> list[Entry] | None:
-    """The commit and the blob of every note after the tip *old* up to *new*, oldest first; None when they are more than *most* steps apart, or lie on two lines: none between them is of a generation up to *least*.
+    """The commit and the blob of every note after the tip *old* up to *new*, oldest first.
 
-    From no note at all there are no steps: a list can begin with several, which its first commit brought, and what it says is what counts.
+    None if they are more than *most* steps apart, or *old* is not behind *new*; the walk stops at a commit of generation *least* or lower.
+    If *old* is None the whole list of *new* is returned: the first commit of a list can bring several notes.
     """
     if old is None:
         return list(noted_entries(repo, new))
@@ -106,7 +107,7 @@ def notes_between(
 
 
 class NoteTable:
-    """What the notes of one namespace say about every commit that has one.
+    """The notes of one namespace, by the commit they are about.
 
     It moves with the namespace's ref: ``advance`` costs no more than the notes that were added.
     """
@@ -114,30 +115,30 @@ class NoteTable:
     __slots__ = ("_blobs", "_bodies", "_several", "tip")
 
     is_list = True
-    """Whether *tip* is a commit, from which other states of the notes can be reached."""
+    """True if *tip* is a commit, from which other states of the notes can be reached."""
 
     def __init__(self) -> None:
-        self._blobs: dict[ObjectId, ObjectId | None] = {}  # None where nobody asked yet which of several counts
-        self._several: dict[ObjectId, dict[ObjectId, NoteEvent | None]] = {}  # None where it was not read yet
+        self._blobs: dict[ObjectId, ObjectId | None] = {}  # None until the one that counts among several is needed
+        self._several: dict[ObjectId, dict[ObjectId, NoteEvent | None]] = {}  # None until it is read
         self._bodies: dict[ObjectId, Any] = {}
         self.tip: ObjectId | None = None
 
     def copy(self) -> Self:
-        """The same notes, to be advanced apart from these."""
+        """A copy that advances separately."""
         other = type(self)()
         other._blobs, other._bodies, other.tip = dict(self._blobs), dict(self._bodies), self.tip
         other._several = {commit: dict(events) for commit, events in self._several.items()}
         return other
 
     def advance(self, repo: Repository, tip: ObjectId | None) -> frozenset[ObjectId] | None:
-        """Be the notes at *tip*; the commits whose notes changed, or None where all may have."""
+        """Move to the notes at *tip*; return the commits whose notes changed, or None if all may have."""
         if tip == self.tip:
             return frozenset()
         added = notes_between(repo, self.tip, tip)
         self.tip = tip
         if added is None:
             self._blobs, self._several = {}, {}
-            self._bodies = {}  # gc writes notes anew, without those about what is gone
+            self._bodies = {}  # gc rewrites notes, without those about removed commits
         for commit, blob in noted_entries(repo, tip) if added is None else added:
             if commit in self._blobs:
                 known = self._blobs[commit]
@@ -149,8 +150,8 @@ class NoteTable:
         return None if added is None else frozenset(commit for commit, _ in added)
 
     def get(self, repo: Repository, commit: ObjectId) -> Any:
-        """What is said about *commit*, or None; not to be changed."""
-        if commit not in self._blobs:  # of most commits nothing is said
+        """The body of the note about *commit*, or None; the caller must not change it."""
+        if commit not in self._blobs:  # most commits have no note
             return None
         blob = self._blob(repo, commit)
         if blob is None:
@@ -166,7 +167,7 @@ class NoteTable:
         return None if blob is None else read_event(blob, repo.blob(blob), commit)
 
     def standing(self, repo: Repository, commit: ObjectId) -> tuple[ObjectId, ...]:
-        """The notes about *commit* that no other replaces: those that a new one is to replace."""
+        """The notes about *commit* that no other replaces; a new note must replace these."""
         if commit in self._several:
             events = self._several[commit]
             for id in [id for id, event in events.items() if event is None]:
@@ -182,7 +183,7 @@ class NoteTable:
         return blob
 
     def has_any(self, commits: Iterable[ObjectId]) -> bool:
-        """Whether one of the commits has a note."""
+        """True if one of the commits has a note."""
         return bool(self._blobs) and not self._blobs.keys().isdisjoint(commits)
 
     def __len__(self) -> int:
@@ -194,7 +195,7 @@ class NoteTable:
 
 
 def noted_entries(repo: Repository, tip: ObjectId | None) -> Iterator[Entry]:
-    """All notes of the list at *tip*, first to last: the commit each is about, and its blob."""
+    """Yield all notes of the list at *tip*, first to last: the commit each is about, and its blob."""
     if tip is None:
         return
     commit = repo.commit(tip)
@@ -203,7 +204,7 @@ def noted_entries(repo: Repository, tip: ObjectId | None) -> Iterator[Entry]:
 
 
 def noted_by(repo: Repository, id: ObjectId) -> list[Entry]:
-    """The notes that the commit *id* of a list brought, as in ``noted_entries``: its own, and of the first commit all that the list had then."""
+    """The notes that the commit *id* of a list brought, as ``noted_entries`` gives them: one, or all for the first commit of a list."""
     commit = repo.commit(id)
     if not commit.parents:
         return list(noted_entries(repo, id))
@@ -213,7 +214,7 @@ def noted_by(repo: Repository, id: ObjectId) -> list[Entry]:
 
 
 def note_history(repo: Repository, namespace: str, target: ObjectId | None = None) -> Iterator[NoteEvent]:
-    """The namespace's notes, those that others replaced included, the last in the list first; only those about *target* where it is given."""
+    """Yield the namespace's notes, replaced ones included, the last in the list first; with *target*, only those about it."""
     found = [entry for entry in noted_entries(repo, note_tip(repo, namespace)) if target in (None, entry[0])]
     check_distinct(namespace, found)
     for start in range(len(found), 0, -_READ_TOGETHER):
@@ -224,13 +225,13 @@ def note_history(repo: Repository, namespace: str, target: ObjectId | None = Non
 
 
 def said_by(repo: Repository, entry: Entry) -> NoteEvent:
-    """What an entry of a list says; ObjectCorruptError where it is no note, or one about another commit."""
+    """Return the note in an entry of a list; ObjectCorruptError if it is not a note, or is about another commit."""
     commit, blob = entry
     return read_event(blob, repo.blob(blob), commit)
 
 
 def check_distinct(namespace: str, entries: Collection[Entry]) -> None:
-    """ObjectCorruptError where a list has a note twice."""
+    """Raise ObjectCorruptError if a list has a note twice."""
     if len({blob for _, blob in entries}) < len(entries):
         blob, _ = Counter(blob for _, blob in entries).most_common(1)[0]
         raise ObjectCorruptError(f"ref '{NOTES}{namespace}'", f"its list has note {blob.hex()[:16]} more than once")

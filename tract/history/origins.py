@@ -1,6 +1,6 @@
 """Origins: the notes as they were when a commit was made.
 
-Every change of a ref is an operation, so what the notes' refs held right after the one that made a commit is on record.
+Every change of a ref is an operation, so the values of the notes' refs right after the operation that made a commit are on record.
 
     operations   main: ∅→a   priority: ∅→1   main: a→c   config: ∅→2
     made         a: {}                       b, c: {priority: 1}
@@ -18,11 +18,11 @@ from tract.refs.names import HEADS, NOTES
 from tract.repo import Repository
 
 Tips = Mapping[str, ObjectId]
-"""The tips of the notes' namespaces that there are."""
+"""The tips of the notes, by namespace."""
 
 
 def notes_when_noted(repo: Repository, namespace: str, target: ObjectId) -> Tips | None:
-    """The notes' tips after the operation that wrote the newest note about *target*; None where it is not kept, or still to come."""
+    """The notes' tips after the operation that wrote the newest note about *target*; None if that operation is not kept, or there is no such note."""
     start = repo.prefix + NOTES
     refs = {name: value for name, value in repo.refs.list(start) if isinstance(value, bytes)}
     for _, operation in repo.refs.history():
@@ -42,23 +42,23 @@ def notes_when_noted(repo: Repository, namespace: str, target: ObjectId) -> Tips
 class Origins:
     """For any commit, the notes' tips after the operation that first brought it to a branch.
 
-    The operations are read when first asked, and then no more than what was added since; commits only as far as a question needs them.
+    Operations are read at the first question, later only new ones; commits are read only as far as a question needs them.
     """
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
-        self._moves: list[tuple[ObjectId, Tips]] = []  # where a branch moved, and the notes' tips right after it
+        self._moves: list[tuple[ObjectId, Tips]] = []  # where a branch moved, and the notes' tips right after
         self._notes: dict[str, dict[str, ObjectId]] = {}  # the notes' tips of each tract, by its prefix
         self._before: list[ObjectId] = []
         self._made: dict[ObjectId, Tips] = {}
         self._last: ObjectId | None = None
 
     def is_made(self, commit: ObjectId) -> bool:
-        """Whether *commit* is there; those of a batch are not until it lands."""
+        """True if *commit* exists; the commits of a batch do not until it lands."""
         return self._repo.objects.contains(commit)
 
     def notes_then(self, commit: ObjectId) -> Tips | None:
-        """The tips when *commit* was made; None where the operation that made it is not kept."""
+        """The tips when *commit* was made; None if the operation that made it is not kept."""
         if self._repo.refs.last != self._last:
             self._advance()
         found = self._made.get(commit)
@@ -69,7 +69,7 @@ class Origins:
         return found
 
     def _find(self, commit: ObjectId) -> Tips | None:
-        """The tips of the first move to *commit*, or to what is reached from it."""
+        """The tips after the first move to *commit*, or to a commit that reaches it."""
         least = self._repo.commit(commit).generation
         seen: set[ObjectId] = set()
         if any(_reaches(self._repo, tip, commit, least, seen) for tip in self._before):
@@ -92,7 +92,7 @@ class Origins:
         self._last = self._repo.refs.last
 
     def _begin(self, operations: list[Operation]) -> None:
-        """Start from the refs before all *operations*, given newest first: those that are kept."""
+        """Start from the refs before all *operations*, which are those that are kept, newest first."""
         self._moves, self._made = [], {}
         refs: dict[str, RefValue | None] = dict(self._repo.refs.list())
         for operation in operations:
@@ -111,7 +111,7 @@ class Origins:
                 self._moves.append((change.new, dict(self._notes.get(prefix, {}))))
 
     def _note_tip(self, name: str, value: RefValue | None) -> None:
-        """Know where the ref *name* is, if it is one of notes."""
+        """Record the value of the ref *name*, if it is a ref of notes."""
         prefix, is_notes, namespace = name.partition(NOTES)
         if not is_notes:
             return
@@ -123,7 +123,7 @@ class Origins:
 
 
 def _reaches(repo: Repository, start: ObjectId, commit: ObjectId, least: int, seen: set[ObjectId]) -> bool:
-    """Whether *commit*, of generation *least*, is *start* or behind it; what is *seen* does not lead there."""
+    """True if *start* is *commit*, of generation *least*, or reaches it; commits in *seen* are known not to."""
     work = [start]
     while work:
         id = work.pop()

@@ -1,4 +1,4 @@
-"""Streamed answers while they arrive: on the disk, so that what had come survives the death of the process.
+"""Streamed answers while they arrive, kept on the disk, so that the text so far survives the death of the process.
 
     state/ANSWER-<16 hexadecimal digits>.jsonl      of the root tract; tracts/<tract>/state/… of another
 
@@ -6,9 +6,9 @@
     "a piece of the text"
     "the next one"
 
-A line a piece, written when it comes and synced within a second; a last line that is torn is left out.
-Whoever streams holds a flock on the file, and takes the file away when the message is committed.
-A file that nobody holds is of a process that died; it is no part of any context before somebody commits it.
+One line for each piece, written when it comes and synced within a second; a torn last line is ignored.
+The streaming process holds a flock on the file, and removes the file when the message is committed.
+A file without a flock belongs to a process that died; its text is in no context until someone commits it.
 """
 
 from __future__ import annotations
@@ -56,9 +56,9 @@ class PartialAnswer:
 
 
 class PartialFile:
-    """The file of a stream under way; nothing is written before the first piece comes.
+    """The file of a running stream; nothing is written before the first piece comes.
 
-    A disk that takes no more costs nothing but the safety: the stream goes on, and *failed* says what happened.
+    A full disk costs only the safety: the stream goes on, and *failed* has the error.
     """
 
     def __init__(self, repo: Repository, header: Mapping[str, Any]) -> None:
@@ -70,7 +70,7 @@ class PartialFile:
         self.failed: Exception | None = None
 
     def write(self, piece: str) -> None:
-        """Add what has come."""
+        """Add a piece."""
         if self.failed is not None or self._repo.path is None or self._repo.read_only:
             return
         try:
@@ -99,10 +99,10 @@ class PartialFile:
         for left in reversed(range(_ATTEMPTS)):
             try:
                 files.make_directory(_folder(self._repo))
-                # Locked before it has a line: whoever looks takes a file without one for nothing.
+                # Locked before it has a line: readers ignore a file without lines.
                 files.close(files.create_exclusive(path))
                 break
-            except FileNotFoundError:  # who took the last file away took the folder too
+            except FileNotFoundError:  # the process that removed the last file removed the folder too
                 if not left:
                     raise
         self._lock = FileLock(path)
@@ -111,16 +111,16 @@ class PartialFile:
         files.append(self._fd, json.dumps(header).encode() + b"\n")
 
     def _sync(self) -> None:
-        self._timer = None  # from now on a piece that comes is for the next one
+        self._timer = None  # from now on a new piece starts the next timer
         fd, lock = self._fd, self._lock
         if fd < 0 or lock is None:
             return
-        with suppress(DurabilityError, OSError):  # the commit at the end is what has to be durable, and says so
+        with suppress(DurabilityError, OSError):  # only the commit at the end must be durable, and raises if it is not
             files.sync_data(fd, "a partial answer", visible=True)
             files.sync_directory(os.path.dirname(lock.path))
 
     def remove(self) -> None:
-        """Take the file away: the message is committed."""
+        """Remove the file: the message is committed."""
         lock = self._lock
         if lock is not None:
             with suppress(OSError):
@@ -130,7 +130,7 @@ class PartialFile:
             files.remove_empty(os.path.dirname(lock.path))
 
     def leave(self) -> None:
-        """Leave the file where it is: ``partial_answers`` lists what was not committed."""
+        """Leave the file: ``partial_answers`` lists text that was not committed."""
         self._close()
 
     def _close(self) -> None:
@@ -155,7 +155,7 @@ def partial_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
 
 
 def _read(repo: Repository, name: str) -> PartialAnswer | None:
-    """What a file holds; None where its process is alive, or died before it had written anything."""
+    """The content of a file; None if its process is alive, or died before it wrote anything."""
     path = os.path.join(_folder(repo), name)
     try:
         if is_locked(path):
@@ -184,7 +184,7 @@ def _read(repo: Repository, name: str) -> PartialAnswer | None:
 
 
 def _text(lines: Sequence[bytes]) -> str:
-    """The pieces, as far as they are whole."""
+    """The pieces, up to the first damaged line."""
     pieces: list[str] = []
     with suppress(ValueError, TypeError):
         for line in lines:
@@ -193,14 +193,14 @@ def _text(lines: Sequence[bytes]) -> str:
 
 
 def id_of(answer: PartialAnswer) -> str:
-    """The id of what :func:`partial_answers` gave; ContentValidationError for anything else."""
+    """The id of a PartialAnswer; ContentValidationError for anything else."""
     if not isinstance(answer, PartialAnswer):
         raise ContentValidationError(f"a partial answer is a PartialAnswer, not {answer!r:.40}")
     return answer.id
 
 
 def check_partial(repo: Repository, answer: PartialAnswer, *, may_have_moved: bool) -> None:
-    """Refuse to commit *answer* where it would answer what it never saw: on another branch, or behind other messages unless *may_have_moved*."""
+    """Refuse to commit *answer* as a reply to messages it never saw: on another branch, or after new messages unless *may_have_moved*."""
     id_of(answer)
     ref, tip = repo.head()
     branch = None if ref is None else ref.removeprefix(HEADS)
@@ -215,7 +215,7 @@ def check_partial(repo: Repository, answer: PartialAnswer, *, may_have_moved: bo
 
 
 def drop_partial(repo: Repository, id: str) -> None:
-    """Forget a partial answer; no error where there is none any more."""
+    """Forget a partial answer; no error if it is gone."""
     if repo.path is None:
         return
     files.unlink(os.path.join(_folder(repo), f"{_BEGINNING}{id}{_END}"))

@@ -30,7 +30,7 @@ PriorityName: TypeAlias = Literal["skip", "normal", "pinned"]
 
 _INSTRUCTING = ("system", "developer")
 
-# The content types that instruct, by name: to load their classes takes longer than to read a log.
+# The content types of instructions, by name: loading their classes takes longer than reading a log.
 _INSTRUCTION, _DIALOGUE, _MESSAGE = "instruction", "dialogue", "message"
 
 _PRIORITIES = tuple(priority.value for priority in Priority)
@@ -58,11 +58,11 @@ def read_priority(name: Priority | str) -> Priority:
 
 
 def priority_of(note: Mapping[str, Any] | None, content: Mapping[str, Any] | None) -> Priority:
-    """A message's priority: its newest note's, else pinned for an instruction and normal for the rest.
+    """A message's priority: its newest note's, else pinned for an instruction and normal for other messages.
 
-    *content* is the map that the message's blob is, None where there is none.
+    *content* is the map in the message's blob, None if there is none.
 
-    A note that names none of the priorities (anybody may have written it) says nothing.
+    A note with an unknown priority, which anybody may have written, is ignored.
     """
     said = None if note is None else note.get("priority")
     if said in _PRIORITIES:
@@ -71,7 +71,7 @@ def priority_of(note: Mapping[str, Any] | None, content: Mapping[str, Any] | Non
 
 
 def _is_instruction(content: Mapping[str, Any]) -> bool:
-    """Whether a content instructs the model, in whichever format: then it is pinned unless somebody says otherwise."""
+    """True if a content instructs the model, in any format: such a message is pinned unless a note says otherwise."""
     kind = content.get("content_type")
     if kind == _MESSAGE:
         message = content.get("message")
@@ -82,7 +82,7 @@ def _is_instruction(content: Mapping[str, Any]) -> bool:
 
 
 def check_own(repo: Repository, message: ObjectId) -> None:
-    """CommitNotFoundError for a message of another tract, of which nothing can be said here; one that no branch of any tract leads to passes."""
+    """Raise CommitNotFoundError for a message of another tract, which gets no notes here. A message that no branch of any tract reaches passes."""
     if _leads_to(repo, repo.head()[1], message):
         return
     if any(_leads_to(repo, value, message) for _, value in repo.local_refs(HEADS)):
@@ -110,9 +110,9 @@ def annotate(
     table: NoteTable | None = None,
     origin: str | None = None,
 ) -> PriorityAnnotation:
-    """Set the priority of the message *target*, as a note: no branch moves, and the earlier ones are kept.
+    """Set the priority of the message *target*, as a note: no branch moves, and earlier notes are kept.
 
-    *table*, the caller's of the priorities, spares reading all of them; *origin* is what asked for it where that was no person.
+    *table*, the caller's table of priorities, saves reading all of them; *origin* names what asked for it, if that was not a person.
     """
     body: dict[str, Any] = {"priority": priority.value}
     for name, said in (("reason", reason), ("origin", origin)):
@@ -130,7 +130,7 @@ def annotate(
 
 
 def brought_back(repo: Repository, old: ObjectId | None, new: ObjectId | None) -> set[ObjectId] | None:
-    """The messages that the priorities at *old* hide and those at *new* do not; None where what *old* said is not kept any more."""
+    """The messages that the priorities at *old* hide and those at *new* do not; None if the notes at *old* are no longer kept."""
     if old is None:
         return set()
     if not repo.objects.contains(old):
@@ -157,7 +157,7 @@ def _hides(body: Mapping[str, Any] | None) -> bool:
 
 
 def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnotation]:
-    """Every priority the message *target* was given, oldest first."""
+    """Every priority that the message *target* was given, oldest first."""
     return [
         PriorityAnnotation(
             target.hex(),
@@ -172,7 +172,7 @@ def annotation_history(repo: Repository, target: ObjectId) -> list[PriorityAnnot
 
 
 def pinned_messages(repo: Repository, tips: Iterable[tuple[str, ObjectId]]) -> Iterator[ObjectId]:
-    """The messages that were pinned, and not unpinned since, by the notes at *tips*, names of refs with where they are."""
+    """Yield the messages that the notes at *tips* (names and values of refs) say are pinned, and not unpinned since."""
     for name, tip in tips:
         if split_tract(name)[1] == NOTES + PRIORITY:
             table = NoteTable()

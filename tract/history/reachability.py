@@ -1,4 +1,4 @@
-"""What some commits reach and others do not: ``main ^draft`` is what main has and draft has not."""
+"""The commits that some commits reach and others do not: ``main ^draft`` stands for those that main has and draft lacks."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tract.repo import Repository
 from tract.tree import EMPTY, node_of_level
 
 Step: TypeAlias = tuple[bool, list[int]]
-"""Whether a commit is a compress commit, and its parents; none where history was cut."""
+"""True for a compress commit, and the commit's parents; no parents if history was cut."""
 
 
 def reachable(
     repo: Repository, starts: Iterable[ObjectId], hidden: Iterable[ObjectId] = (), *, first_parent: bool = False
 ) -> Iterator[tuple[ObjectId, Commit]]:
-    """Every commit that *starts* reach and *hidden* do not, each once, in the order of :func:`tract.history.walk.ancestors`.
+    """Yield every commit that *starts* reach and *hidden* do not, each once, in the order of :func:`tract.history.walk.ancestors`.
 
-    *first_parent* follows only the first parent from *starts*; what is hidden is hidden with all it reaches.
+    *first_parent* follows only first parents from *starts*; everything that a hidden commit reaches is hidden too.
     """
     hidden = list(hidden)
     if not hidden:
@@ -35,14 +35,14 @@ def reachable(
 def _not_hidden(
     repo: Repository, starts: Iterable[ObjectId], hidden: Iterable[ObjectId], first_parent: bool
 ) -> dict[ObjectId, Commit]:
-    """What *starts* reach and *hidden* do not.
+    """The commits that *starts* reach and *hidden* do not.
 
-    A commit comes out of the queue after all its children, so what they say of it is known by then.
+    A commit leaves the queue after all its children, so all that they say about it is known by then.
     """
     queue: list[tuple[int, int, ObjectId]] = []
     shown: dict[ObjectId, bool] = {}
     found: dict[ObjectId, Commit] = {}
-    waiting = 0  # commits in the queue that are shown so far: without any, the walk is over
+    waiting = 0  # shown commits in the queue: without any, the walk is over
 
     def add(id: ObjectId, show: bool) -> None:
         nonlocal waiting
@@ -71,10 +71,10 @@ def _not_hidden(
 
 
 def context_objects(repo: Repository, id: ObjectId, seen: set[ObjectId]) -> Iterator[ObjectId]:
-    """The tree nodes and blobs of the whole context at commit *id*, and its content, without those in *seen*, which grows.
+    """Yield the tree nodes and blobs of the whole context at commit *id*, and its content, except those in *seen*, to which they are added.
 
-    A node that was seen is not entered again: beside the commit before it, a commit costs what is new in it.
-    Of a commit whose context gc cut there is the content.
+    A seen node is not entered again: after its parent, a commit costs only what is new in it.
+    If gc cut the commit's context, only the content is left.
     """
     commit = repo.commit(id)
     cut = repo.shallow.cuts.get(id)
@@ -107,10 +107,10 @@ def _unseen(ids: Iterable[ObjectId], seen: set[ObjectId]) -> Iterator[ObjectId]:
 
 
 def merge_bases(repo: Repository, one: ObjectId, *others: ObjectId) -> list[ObjectId]:
-    """The best commits that *one* and any of *others* both reach, the newest first; empty where there is none.
+    """The merge bases: the best commits that *one* and any of *others* both reach, the newest first; empty if there is none.
 
-    Best: none of them reaches another of them. Criss-cross merges leave several.
-    A commit is met after all its descendants, so whether a better one is above it is known by then.
+    Best means that none of them reaches another. Criss-cross merges leave several.
+    A commit is visited after all its descendants, so a better one above it is known by then.
     """
     ours, theirs, stale = 1, 2, 4
     queue: list[tuple[int, int, ObjectId]] = []
@@ -147,13 +147,13 @@ def merge_bases(repo: Repository, one: ObjectId, *others: ObjectId) -> list[Obje
 def meetings(
     step: Callable[[int], Step], tips: Mapping[str, int], expired: Collection[int], sides: array[int]
 ) -> dict[int, set[str]]:
-    """The compress commits behind which the lines of *tips* meet, each with tips that lead there another way.
+    """The compress commits behind which the histories of *tips* meet, each with the tips that lead there another way.
 
         main   a ─ b ─ c ─ d ─ C ─ e         C expired; side reaches b another way
         side       └─ s ─ t                  without c and d the two would have no merge base
 
-    Each commit gets a side (an entry of *sides*, which are 0): that of the first tip that reaches it without passing an expired compression, else that of the first expired compression behind which it lies.
-    While no way behind an expired compression leads to another side, every two tips have the merge bases that they would have with all history; else all compressions on that way are in the result.
+    Each commit gets a side (its entry in *sides*, which begin as 0): that of the first tip that reaches it without passing an expired compression, else that of the first expired compression behind which it lies.
+    As long as no path behind an expired compression leads to another side, every two tips keep the merge bases that they would have with all history. Otherwise all compressions on that path are in the result.
     """
     names = list(tips)
     ends: list[tuple[int, str]] = []
@@ -178,9 +178,9 @@ def meetings(
 def claim(
     step: Callable[[int], Step], starts: Iterable[int], sides: array[int], own: int, ends: Collection[int] = ()
 ) -> Iterator[tuple[int, bool]]:
-    """Put all commits before *starts* that are on no side on the side *own*; go no further than *ends*.
+    """Put every commit at or behind *starts* that has no side on the side *own*; do not go past *ends*.
 
-    Yields each, with whether it is a compress commit; and those on another side, where it does not go on.
+    Yields each of these commits with True if it is a compress commit, and also the commits of other sides at which it stops.
     """
     stack = list(starts)
     while stack:

@@ -6,7 +6,7 @@
     now, today, yesterday         the last two mean the start of the day
     2 hours ago, 3.days.ago, 1 week 2 days ago, 1.week, 2w, 12h, last month, last monday, monday
 
-A time without a zone is in the user's own.
+A time without a zone is in the user's own zone.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _NUMBERS = {"a": 1, "an": 1, "one": 1, "two": 2, "three": 3, "last": 1}
 
 
 def read_time(text: str, now: datetime | None = None) -> datetime:
-    """The moment that *text* names, seen from *now*, an aware datetime; TimeArgumentError where it names none."""
+    """Return the moment that *text* names, relative to *now*, an aware datetime; TimeArgumentError if it names none."""
     now = (now or datetime.now(UTC)).astimezone()
     try:
         return _moment(text.strip(), now)
@@ -60,12 +60,12 @@ def _day(when: datetime) -> datetime:
 
 
 def _local(when: datetime) -> datetime:
-    """*when*, in the user's own zone where it names none."""
+    """*when*, in the user's own zone if it has none."""
     return when if when.tzinfo is not None else when.astimezone()
 
 
 def _back(words: str, now: datetime) -> datetime:
-    """The moment that far before *now*: days, months and years keep the time of the day."""
+    """The moment this long before *now*; days, months and years keep the time of day."""
     spans = [(_NUMBERS.get(number) or int(number), unit) for number, unit in _SPAN.findall(words)]
     if not spans or _SPAN.sub("", words).replace(",", " ").replace("and", " ").strip():
         raise ValueError(words)
@@ -79,7 +79,7 @@ def _back(words: str, now: datetime) -> datetime:
 
 
 def _months_before(wall: datetime, months: int) -> datetime:
-    """The same day some months before, or the month's last where it has none."""
+    """The same day some months earlier, or the last day of that month if it is shorter."""
     year, month = divmod(wall.year * 12 + wall.month - 1 - months, 12)
     for day in (wall.day, 30, 29, 28):
         try:

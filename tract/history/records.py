@@ -1,8 +1,8 @@
 """Records: data in the history of a conversation that is not a message.
 
 A record's context is its parent's, so it is never compiled and never counted.
-It may name what it needs: blobs, or commits for their contexts; gc keeps them with it.
-A compression does not stand for the records behind it: it lists them, so that they stay when its history is cut.
+A record may name objects it needs: blobs, or commits for their contexts; gc keeps them with it.
+A compression's summary does not stand for the records behind it: the compress commit lists them, so that they stay when its history is cut.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tract.tree import build_list, list_items
 
 
 def build_refs(repo: Repository, ids: Iterable[ObjectId], new: list[NewObject]) -> Refs | None:
-    """What a record that needs the objects *ids* lists; None where it needs nothing.
+    """The list of the objects *ids* that a record needs; None if it needs none.
 
-    BlobNotFoundError for one that is not there; ContentValidationError for one that is neither blob nor commit.
+    BlobNotFoundError if one is missing; ContentValidationError if one is neither blob nor commit.
     """
     made: list[NewObject] = []
     refs = Refs(*build_list(repo, [(id, _kind_of(repo, id)) for id in ids], made, "refs"))
@@ -36,12 +36,12 @@ def _kind_of(repo: Repository, id: ObjectId) -> str:
 
 
 def refs_of(repo: Repository, commit: Commit) -> tuple[str, ...]:
-    """The ids of what a record needs, in hexadecimal and in the order in which they were given."""
+    """The ids of the objects that a record needs, in hexadecimal and in the order in which they were given."""
     return () if commit.refs is None else tuple(id.hex() for id, _ in list_items(repo, *commit.refs))
 
 
 def records_behind(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, Commit]]:
-    """The records in the history behind *starts*, newest first; behind a compression whose history was cut, those that it lists."""
+    """Yield the records in the history behind *starts*, newest first; behind a compression whose history was cut, the records that it lists."""
     seen: set[ObjectId] = set()
     for id, commit in ancestors(repo, starts):
         if commit.operation is CommitOperation.RECORD and id not in seen:
@@ -55,7 +55,7 @@ def records_behind(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tup
 
 
 def list_records(repo: Repository, tip: ObjectId, new: list[NewObject]) -> Refs | None:
-    """What a compression on *tip* lists: the records of an earlier one's list, then those made since, oldest first."""
+    """The list of records for a compression on *tip*: those in an earlier compression's list, then those made since, oldest first."""
     found: dict[ObjectId, tuple[int, int, Entry]] = {}
     listed: list[Entry] = []
     seen: set[ObjectId] = set()
@@ -81,7 +81,7 @@ def list_records(repo: Repository, tip: ObjectId, new: list[NewObject]) -> Refs 
 
 
 def message_before(repo: Repository, id: ObjectId) -> ObjectId:
-    """*id*, or where that is a record the first commit before it that is none; the record where there is none before it."""
+    """*id*, or, if that is a record, the nearest commit before it that is not; *id* itself if all before it are records."""
     at = id
     while True:
         commit = repo.commit(at)

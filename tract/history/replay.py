@@ -1,4 +1,4 @@
-"""Replaying: running what tract/history/replay_plan.py planned."""
+"""Replaying: running a plan from tract/history/replay_plan.py."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from tract.tree import build_context, nodes_of
 def run_replay(
     repo: Repository, plan: ReplayPlan, *, tables: Mapping[str, NoteTable]
 ) -> list[tuple[ObjectId, ObjectId]]:
-    """Make the commits of *plan* and move its branch to the last: one operation, with their notes. Given back is each commit with what was made of it.
+    """Make the commits of *plan* and move its branch to the last: one operation, with their notes. Return each commit with its new id.
 
     *tables* hold the notes that go with the commits, by namespace.
-    RebaseError or CherryPickError where something is still undecided; RefMovedError when the branch is no longer where it was.
+    RebaseError or CherryPickError if something is still undecided; RefMovedError if the branch moved since the plan.
     Objects first, ref last: a crash before the operation is whole leaves everything as it was.
     """
     if plan.losses:
@@ -71,7 +71,7 @@ class _Run:
             self.configs[self.at] = step.config
 
     def _make_whole(self, step: ReplayStep, context: Sequence[Entry], source: Commit) -> ObjectId:
-        """A commit that is neither an append nor an edit, with its context built from the list."""
+        """Make a commit that is neither an append nor an edit, with its context built from the list."""
         tx = self._tx
         nodes: list[NewObject] = []
         items = [(self._anew.get(commit, commit), blob) for commit, blob in context]
@@ -95,7 +95,7 @@ class _Run:
 
 
 def _add_notes(tx: Transaction, run: _Run, command: Command, tables: Mapping[str, NoteTable]) -> None:
-    """The notes that go with replayed commits, and those that say where they came from."""
+    """Add the notes that go with replayed commits, and the notes that say where these came from."""
     repo = tx.repo
     now = repo.clock()
     replayed = [] if command == "revert" else [(source, made) for source, made in run.made if made != source]
@@ -129,7 +129,7 @@ def _add_notes(tx: Transaction, run: _Run, command: Command, tables: Mapping[str
 
 
 def _told_elsewhere(repo: Repository, sources: Sequence[ObjectId]) -> dict[tuple[str, ObjectId], Any]:
-    """What other tracts say of commits that are theirs: by namespace and commit, what counts there."""
+    """The notes of other tracts about commits of theirs that count there, by namespace and commit."""
     found: dict[tuple[str, ObjectId], Any] = {}
     for source in sources:
         for other in tracts_with(repo, source)[:1]:
@@ -141,7 +141,7 @@ def _told_elsewhere(repo: Repository, sources: Sequence[ObjectId]) -> dict[tuple
 
 
 def _origin(same: Sameness, command: Command, source: ObjectId) -> dict[str, str]:
-    """Where a commit was made from, and as what it was first made: gc drops what is known of those in between."""
+    """The body of an origin note: the commit's source, and its first original, since gc drops the notes about those in between."""
     first = same.first(source)
     return {"by": command, "from": source.hex()} | ({} if first == source else {"first": first.hex()})
 

@@ -2,14 +2,13 @@
 
     a ─ b ─ c ─ d     draft          a ─ b ─ x ─ y                main
         └── x ─ y     main                       └── c' ─ d'      draft
-
     commits_to_replay ─▸ plan_replay, plan_revert ─▸ ReplayPlan ─▸ run_replay (replay.py)
 
-A plan looks and writes nothing: it follows the contexts that the replay would make, message by message, and says what each commit would mean there.
-Messages that will be made anew go by the ids of the commits they come from until the plan is run.
+A plan writes nothing: it follows the contexts that the replay would make, message by message, and says what each commit would mean there.
+Until the plan is run, messages that will be made again have the ids of their original commits.
 
-A replayed commit has the content, author, time, message and metadata of its original; what it edits or replies to is named by its new id where that was replayed too.
-Its priority and generation config go with it, and a note says where it came from; recorded usage does not, for it was paid once and counted another context.
+A replayed commit has the content, author, time, message and metadata of its original. The message that it edits or replies to gets its new id if it was replayed too.
+Its priority and generation config go with it, and a note says where it came from. Recorded usage does not: it was paid once, for another context.
 """
 
 from __future__ import annotations
@@ -46,10 +45,10 @@ ConcernKind = Literal[
 
 
 class Concern(NamedTuple):
-    """What a replay would do to the meaning of *commit*, one of those replayed.
+    """An effect of a replay on the meaning of *commit*, one of the replayed commits.
 
-    Where *is_loss*, words would be lost or replace others unasked: somebody has to decide before it is run.
-    *message* is the message it is about, and *conflict* what stands against what, where two contents do.
+    If *is_loss*, text would be lost or would replace other text: a person has to decide before the plan is run.
+    *message* is the message concerned, and *conflict* the two contents, if there are two.
     """
 
     kind: ConcernKind
@@ -63,8 +62,8 @@ class Concern(NamedTuple):
 class ReplayStep(NamedTuple):
     """One commit of a replay.
 
-    *target* is what it edits or replies to; *context* is the whole context it makes, where it is neither append nor edit.
-    *blobs* are contents that somebody decided on, and that no commit has yet; *metadata* and *config* say who did, beside what the source has.
+    *target* is the message that it edits or replies to; *context* is the whole context that it makes, if it is neither append nor edit.
+    *blobs* are contents that a person decided on and that no commit has yet; *metadata* and *config* say who decided, beside those of the source.
     """
 
     source: ObjectId
@@ -78,23 +77,23 @@ class ReplayStep(NamedTuple):
 
 
 Decision: TypeAlias = Literal["ours", "theirs"] | Mapping[str, Any]
-"""What becomes of a message that a commit would change against what is there.
+"""The decision on a message that a commit would change differently from what is there.
 
-*ours* is what is there, *theirs* what the commit says; a map is another content.
-Of an edit whose message is not there, *ours* leaves nothing, and the others append a message.
+*ours* is the content there, *theirs* that of the commit; a map is another content.
+For an edit whose message is missing, *ours* leaves it out, and the others append a message.
 """
 
 Decisions: TypeAlias = Mapping[tuple[ObjectId, ObjectId], Decision]
-"""Decisions by the commit that is replayed and the message it is about."""
+"""Decisions, by the replayed commit and the message concerned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplayPlan:
     """What a rebase, a cherry-pick or a revert would do; ``run_replay`` does it.
 
-    *old* is where the branch is, *onto* the commit the steps go on.
+    *old* is the branch's commit, *onto* the commit on which the steps go.
     *dropped* are the commits that are not replayed, each with the reason.
-    *context* is the context that comes of it, with replayed messages under the ids of their originals.
+    *context* is the resulting context, in which replayed messages have the ids of their originals.
     """
 
     command: Command
@@ -108,15 +107,15 @@ class ReplayPlan:
 
     @property
     def losses(self) -> tuple[Concern, ...]:
-        """The concerns that somebody has to decide on."""
+        """The concerns that need a decision."""
         return tuple(concern for concern in self.concerns if concern.is_loss)
 
 
 def commits_to_replay(repo: Repository, tip: ObjectId, upstream: ObjectId) -> list[ObjectId]:
-    """What *tip* reaches and *upstream* does not, in the order to replay it: a merged branch's commits come after those it was merged into.
+    """The commits that *tip* reaches and *upstream* does not, in the order of replay: a merged branch's commits come after those it was merged into.
 
-    The summaries that a compression brought are part of it, and are not listed.
-    HistoryCutError where gc cut what would tell: history behind one of them, or behind *upstream* where they go back to a beginning.
+    The summaries of a compression are part of it, and are not listed.
+    HistoryCutError if gc cut the answer: the history behind one of the commits, or behind *upstream* if the commits go back to a beginning.
     """
     wanted = {id for id, _ in reachable(repo, [tip], [upstream])}
     order: list[ObjectId] = []
@@ -140,7 +139,7 @@ def commits_to_replay(repo: Repository, tip: ObjectId, upstream: ObjectId) -> li
 
 
 def _check_parting(repo: Repository, wanted: Sequence[ObjectId], upstream: ObjectId) -> None:
-    """HistoryCutError where it cannot be said that *upstream* has not what is *wanted*: it may have had it before a cut, and the context has it in a summary."""
+    """Raise HistoryCutError if it cannot be told that *upstream* lacks the commits *wanted*: it may have had them before a cut, and have them in a summary now."""
     failed = "nothing tells where the two parted"
     beginnings = [id for id in wanted if not repo.commit(id).parents]
     for id in beginnings:
@@ -161,10 +160,10 @@ def plan_replay(
     sameness: Sameness,
     decisions: Decisions | None = None,
 ) -> ReplayPlan:
-    """What making *commits* again on *onto*, in that order, would do; nothing is written.
+    """Plan to make *commits* again on *onto*, in that order; nothing is written.
 
     *old* is the tip of *branch*, which moves when the plan is run.
-    *decisions* say what becomes of what would be a loss.
+    *decisions* settle what would be a loss.
     """
     before = repo.commit(commits[0]).parents[:1] if commits else ()
     planner = _Planner(repo, onto, before[0] if before else None, sameness, decisions or {})
@@ -191,10 +190,10 @@ def plan_revert(
     mainline: int | None = None,
     decisions: Decisions | None = None,
 ) -> ReplayPlan:
-    """What taking back *commits*, in that order, on *branch* at *tip* would do; nothing is written.
+    """Plan to revert *commits*, in that order, on *branch* at *tip*; nothing is written.
 
-    *mainline* is the number of the parent, from 1, that a merge is taken back to.
-    CherryPickError for a merge without one, and for a commit that did nothing.
+    *mainline* is the number of the parent, from 1, to which a merge is reverted.
+    CherryPickError for a merge without *mainline*, and for a commit that changed nothing.
     """
     planner = _Planner(repo, tip, tip, Sameness(repo), decisions or {})
     for id in commits:
@@ -213,7 +212,7 @@ def plan_revert(
 
 
 class _Planner:
-    """Follows the context as one commit after the other is replayed."""
+    """Follows the context while one commit after the other is replayed."""
 
     def __init__(
         self,
@@ -229,7 +228,7 @@ class _Planner:
         self.context: dict[ObjectId, ObjectId] = dict(entries(repo, context_at(repo, onto)))
         self._there = sameness.among(self.context)
         self._places = {id: at for at, id in enumerate(self.context)}
-        # Places of the messages that who made the first of the commits had not seen.
+        # The places of messages that the author of the first commit had not seen.
         known = {commit for commit, _ in entries(repo, context_at(repo, before))}
         self._unseen = [at for id, at in self._places.items() if id not in known]
         self.steps: list[ReplayStep] = []
@@ -267,7 +266,7 @@ class _Planner:
         self.context[id] = commit.content
 
     def _here(self, message: ObjectId) -> ObjectId:
-        """The message of the context that *message* is, which may have been replayed before; itself where there is none."""
+        """The message of the context that is *message*, perhaps replayed under another id; *message* itself if there is none."""
         return message if message in self.context else self._there.get(self._origins.first(message), message)
 
     def _edit(self, id: ObjectId, commit: Commit) -> None:
@@ -277,7 +276,7 @@ class _Planner:
         self._replace(id, self._here(commit.target), before, commit.content)
 
     def _replace(self, id: ObjectId, target: ObjectId, before: ObjectId | None, content: ObjectId) -> None:
-        """Give the message *target* the *content* that replaced *before* where commit *id* was made."""
+        """Replay an edit of the message *target* from *before* to *content*, which commit *id* made."""
         there = self.context.get(target)
         decision = self._decisions.get((id, target))
         if same_content(self._repo, there, content):
@@ -318,7 +317,7 @@ class _Planner:
         self.context[step.target if is_edit and step.target else step.source] = step.content
 
     def _note_answers(self, id: ObjectId, target: ObjectId) -> None:
-        """Say so when messages that came after *target* were written without seeing the edit."""
+        """Add a concern if messages after *target* were written without the edit."""
         place = self._places.get(target)
         later = 0 if place is None else len(self._unseen) - bisect_right(self._unseen, place)
         if later:
@@ -326,7 +325,7 @@ class _Planner:
             self.concerns.append(Concern("edited_below_answers", id, target, detail))
 
     def _merge(self, id: ObjectId, commit: Commit) -> None:
-        """What a merge itself brought: the contents that none of its parents had."""
+        """Replay what a merge itself changed: the contents that none of its parents had."""
         parents = [dict(entries(self._repo, context_at(self._repo, parent))) for parent in commit.parents]
         for message, blob in entries(self._repo, context_at(self._repo, id)):
             befores = [parent[message] for parent in parents if message in parent]
@@ -336,7 +335,7 @@ class _Planner:
         self.dropped.append((id, "a merge's commits are replayed one by one"))
 
     def _note_returned(self, id: ObjectId, merged: AbstractSet[ObjectId]) -> None:
-        """Name the messages that the merge left out of what it *merged*, and that its commits, made one by one, bring back."""
+        """Add a concern for each message that the merge left out and that its commits, replayed one by one, bring back."""
         kept = {message for message, _ in entries(self._repo, context_at(self._repo, id))}
         for message in self.context:
             if message in merged and message not in kept:
@@ -344,7 +343,7 @@ class _Planner:
                 self.concerns.append(Concern("left_out_returns", id, message, detail))
 
     def _change(self, id: ObjectId, commit: Commit, parent: ObjectId | None) -> None:
-        """Replay a compression, a revert or a new order: the change it made to its parent's context, made to this one."""
+        """Replay a compression, a revert or a new order: apply its change of the parent's context to this context."""
         base, theirs = (entries(self._repo, context_at(self._repo, at)) for at in (parent, id))
         self._apply(id, commit.operation, commit.target, base, theirs)
 
@@ -397,7 +396,7 @@ class _Planner:
         self.steps.append(ReplayStep(id, operation, None, target, context=after, blobs=tuple(blobs)))
 
     def _note_lost_questions(self, id: ObjectId, after: Sequence[Entry]) -> None:
-        """Name the replies that stay while what they reply to goes."""
+        """Add a concern for each reply that stays while the message it replies to is removed."""
         kept = {commit for commit, _ in after}
         gone = self.context.keys() - kept
         for commit in kept if gone else ():

@@ -1,7 +1,7 @@
-"""Resetting: HEAD's branch goes back, or anywhere else, and what followed is kept for a while or dropped for good.
+"""Resetting: HEAD's branch moves back, or anywhere else, and the commits after it are kept for a while or dropped for good.
 
-soft   ORIG_HEAD names where the branch was, and its reflog tells; gc keeps it for the retention period
-hard   neither ORIG_HEAD nor the reflog lead there any more, so the next gc may take it
+soft   ORIG_HEAD and the reflog lead to the old tip; gc keeps it for the retention period
+hard   neither ORIG_HEAD nor the reflog lead there any more, so the next gc may remove it
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from tract.transaction import check_branch, check_idle, transaction
 
 ResetMode: TypeAlias = Literal["soft", "hard"]
 
-# As in git, a hard reset is also a way out of these, with the texts they left for their user; a rebase has its own.
+# As in git, a hard reset also ends these, and removes the text that they left for their user; a rebase has its own way out.
 _ENDED = ("cherry-pick", "merge", "revert")
 
 
 def reset(repo: Repository, target: ObjectId | None, *, mode: ResetMode, named: str, expected: Expected = ANY) -> None:
-    """Put HEAD's branch, or HEAD where it is detached, on *target*, in one operation; *named* is what the user called it.
+    """Put HEAD's branch, or a detached HEAD, on *target*, in one operation; *named* is the user's text for *target*.
 
-    None for *target* is the place before a branch's first commit: the branch is as it was when nothing was committed on it.
-    RefMovedError when it is not at *expected*. A merge, cherry-pick or revert under way is given up by a hard reset, and refuses a soft one.
+    None as *target* is the state before a branch's first commit.
+    RefMovedError if the branch is not at *expected*. A hard reset ends a merge, cherry-pick or revert under way; a soft one is refused.
     """
     if mode not in get_args(ResetMode):
         raise ConfigError(f"mode must be 'soft' or 'hard', not {mode!r}")

@@ -1,4 +1,4 @@
-"""Sameness: which messages are one message, though a rebase or a cherry-pick made them again under other ids, and which contents are one value, though their keys stand in another order."""
+"""Sameness: which messages are one message although a rebase or a cherry-pick gave them other ids, and which contents are one value although their keys are in another order."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tract.repo import Repository
 
 
 class Sameness:
-    """Looks up the notes that say what replayed commits were made from."""
+    """Looks up the notes that say which commits were replayed from which."""
 
     def __init__(self, repo: Repository, table: NoteTable | None = None) -> None:
         self._repo = repo
@@ -22,11 +22,11 @@ class Sameness:
         self._table.advance(repo, note_tip(repo, ORIGIN))
 
     def __bool__(self) -> bool:
-        """Whether anything was ever replayed."""
+        """True if any commit was ever replayed."""
         return len(self._table) > 0
 
     def first(self, id: ObjectId) -> ObjectId:
-        """The commit that *id* was first made as: itself, where it was not replayed."""
+        """The first original of commit *id*: *id* itself if it was not replayed."""
         seen = {id}
         while (note := self._table.get(self._repo, id)) is not None:
             id = bytes.fromhex(note.get("first", note["from"]))
@@ -36,16 +36,16 @@ class Sameness:
         return id
 
     def among(self, ids: Iterable[ObjectId]) -> dict[ObjectId, ObjectId]:
-        """*ids* by their first commits."""
+        """The *ids*, by their first originals."""
         return {self.first(id): id for id in ids} if self else {id: id for id in ids}
 
 
 def named_alike(
     repo: Repository, base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry]
 ) -> tuple[Sequence[Entry], Sequence[Entry]]:
-    """*base* and *theirs* with our ids for the messages that *ours* has under others, so that a merge takes them for one.
+    """*base* and *theirs* with our ids for messages that *ours* has under other ids, so that a merge sees one message.
 
-    What was replayed since the base is in the base then as it was replayed, so that one side's edit of it is no conflict.
+    Messages replayed since the base are added to the base as they were replayed, so that one side's edit of them is no conflict.
     """
     same = Sameness(repo)
     if not same:
@@ -64,7 +64,7 @@ def named_alike(
 def worded_alike(
     repo: Repository, base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry]
 ) -> tuple[Sequence[Entry], Sequence[Entry]]:
-    """*base* and *theirs* with the blobs of *ours*, or of *base*, where those say the same; only contents that differ are read."""
+    """*base* and *theirs* with the blobs of *ours*, or of *base*, for equal contents; only blobs that differ are read."""
     mine, old = dict(ours), dict(base)
     before = [(commit, _worded(repo, blob, mine.get(commit))) for commit, blob in base]
     other = [(commit, _worded(repo, blob, mine.get(commit), old.get(commit))) for commit, blob in theirs]
@@ -72,7 +72,7 @@ def worded_alike(
 
 
 def _worded(repo: Repository, blob: ObjectId, *others: ObjectId | None) -> ObjectId:
-    """The first of *others* that says what *blob* says, else *blob*."""
+    """The first of *others* with the same content as *blob*, else *blob*."""
     known = (one for one in others if one is not None and one != UNDECIDED)
     return blob if blob == UNDECIDED else next((one for one in known if same_content(repo, blob, one)), blob)
 
@@ -80,7 +80,7 @@ def _worded(repo: Repository, blob: ObjectId, *others: ObjectId | None) -> Objec
 def _renamed(
     same: Sameness, rows: Sequence[Entry], mine: AbstractSet[ObjectId], known: Mapping[ObjectId, ObjectId]
 ) -> list[Entry]:
-    """*rows* under our ids; none of those is given twice, for a message that stands there twice is meant to."""
+    """*rows* under our ids. No id is used twice: a message that stands there twice does so on purpose."""
     taken = {commit for commit, _ in rows}
     found = []
     for commit, blob in rows:
