@@ -4,8 +4,8 @@
                       ╲           refs/notes/children          a note about S: what the child's work became, once it was collapsed
     child              S ─ d      refs/archive/spawn           S, whose metadata names parent, purpose and the commit c
 
-S is a commit of the operation ``spawn``: it adds no message, and has no parent unless the child has its parent's history.
-It borrows the context of c, its target, so that it costs the same however long that is; where messages were chosen it has one of its own.
+S is a commit with the operation ``spawn``: it adds no message, and has no parent unless the child has its parent's history.
+It borrows the context of c, its target, so it costs the same however long that is; if messages were chosen, it has a context of its own.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ from tract.transaction import Transaction, transaction
 from tract.tree import EMPTY, Context
 
 CHILDREN = "children"
-"""The namespace of the notes about a tract's children; their targets are the commits of the operation ``spawn``."""
+"""The namespace of the notes about a tract's children; their targets are spawn commits."""
 
 _PARENTS_OWN = frozenset(NOTES + name for name in (CHILDREN, PROPOSALS, POLICY_LOG, ORCHESTRATOR, RUNS))
-"""The notes that a child does not begin with."""
+"""The notes of the parent that a child does not begin with."""
 
 SPAWN = "spawn"
-"""The key in a spawn commit's metadata that says where it comes from."""
+"""The key in a spawn commit's metadata for its origin."""
 
 _DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A child and its parent: *spawn* is the child's first commit, *commit* the parent's at that time.
+    """A child and its parent: *spawn* is the child's first commit, *commit* the parent's tip at that time.
 
-    *call* is the tool call under which the child was spawned. *collapse* is the message that its work became, None as long as it did not, and *last* the commit that gave that its words.
-    *child* is the child's name now, or the last one where it *is_deleted*, or *is_elsewhere*: in a copy of the parent alone. *parent* is the parent's name now, or where the child *is_orphan*, because its parent was deleted, the one it had.
+    *call* is the tool call under which the child was spawned. *collapse* is the message that its work became, None until then, and *last* the commit that gave that message its content.
+    *child* is the child's present name, or its last one if it *is_deleted* or *is_elsewhere* (this is a copy of the parent without the child). *parent* is the parent's present name, or its last one if the child *is_orphan* because the parent was deleted.
     *is_stranger*: the tract that has the message is not the parent.
     """
 
@@ -74,7 +74,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewChild:
-    """A child still to be made: it begins with *context*, with the *new* nodes in it, or with that of a commit; *has_history* lets it have its parent's history too.
+    """A child still to be made. It begins with *context*, which needs the *new* nodes, or with the context of a commit; with *has_history* it has its parent's history too.
 
     *first* is its own first message.
     """
@@ -91,15 +91,15 @@ class NewChild:
 
 
 def write_spawn(repo: Repository, child: NewChild, *, head: ObjectId) -> ObjectId:
-    """Make the tract that *child* is, with the notes that its parent has now, and give back its first commit.
+    """Make the tract *child*, with the notes that its parent has now; return its first commit.
 
-    One operation: the commit, the child's refs and the parent's note about it, or nothing. SessionError where there is a tract of that name.
+    One operation: the commit, the child's refs and the parent's ref to it, or nothing. SessionError if a tract has that name.
     """
     with transaction(repo, f"spawn: {child.name}", moves="refs") as tx:
         prefix = free_prefix(tx, child.name)
         lender = child.context if isinstance(child.context, bytes) else None
         for needed in (head, *(() if lender is None else (lender,))):
-            # It was looked at before anybody was locked out: a hard reset and a gc may have come since.
+            # The caller checked before it had the lock: a hard reset and a gc may have come since.
             if not repo.objects.contains(needed):
                 raise SpawnError(f"cannot spawn: commit {needed.hex()[:16]} is not kept any more")
             repo.check_whole(needed, "cannot spawn")
@@ -135,13 +135,13 @@ def _child_ref(spawn: ObjectId) -> str:
 
 
 def _first_lender(repo: Repository, id: ObjectId) -> ObjectId:
-    """The commit whose context *id* has, where *id* is a spawn that borrowed it; else *id*. So a spawn never borrows from one that borrowed."""
+    """The commit whose context *id* has borrowed, if *id* is a spawn that borrowed one; else *id*. So a spawn never borrows from one that borrowed."""
     commit = repo.commit(id)
     return commit.target if commit.operation is CommitOperation.SPAWN and commit.target is not None else id
 
 
 def parent_of(repo: Repository) -> Link | None:
-    """The link of this tract to its parent; None where it was not spawned."""
+    """The link of this tract to its parent; None if it was not spawned."""
     spawn = repo.ref(SPAWN_REF)
     if not isinstance(spawn, bytes):
         return None
@@ -153,7 +153,7 @@ def parent_of(repo: Repository) -> Link | None:
 
 
 def child_named(repo: Repository, name: str) -> Link | None:
-    """The link of this tract to the tract *name*, which it spawned, or which was collapsed into it; None where there is neither, or it is deleted."""
+    """The link of this tract to the tract *name*, if it spawned that or collapsed it; None if it did neither, or the tract is deleted."""
     spawn = repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}")
     if not isinstance(spawn, bytes):
         return None
@@ -188,13 +188,13 @@ def children_of(repo: Repository) -> list[Link]:
 
 
 def link_now(repo: Repository, link: Link) -> tuple[str | None, str | None]:
-    """The message that the child's work is in this tract by now, and the commit that gave that its words; None and None where it is in none."""
+    """The message that the child's work is in this tract now, and the commit that gave the message its content; None and None if there is none."""
     body = _body(repo, _notes_of_children(repo), link.spawn)
     return body.get("collapse"), body.get("last", body.get("collapse"))
 
 
 def _told(link: Link, holder: str, body: dict[str, Any]) -> Link:
-    """The link with what the note of the tract *holder* says of it."""
+    """The link, completed from the note of the tract *holder* about it."""
     collapse = body.get("collapse")
     is_stranger = bool(body.get("stranger"))
     return replace(
@@ -229,13 +229,13 @@ def _notes_of_children(repo: Repository) -> NoteTable:
 
 
 def _body(repo: Repository, notes: NoteTable, spawn: ObjectId) -> dict[str, Any]:
-    """What the note about a child says; nothing where there is none."""
+    """The body of the note about a child; empty if there is none."""
     found = notes.get(repo, spawn)
     return found if isinstance(found, dict) else {}
 
 
 def _holder(repo: Repository, link: Link) -> Repository | None:
-    """The parent of a child, whatever it is called now; None where it was deleted."""
+    """The parent of a child, under its present name; None if it was deleted."""
     ref = _child_ref(link.spawn)
     for prefix in dict.fromkeys((tract_prefix(link.parent), *(prefix for prefix, _, _ in repo.refs.tracts()))):
         if repo.refs.read(prefix + ref) == link.spawn:
@@ -244,14 +244,14 @@ def _holder(repo: Repository, link: Link) -> Repository | None:
 
 
 class Parents:
-    """The parents of tracts, for a caller that asks about many: where some were renamed, all are looked through once."""
+    """The parents of tracts, for a caller that asks about many: if some were renamed, all tracts are searched once."""
 
     def __init__(self, repo: Repository) -> None:
         self._repo = repo
         self._by_child: dict[ObjectId, str] | None = None
 
     def link(self, tract: Repository) -> Link | None:
-        """The link of a tract to its parent, without what became of it; None where it was not spawned."""
+        """The link of a tract to its parent, without what became of it; None if the tract was not spawned."""
         spawn = tract.ref(SPAWN_REF)
         if not isinstance(spawn, bytes):
             return None
@@ -268,7 +268,7 @@ class Parents:
 
 
 def spawned_tracts(repo: Repository) -> dict[ObjectId, str]:
-    """The names of the tracts that were spawned, by their first commits."""
+    """The names of spawned tracts, by their first commits."""
     found = {}
     for prefix, _, _ in repo.refs.tracts():
         spawn = repo.refs.read(prefix + SPAWN_REF)
@@ -278,9 +278,9 @@ def spawned_tracts(repo: Repository) -> dict[ObjectId, str]:
 
 
 def delete_tract(repo: Repository, name: str, *, force: bool = False) -> None:
-    """Delete all refs of the tract *name*: as long as gc keeps what they were at, ``restore_tract`` brings it back.
+    """Delete all refs of the tract *name*; ``restore_tract`` brings it back as long as gc keeps its commits.
 
-    SessionError where it has children, unless *force*: they stay, and all that they need.
+    SessionError if it has children, unless *force*: they stay, with everything they need.
     """
     refuse_root(name, "deleted")
     inside = in_tract(repo, name)
@@ -296,7 +296,7 @@ def delete_tract(repo: Repository, name: str, *, force: bool = False) -> None:
 
 
 def restore_tract(repo: Repository, name: str) -> None:
-    """Bring the tract *name* back as it was when it was deleted; SessionError where it is there, never was, or gc took its commits."""
+    """Bring the tract *name* back as it was when it was deleted; SessionError if it exists, never existed, or gc removed its commits."""
     if repo.refs.read(tract_prefix(name) + HEAD) is not None:
         raise SessionError(f"tract '{name}' exists already")
     holder, spawn = _spawned_from(repo, dict(deleted_refs(repo, name)).get(SPAWN_REF))
@@ -307,25 +307,25 @@ def restore_tract(repo: Repository, name: str) -> None:
 
 
 def _spawned_from(repo: Repository, spawn: RefValue | None) -> tuple[Repository | None, ObjectId | None]:
-    """The parent of the child with that first commit, and the commit; None for what is not there."""
+    """The parent of the child with the first commit *spawn*, and that commit; None for each that does not exist."""
     if not isinstance(spawn, bytes) or not repo.objects.contains(spawn):
         return None, None
     return _holder(repo, _read(repo, spawn)), spawn
 
 
 def _note_deleted(holder: Repository, spawn: ObjectId, tx: Transaction, *, is_deleted: bool) -> None:
-    """Say in the parent that the child is deleted, or is no more: in a copy of the parent alone it is not here, which is something else."""
+    """Note in the parent that the child is deleted, or no longer is. Without the note a missing child would look like one that a copy of the parent lacks."""
     body = {key: value for key, value in _body(holder, _notes_of_children(holder), spawn).items() if key != "deleted"}
     tx.note(CHILDREN, spawn, {**body, "deleted": True} if is_deleted else body)
 
 
 def name_now(repo: Repository, spawn: ObjectId) -> str | None:
-    """What the tract is called now whose first commit is *spawn*; None where it was deleted."""
+    """The present name of the tract whose first commit is *spawn*; None if it was deleted."""
     return spawned_tracts(repo).get(spawn)
 
 
 def check_head(repo: Repository) -> ObjectId:
-    """The commit to spawn from; SpawnError where there is none yet."""
+    """The commit to spawn from; SpawnError if there is no commit yet."""
     tip = repo.head()[1]
     if tip is None:
         raise SpawnError(f"nothing to spawn from: tract '{repo.tract}' has no commit yet")

@@ -1,9 +1,9 @@
-"""Notes about commits that gc removes: their keys are noted again for the commits that stay, and the other notes are written anew without those about removed commits.
+"""Notes about commits that gc removes: keys are noted again on commits that stay, and other lists of notes are rewritten without those about removed commits.
 
     a ── b ── c ── X ── d        X is a compression whose archive goes; b and c have keys
                    X ── d        the keys of b and c are notes about X now, each with the commit it stood at
 
-So a branch that had a key in its history has it still (tract/history/keys.py). The old notes stay where they are.
+So a branch keeps the keys that it had in its history (tract/history/keys.py). The old notes stay where they are.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from tract.repo import Repository
 from tract.transaction import transaction
 from tract.tree import EMPTY, Context, append_entry
 
-# Of the notes of a namespace at least one in so many must be about what is gone: so each is written anew a few times at most.
+# A list of notes is rewritten only if at least one in this many is about a removed commit: so each note is rewritten only a few times.
 _ONE_IN = 4
 
-# A key outlives its commit, and one request's settings are those of later ones.
+# A key outlives its commit, and the settings of one request are those of later ones.
 _OUTLIVE = (NOTES + KEY, NOTES + REQUEST, *BOOKKEEPING)
 
 
 def has_keys(repo: Repository) -> bool:
-    """Whether any commit of the store has a key."""
+    """True if any commit of the store has a key."""
     return any(split_tract(name)[1] == NOTES + KEY for name, _ in repo.refs.list())
 
 
 def repeat_keys(repo: Repository, lost: Mapping[ObjectId, Sequence[ObjectId]]) -> None:
-    """Say the keys of the commits *lost* once more, of those at which history ends then, which *lost* has for each.
+    """Note the keys of the *lost* commits again, on the commits at which history will end; *lost* has these for each.
 
-    Before anything goes. What is said of a commit that stays after all does no harm.
+    Before anything is removed. A note about a commit that stays after all does no harm.
     """
     for name, tip in repo.refs.list() if lost else ():
         prefix, local = split_tract(name)
@@ -56,9 +56,9 @@ def repeat_keys(repo: Repository, lost: Mapping[ObjectId, Sequence[ObjectId]]) -
 def find_stale_notes(
     repo: Repository, is_dropped: Callable[[ObjectId], bool], is_known: Callable[[ObjectId], bool]
 ) -> dict[str, set[ObjectId]]:
-    """For each ref of notes that is worth writing anew, the commits its notes are about that are dropped, or not known any more.
+    """For each ref of notes that is worth rewriting: the commits its notes are about that are dropped, or no longer known.
 
-    Where none is dropped, notes may have come before what they are about, and are left alone.
+    A list about no dropped commit is left alone: notes may arrive before the commits they are about.
     """
     stale: dict[str, set[ObjectId]] = {}
     for name, tip in repo.refs.list():
@@ -72,10 +72,10 @@ def find_stale_notes(
 
 
 def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Callable[[ObjectId], bool]) -> bool:
-    """Write the notes at the ref *name* anew, as they were, but for those about commits in *gone* that are not kept after all.
+    """Rewrite the notes at the ref *name* as they were, without those about commits in *gone*, unless a commit is kept after all.
 
-    False where another process added a note meanwhile, which goes first: the next gc tries again.
-    The old notes become unreachable, and go after the retention.
+    Return False if another process added a note meanwhile; the next gc tries again.
+    The old notes become unreachable, and are removed after the retention period.
     """
     tip = at = repo.refs.read(name)
     left: list[tuple[Commit, list[Entry]]] = []
@@ -92,7 +92,7 @@ def prune_notes(repo: Repository, name: str, gone: set[ObjectId], is_kept: Calla
         last, context = repeat_notes(repo, commit, kept, last, context, number, new)
     try:
         with transaction(repo, RENOTED, moves="refs") as tx:
-            tx.objects += new  # made before: while the lock is held nobody can commit
+            tx.objects += new  # made before the lock is taken: no one can commit while it is held
             tx.edits.append(RefEdit(name, last, tip))
     except RefMovedError:
         return False
@@ -108,7 +108,7 @@ def repeat_notes(
     number: int,
     new: list[NewObject],
 ) -> tuple[ObjectId, Context]:
-    """Make *note* once more, on another parent, with those of its notes that are *kept*."""
+    """Make *note* again, on another parent, with only the notes *kept* of those that it brought."""
     context = before
     for entry in kept:
         context = append_entry(repo, context, entry, new, "notes")

@@ -1,4 +1,4 @@
-"""What a command that takes several steps has done so far: a merge with conflicts, a rebase, a bisection.
+"""The progress of a command that takes several steps: a merge with conflicts, a rebase, a bisection.
 
     state/<name>                  of the root tract
     tracts/<tract>/state/<name>   of another
@@ -7,8 +7,8 @@
     # check 5be1f3a2c4d60718                      16 digits of the BLAKE3 of what is before it
 
 A state is written whole or not at all, and moves no ref.
-Where nothing is under way, and nothing waits, there is no folder.
-The commits it names under ``keeps`` are roots for gc, so that a command can go on whenever its user comes back to it.
+The folder exists only while a command is under way or something waits.
+The commits under ``keeps`` are roots for gc, so that a command can go on whenever its user comes back to it.
 A store in memory keeps its states in memory.
 """
 
@@ -41,12 +41,12 @@ _T = TypeVar("_T")
 
 
 def is_state(name: str) -> bool:
-    """Whether a file of this name beside the others is a state; any other is a text for its user."""
+    """True if a file of this name is a state; any other file beside it is a text for the user."""
     return re.fullmatch(_NAME, name) is not None
 
 
 def read_state(repo: Repository, name: str) -> dict[str, Any] | None:
-    """The state *name* of this tract, or None where no such command is under way; ObjectCorruptError when it is damaged."""
+    """The state *name* of this tract, or None if no such command is under way; ObjectCorruptError if it is damaged."""
     if repo.path is None:
         data = repo.states.get(repo.prefix + name)
         return None if data is None else decode_state(data, name)
@@ -59,7 +59,7 @@ def read_state(repo: Repository, name: str) -> dict[str, Any] | None:
 
 
 def read_state_as(repo: Repository, name: str, kind: type[_T]) -> _T | None:
-    """The state *name* as the dataclass it was written from, or None; ObjectCorruptError, which names the file, where it does not fit."""
+    """The state *name* as the dataclass from which it was written, or None; ObjectCorruptError, which names the file, if it does not fit."""
     document = read_state(repo, name)
     if document is None:
         return None
@@ -73,9 +73,9 @@ def read_state_as(repo: Repository, name: str, kind: type[_T]) -> _T | None:
 
 
 def write_state(repo: Repository, name: str, value: Any, keeps: Sequence[ObjectId] = ()) -> None:
-    """Keep *value*, a dataclass or a map, as the state *name*, in place of what was there; on the disk when this returns.
+    """Write *value*, a dataclass or a map, as the state *name*, in place of an older one; it is on the disk when this returns.
 
-    gc keeps the commits *keeps* as long as the state is there.
+    gc keeps the commits *keeps* as long as the state exists.
     """
     plain = to_document(value)
     data = encode_state({**plain, KEEPS: [id.hex() for id in keeps]} if keeps else plain)
@@ -86,30 +86,30 @@ def write_state(repo: Repository, name: str, value: Any, keeps: Sequence[ObjectI
 
 
 def clear_state(repo: Repository, name: str) -> None:
-    """Forget the state *name*; no error when there is none."""
+    """Remove the state *name*; no error if there is none."""
     repo.states.pop(repo.prefix + name, None)
     if repo.path is not None:
         _remove(repo, _path(repo, name))
 
 
 def end_state(repo: Repository, name: str) -> None:
-    """Forget the command *name* and the text of its conflicts. The state first: without it the text means nothing."""
+    """Remove the state of command *name* and the text of its conflicts. The state goes first: without it the text means nothing."""
     clear_state(repo, name)
     clear_text(repo, conflicts_name(name))
 
 
 def conflicts_name(command: str) -> str:
-    """What the text with the conflicts of a merge, rebase, cherry-pick or revert is called."""
+    """The file name of the text with the conflicts of a merge, rebase, cherry-pick or revert."""
     return f"{command.upper().replace('-', '_')}_CONFLICTS.md"
 
 
 def conflicts_path(repo: Repository, command: str) -> str:
-    """Where that text lies."""
+    """The path of that text."""
     return text_path(repo, conflicts_name(command))
 
 
 def read_conflicts(repo: Repository, command: str) -> str:
-    """The text of the conflicts of the *command* under way, as its user left it; its error where that is gone or no UTF-8."""
+    """The text of the conflicts of the *command* under way, as its user left it; that command's error if the file is gone or not UTF-8."""
     try:
         return read_text(repo, conflicts_name(command))
     except FileNotFoundError:
@@ -125,13 +125,13 @@ def _error_of(command: str) -> type[TractError]:
 
 
 def text_path(repo: Repository, name: str) -> str:
-    """Where a text for the user lies, beside the states; its name is none that a state can have."""
+    """The path of a text for the user, beside the states; its name is never that of a state."""
     assert not is_state(name), name
     return os.path.join(repo.path or "", ref_path(repo.prefix), STATES, name)
 
 
 def write_text(repo: Repository, name: str, text: str) -> None:
-    """Put a text where its user edits it; a store in memory keeps it beside the states."""
+    """Write a text for the user to edit; a store in memory keeps it with the states."""
     if repo.path is None:
         repo.states[repo.prefix + name] = text.encode()
         return
@@ -139,14 +139,14 @@ def write_text(repo: Repository, name: str, text: str) -> None:
 
 
 def read_text(repo: Repository, name: str) -> str:
-    """What the user made of it; FileNotFoundError where it is gone, UnicodeDecodeError where it is no text."""
+    """The text as the user left it; FileNotFoundError if it is gone, UnicodeDecodeError if it is not text."""
     if repo.path is None:
         return repo.states[repo.prefix + name].decode()
     return files.read_file(text_path(repo, name), _LONGEST).decode()
 
 
 def clear_text(repo: Repository, name: str) -> None:
-    """Take the text away; no error when it is gone."""
+    """Remove the text; no error if it is gone."""
     repo.states.pop(repo.prefix + name, None)
     if repo.path is not None:
         _remove(repo, text_path(repo, name))
@@ -162,7 +162,7 @@ def states(repo: Repository) -> tuple[str, ...]:
 
 
 def kept_commits(repo: Repository) -> Iterator[ObjectId]:
-    """The commits that the states of all tracts of the store need."""
+    """Yield the commits that the states of all tracts of the store need."""
     if repo.path is None:
         for name, data in repo.states.items():
             if is_state(name.rpartition("/")[2]):
@@ -177,7 +177,7 @@ def kept_commits(repo: Repository) -> Iterator[ObjectId]:
                 try:
                     data = files.read_file(path, _LONGEST)
                 except FileNotFoundError:
-                    continue  # the command came to its end just now
+                    continue  # the command ended just now
                 yield from _keeps(decode_state(data, path))
 
 
@@ -190,7 +190,7 @@ def encode_state(value: Mapping[str, Any]) -> bytes:
 
 
 def decode_state(data: bytes, path: str) -> dict[str, Any]:
-    """The value in the bytes of the state file *path*; ObjectCorruptError when they are not what was written."""
+    """Return the value in the bytes of the state file *path*; ObjectCorruptError if they are not what was written."""
     end = data.rfind(_CHECK)
     body = data[: max(end, 0)]
     if data != body + _CHECK + blake3(body).hexdigest()[:16].encode() + b"\n":
@@ -205,7 +205,7 @@ def decode_state(data: bytes, path: str) -> dict[str, Any]:
 
 
 def to_document(value: Any) -> Any:
-    """*value* as JSON has it: a dataclass as the map of its fields, bytes in hexadecimal, a tuple as a list, a pattern as its text and flags."""
+    """*value* as JSON: a dataclass as the map of its fields, bytes in hexadecimal, a tuple as a list, a pattern as its text and flags."""
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_document(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, Mapping):
@@ -222,7 +222,7 @@ def to_document(value: Any) -> Any:
 
 
 def from_document(kind: Any, value: Any) -> Any:
-    """The value of type *kind* that ``to_document`` made *value* of; ValueError or TypeError says what does not fit."""
+    """The value of type *kind* from which ``to_document`` made *value*; ValueError or TypeError says what does not fit."""
     origin, args = get_origin(kind), get_args(kind)
     if kind is Any:
         return value
@@ -278,7 +278,7 @@ def _dataclass_from(kind: Any, value: dict[str, Any]) -> Any:
 
 
 def _checked(kind: Any, value: Any) -> Any:
-    """*value*, which must be a *kind*."""
+    """Return *value* if its type is *kind*, else ValueError."""
     if kind is NoneType or kind is None:
         is_one = value is None
     else:
@@ -296,7 +296,7 @@ def _keeps(value: Mapping[str, Any]) -> Iterator[ObjectId]:
 
 
 def _write(repo: Repository, path: str, data: bytes) -> None:
-    """Put *data* at *path*, on the disk, with the folder around it."""
+    """Write *data* to *path*, with its folder, and sync both."""
     if repo.read_only:
         raise ReadOnlyError(repo.path or "")
     for left in reversed(range(_ATTEMPTS)):
@@ -307,13 +307,13 @@ def _write(repo: Repository, path: str, data: bytes) -> None:
                 files.sync_directory(above)
             return
         except (DurabilityError, FileNotFoundError) as exc:
-            # Who cleared the last state at the same moment took the folder away.
+            # A process that removed the last state at the same moment removed the folder.
             if not left or not isinstance(exc.__cause__ or exc, FileNotFoundError):
                 raise
 
 
 def _remove(repo: Repository, path: str) -> None:
-    """Take the file *path* away, and the folder with the last of them."""
+    """Remove the file *path*, and the folder if it was the last."""
     if repo.read_only:
         if not files.exists(path):
             return
@@ -323,7 +323,7 @@ def _remove(repo: Repository, path: str) -> None:
 
 
 def _make_folder(repo: Repository) -> list[str]:
-    """Make the folder of states, and those above it; the folders to be synced once there is something in it, so that nobody finds it empty for long."""
+    """Make the folder of states and those above it. Return the folders to sync once it has a file, so that it is not empty for long."""
     folder = repo.path or ""
     unsynced = []
     for part in (*ref_path(repo.prefix).split("/")[:-1], STATES):

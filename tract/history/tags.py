@@ -12,7 +12,7 @@ from tract.transaction import transaction
 
 
 def create_tag(repo: Repository, name: str, target: ObjectId, *, force: bool = False, why: str = "") -> None:
-    """Name *target*; TagExistsError when the tag names another commit already, unless *force* lets it move.
+    """Create a tag at *target*; TagExistsError if it names another commit already, unless *force* moves it.
 
     The reflog of the tag keeps *why*.
     """
@@ -26,7 +26,7 @@ def create_tag(repo: Repository, name: str, target: ObjectId, *, force: bool = F
 
 
 def delete_tags(repo: Repository, names: Sequence[str]) -> dict[str, ObjectId]:
-    """Delete tags, all or none, and give back the commits they named; CommitNotFoundError when there is no such tag."""
+    """Delete tags, all or none; return the commits they named. CommitNotFoundError if one does not exist."""
     refs = {name: tag_ref(name) for name in names}
     with transaction(repo, f"tag: deleted {', '.join(refs)}", moves="refs") as tx:
         found: dict[str, ObjectId] = {}
@@ -40,5 +40,5 @@ def delete_tags(repo: Repository, names: Sequence[str]) -> dict[str, ObjectId]:
 
 
 def list_tags(repo: Repository) -> dict[str, str]:
-    """Every tag and the hexadecimal id of its commit, in order of name."""
+    """Every tag with the hexadecimal id of its commit, in order of name."""
     return {name.removeprefix(TAGS): value.hex() for name, value in repo.local_refs(TAGS) if isinstance(value, bytes)}

@@ -1,4 +1,4 @@
-"""Merging contexts: what two lists of entries become, seen from the list they both came from.
+"""Merging contexts: two lists of entries and the list they both came from become one.
 
     base     a b c d                    in both, the same blob     it
     ours     a b' c d e                 changed on one side        that side's
@@ -6,7 +6,7 @@
     merged   a b' c e f                 new on one side            added
 
 Pure: nothing here reads a store.
-What cannot be decided is a conflict, which is a value; until it is settled, the merged list keeps everything both sides have.
+What cannot be decided is a conflict, which is a value; until it is settled, the merged list keeps everything that both sides have.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tract.objects.model import Entry
 
 
 class ConflictKind(StrEnum):
-    """Why somebody has to decide."""
+    """Why a person has to decide."""
 
     BOTH_EDITED = "both-edited"
     EDITED_AND_REMOVED = "edited-and-removed"
@@ -35,7 +35,7 @@ class ConflictKind(StrEnum):
 
 
 class EntryConflict(NamedTuple):
-    """What the two sides made of one place: the entries that each of the three lists has there.
+    """Two versions of one place: the entries that each of the three lists has there.
 
     *commit* is one of *ours* or *theirs* and names the conflict; a text that settles it becomes that entry's content.
 
@@ -44,7 +44,7 @@ class EntryConflict(NamedTuple):
     edited-and-skipped   edited on one side, and hidden from the model since the base
     both-replaced        runs of the base that overlap, each replaced by a message of its own: two compressions, say
     both-answered        one tool call, answered on either side with a result of its own
-    overlapping          what both sides appended: a conflict only for who asks whether it says the same
+    overlapping          what both sides appended: a conflict only for a caller that asks whether it says the same
     """
 
     kind: ConflictKind
@@ -55,15 +55,15 @@ class EntryConflict(NamedTuple):
 
 
 UNDECIDED: ObjectId = bytes(32)
-"""The blob, in a base merged from several, of an entry that those treat differently: whatever a side made of it is its own decision."""
+"""The blob, in a base merged from several bases, of an entry on which they disagree: whatever a side made of it is that side's own decision."""
 
 
 Choice: TypeAlias = Literal["ours", "theirs", "both"] | ObjectId | None
-"""How a conflict is settled: a side, everything of both, another blob for its entry, or None: without any of it."""
+"""How a conflict is settled: a side, both, another blob for its entry, or None to leave all of it out."""
 
 
 class Merged(NamedTuple):
-    """The merged entries, in which nothing of a conflict is left out, and the conflicts; and what they were made of."""
+    """The merged entries, which keep everything of each conflict, the conflicts, and the three lists that were merged."""
 
     entries: tuple[Entry, ...]
     conflicts: tuple[EntryConflict, ...]
@@ -73,7 +73,7 @@ class Merged(NamedTuple):
 
 
 class _Replacement(NamedTuple):
-    """A run of the base that one side put another entry in the place of."""
+    """A run of the base that one side replaced by another entry."""
 
     start: int
     end: int
@@ -89,9 +89,9 @@ def merge_contexts(
     hidden: AbstractSet[ObjectId] = frozenset(),
     is_virtual: bool = False,
 ) -> Merged:
-    """The entries that *ours* and *theirs* have, with what either changed since *base*.
+    """Merge *ours* and *theirs*, with the changes of both since *base*.
 
-    *hidden* are the messages that were skipped since the base; *is_virtual* says that the base is itself merged from several, so that its order means nothing.
+    *hidden* are the messages that were skipped since the base. *is_virtual* says that the base was itself merged from several, so that its order means nothing.
     """
     old, mine, other = dict(base), dict(ours), dict(theirs)
     conflicts: list[EntryConflict] = []
@@ -118,7 +118,7 @@ def merge_contexts(
 def _merged_blob(
     was: ObjectId | None, ours: ObjectId | None, theirs: ObjectId | None
 ) -> tuple[ConflictKind | None, ObjectId | None]:
-    """The blob an entry has after the merge, None where it is gone, and why that is for somebody else to say."""
+    """An entry's blob after the merge, None if it is gone, and the kind of conflict if a person must decide."""
     if ours == theirs or theirs == was:
         return None, ours
     if ours == was:
@@ -133,7 +133,7 @@ def _entry(commit: ObjectId, blob: ObjectId | None) -> tuple[Entry, ...]:
 
 
 def with_conflicts_undecided(merged: Merged) -> tuple[Entry, ...]:
-    """The merged entries for a base of further merges: no side's answer to a conflict counts there as what both came from."""
+    """The merged entries as a base for further merges, in which no side's answer to a conflict counts as the common state."""
     open_ones = {commit for conflict in merged.conflicts for commit, _ in (*conflict.ours, *conflict.theirs)}
     return tuple((commit, UNDECIDED if commit in open_ones else blob) for commit, blob in merged.entries)
 
@@ -141,9 +141,9 @@ def with_conflicts_undecided(merged: Merged) -> tuple[Entry, ...]:
 def _order(
     base: Sequence[Entry], ours: Sequence[Entry], theirs: Sequence[Entry], kept: Mapping[ObjectId, ObjectId]
 ) -> list[ObjectId]:
-    """The commits of *kept* in the order of both sides: between two that both have come ours' own, then theirs'.
+    """The commits of *kept* in the order of both sides: between two shared commits come ours' own, then theirs'.
 
-    Where the sides order what they share differently, the side leads that changed the base's order, ours where both did.
+    If the sides order shared commits differently, the side that changed the base's order leads; ours if both did.
     """
     mine = [commit for commit, _ in ours if commit in kept]
     other = [commit for commit, _ in theirs if commit in kept]
@@ -165,14 +165,14 @@ def _order(
 
 
 def _is_in_order(base: Sequence[Entry], commits: Iterable[ObjectId]) -> bool:
-    """Whether those of *commits* that the base has are in its order; False for a base without any."""
+    """True if the commits that the base has are in the base's order; False if it has none of them."""
     places = {commit: at for at, (commit, _) in enumerate(base)}
     found = [places[commit] for commit in commits if commit in places]
     return bool(found) and all(a < b for a, b in pairwise(found))
 
 
 def _longest_common(lead: Sequence[ObjectId], follow: Sequence[ObjectId]) -> list[ObjectId]:
-    """The longest sequence that both have in this order; they are of the same commits, each once."""
+    """The longest sequence that both have in this order; both hold the same commits, each once."""
     places = {commit: at for at, commit in enumerate(follow)}
     return [follow[at] for at in longest_rising([places[commit] for commit in lead])]
 
@@ -193,7 +193,7 @@ def _both_replaced(
     mine: Mapping[ObjectId, ObjectId],
     other: Mapping[ObjectId, ObjectId],
 ) -> Iterator[EntryConflict]:
-    """Runs that one side replaced, and the other side's that overlap them, as one conflict each."""
+    """Yield runs that one side replaced and overlapping ones that the other side replaced, as one conflict each."""
     if all(commit in mine for commit in old) or all(commit in other for commit in old):
         return
     found = sorted([*_replacements(base, old, mine, other, True), *_replacements(base, old, other, mine, False)])
@@ -216,7 +216,7 @@ def _replacements(
     beside: Mapping[ObjectId, ObjectId],
     is_ours: bool,
 ) -> Iterator[_Replacement]:
-    """The runs of the base that are gone from *side*, where it has an entry of its own in their place."""
+    """Yield the runs of the base that *side* lacks and in whose place it has an entry of its own."""
     commits = list(side)
     places = {commit: at for at, commit in enumerate(commits)}
     at = 0
@@ -234,7 +234,7 @@ def _replacements(
 
 
 def appended(merged: Merged) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
-    """What ours and theirs each have of their own after the last entry they share, beside what is in conflict."""
+    """The entries that ours and theirs each have of their own after the last shared entry, except those in conflict."""
     taken = {entry[0] for conflict in merged.conflicts for entry in (*conflict.ours, *conflict.theirs)}
     taken.update(commit for commit, _ in merged.base)
     mine, other = dict(merged.ours), dict(merged.theirs)
@@ -250,10 +250,10 @@ def _tail(side: Sequence[Entry], beside: Mapping[ObjectId, ObjectId], taken: Abs
 
 
 def settle(merged: Merged, conflicts: Iterable[EntryConflict], choices: Mapping[ObjectId, Choice]) -> tuple[Entry, ...]:
-    """The merged entries once every conflict is settled; *choices* are by the commit that names the conflict.
+    """The merged entries with the conflicts settled; *choices* are by the commit that names the conflict.
 
-    One without a choice keeps what both sides have, and ours where they differ.
-    A side taken against a replacement of the other gets back what that replaced.
+    A conflict without a choice keeps what both sides have, and ours if they differ.
+    If a side is chosen over a replacement by the other, the replaced entries come back.
     """
     conflicts = tuple(conflicts)
     undone = [
@@ -274,7 +274,7 @@ def _apply(conflict: EntryConflict, choice: Choice, blobs: dict[ObjectId, Object
     if choice == "both":
         return
     if conflict.kind is ConflictKind.EDITED_AND_SKIPPED and choice in ("ours", "theirs"):
-        return  # one side has no opinion on the content: the edit stays
+        return  # the other side did not change the content: the edit stays
     if choice == "ours":
         dropped |= theirs.keys() - ours.keys()
         blobs |= ours
@@ -289,7 +289,7 @@ def _apply(conflict: EntryConflict, choice: Choice, blobs: dict[ObjectId, Object
 
 
 def _without_replacements(merged: Merged, undone: Iterable[tuple[EntryConflict, Choice]]) -> Merged:
-    """The merge as if the side that was not chosen had not made its replacements."""
+    """The merge without the replacements of the sides that were not chosen."""
     old, mine, other = dict(merged.base), dict(merged.ours), dict(merged.theirs)
     ours, theirs = list(merged.ours), list(merged.theirs)
     replaced = {one.entry[0]: one for one in _replacements(merged.base, old, mine, other, True)}

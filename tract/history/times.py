@@ -16,7 +16,7 @@ def moment(time: int) -> datetime:
 
 
 def microseconds(when: datetime | str, what: str) -> int:
-    """*when*, a datetime or a text such as ``2 hours ago``, as microseconds since 1970; TimeArgumentError for a datetime that does not say its time zone."""
+    """Convert *when*, a datetime or a text such as ``2 hours ago``, to microseconds since 1970; TimeArgumentError for a datetime without a time zone."""
     if isinstance(when, str):
         from tract.history.read_time import read_time  # few name times in words
 

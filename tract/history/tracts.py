@@ -1,6 +1,6 @@
 """The tracts of a store: made, listed, deleted, restored, renamed and copied; each in one operation that moves only refs.
 
-A tract is there as long as its HEAD is. Its settings are a file in its folder, which stays when the tract is deleted.
+A tract exists as long as its HEAD does. Its settings are a file in its folder, which stays when the tract is deleted.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from tract.transaction import Transaction, transaction
 
 CONFIG_FILE = "config.toml"
 _LINKS = (SPAWN_REF, CHILD_REFS)
-"""Where parent and children of a tract are named, which a copy of it has not."""
+"""The refs that name the parent and the children of a tract; a copy of the tract lacks them."""
 
 
 class TractTimes(NamedTuple):
-    """When a tract was made, and when a ref of it moved last, in microseconds since 1970; None where the operation is not kept."""
+    """When a tract was made, and when a ref of it last moved, in microseconds since 1970; None if that operation is not kept."""
 
     created: int | None = None
     changed: int | None = None
 
 
 def in_tract(repo: Repository, name: str) -> Repository:
-    """The store as seen from the tract *name*, which must be there; SessionError where it is not."""
+    """The store as seen from the tract *name*; SessionError if there is no such tract."""
     prefix = tract_prefix(name)
     if repo.refs.read(prefix + HEAD) is None:
         raise SessionError(f"there is no tract named '{name}'")
@@ -59,12 +59,12 @@ def in_tract(repo: Repository, name: str) -> Repository:
 
 
 def with_settings(repo: Repository, config: TractConfig) -> Repository:
-    """*repo* with those settings, and their author, unless it was opened for one."""
+    """*repo* with these settings, and with their author unless it was opened with one."""
     return replace(repo, config=config, author=repo.author if repo.is_author_given else author_name(config))
 
 
 def tract_times(repo: Repository) -> dict[str, TractTimes]:
-    """The tracts that are there, by prefix, with their times: the root tract first, the others in order of their names."""
+    """The existing tracts, by prefix, with their times: the root tract first, the others in order of name."""
     found = {prefix: TractTimes(created, changed) for prefix, created, changed in repo.refs.tracts()}
     if found[""].changed is None:
         found[""] = _root_times(repo)
@@ -72,7 +72,7 @@ def tract_times(repo: Repository) -> dict[str, TractTimes]:
 
 
 def _root_times(repo: Repository) -> TractTimes:
-    """When the root tract changed last; keyframes do not say that."""
+    """The times of the root tract from the operations; keyframes do not hold them."""
     for _, operation in repo.refs.history():
         if any(not split_tract(change.name)[0] for change in operation.changes):
             is_first = any(change.name == HEAD and change.old is None for change in operation.changes)
@@ -81,7 +81,7 @@ def _root_times(repo: Repository) -> TractTimes:
 
 
 def create_tract(repo: Repository, name: str, config: TractConfig | None = None) -> None:
-    """Make the tract *name*, with settings of its own where *config* is given; SessionError where there is one."""
+    """Make the tract *name*, with its own settings if *config* is given; SessionError if it exists."""
     with transaction(_root(repo), f"create-tract: {name}", moves="refs") as tx:
         prefix = free_prefix(tx, name)
         write_settings(repo, prefix, config)
@@ -89,7 +89,7 @@ def create_tract(repo: Repository, name: str, config: TractConfig | None = None)
 
 
 def copy_tract(repo: Repository, source: str, name: str) -> None:
-    """Make the tract *name* as *source* is: the same branches, tags, notes and settings."""
+    """Make the tract *name* as a copy of *source*: the same branches, tags, notes and settings."""
     with transaction(_root(repo), f"copy-tract: {source} to {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, source)
         new = free_prefix(tx, name)
@@ -98,7 +98,7 @@ def copy_tract(repo: Repository, source: str, name: str) -> None:
 
 
 def rename_tract(repo: Repository, old: str, name: str) -> None:
-    """Call the tract *old* *name*; its settings go along. SessionError for the root tract, and while a command waits in it."""
+    """Rename the tract *old* to *name*, with its settings. SessionError for the root tract, and while a command is under way in it."""
     refuse_root(old, "renamed")
     with transaction(_root(repo), f"rename-tract: {old} to {name}", moves="refs") as tx:
         prefix, refs = _refs_of(tx, old)
@@ -114,9 +114,9 @@ def rename_tract(repo: Repository, old: str, name: str) -> None:
 
 
 def drop_tract(repo: Repository, name: str, tell: Callable[[Transaction], object] | None = None) -> None:
-    """Delete all refs of the tract *name*, whoever was spawned from it: as long as gc keeps what they were at, ``restore_tract`` brings it back.
+    """Delete all refs of the tract *name*, even if tracts were spawned from it; ``restore_tract`` brings it back as long as gc keeps its commits.
 
-    In the same operation *tell* says so in the tract that *repo* is seen from; else it is seen from the root tract.
+    In the same operation, *tell* notes this in the tract of *repo*; without *tell* the root tract is used.
     """
     refuse_root(name, "deleted")
     with transaction(_root(repo) if tell is None else repo, f"delete-tract: {name}", moves="refs") as tx:
@@ -127,9 +127,9 @@ def drop_tract(repo: Repository, name: str, tell: Callable[[Transaction], object
 
 
 def bring_back(repo: Repository, name: str, tell: Callable[[Transaction], object] | None = None) -> None:
-    """Bring the tract *name* back as it was when it was deleted; SessionError where it is there, never was, or gc took its commits.
+    """Bring the tract *name* back as it was when it was deleted; SessionError if it exists, never existed, or gc removed its commits.
 
-    *tell* as for :func:`drop_tract`.
+    *tell* is as for :func:`drop_tract`.
     """
     with transaction(_root(repo) if tell is None else repo, f"restore-tract: {name}", moves="refs") as tx:
         prefix = free_prefix(tx, name)
@@ -143,7 +143,7 @@ def bring_back(repo: Repository, name: str, tell: Callable[[Transaction], object
 
 
 def deleted_refs(repo: Repository, name: str) -> list[tuple[str, RefValue | None]]:
-    """What the refs of the tract *name* were when it was deleted last; SessionError where that is not kept."""
+    """The refs of the tract *name* when it was last deleted; SessionError if that is not kept."""
     prefix = tract_prefix(name)
     for operation in _deletions(repo, prefix):
         found = [(split_tract(change.name), change.old) for change in operation.changes]
@@ -152,7 +152,7 @@ def deleted_refs(repo: Repository, name: str) -> list[tuple[str, RefValue | None
 
 
 def _deletions(repo: Repository, prefix: str) -> Iterator[Operation]:
-    """The operations in which the tract was deleted, newest first."""
+    """Yield the operations that deleted the tract, newest first."""
     for _, operation in repo.refs.history():
         if any(change.name == prefix + HEAD and change.new is None for change in operation.changes):
             yield operation
@@ -176,7 +176,7 @@ def _refs_of(tx: Transaction, name: str) -> tuple[str, Sequence[tuple[str, RefVa
 
 
 def free_prefix(tx: Transaction, name: str) -> str:
-    """The prefix for a new tract *name*; SessionError where there is one."""
+    """The prefix for a new tract *name*; SessionError if it exists."""
     prefix = tract_prefix(name)
     if tx.repo.refs.read(prefix + HEAD) is not None:
         raise SessionError(f"tract '{name}' exists already")
@@ -188,7 +188,7 @@ def _put(tx: Transaction, prefix: str, refs: Sequence[tuple[str, RefValue]]) -> 
 
 
 def own_settings(repo: Repository, prefix: str) -> TractConfig | None:
-    """The settings that a tract has of its own; None where it has the root tract's."""
+    """The settings that a tract has of its own; None if it uses the root tract's."""
     if repo.path is None:
         saved = repo.states.get(prefix + CONFIG_FILE)
         return None if saved is None else from_table(parse_json(saved.decode()))
@@ -198,12 +198,12 @@ def own_settings(repo: Repository, prefix: str) -> TractConfig | None:
 
 
 def settings_in(repo: Repository) -> TractConfig:
-    """The settings of the tract that the store is seen from: its own, else the root tract's, which *repo* has."""
+    """The settings of the tract of *repo*: its own, else the root tract's, which *repo* has."""
     return own_settings(repo, repo.prefix) or repo.config
 
 
 def change_settings(repo: Repository, prefix: str, config: TractConfig) -> None:
-    """Give a tract that is there other settings; of a store in memory the root tract's stay as they are."""
+    """Change the settings of an existing tract; in a store in memory those of the root tract stay."""
     if repo.path is not None:
         write_config(os.path.join(make_tract_folder(repo.path, prefix), CONFIG_FILE), config)
     elif prefix:
@@ -211,7 +211,7 @@ def change_settings(repo: Repository, prefix: str, config: TractConfig) -> None:
 
 
 def write_settings(repo: Repository, prefix: str, config: TractConfig | None) -> None:
-    """Give a new tract its settings, and take away what a deleted one of its name has left."""
+    """Write the settings of a new tract, and remove what a deleted tract of the same name left."""
     if repo.path is None:
         for name in [name for name in repo.states if split_tract(name)[0] == prefix]:
             del repo.states[name]

@@ -1,4 +1,4 @@
-"""What differs between two contexts, reading only the nodes that do.
+"""The differences between two contexts; only nodes that differ are read.
 
 a    [ n1  n2  n3  n4 ] open        nodes with one id have the same entries: they are never read
 b    [ n1  n5  n3  n4 ] open        n2 and n5 are taken apart, until only entries are left
@@ -20,9 +20,9 @@ _ENTRY = -1
 
 
 class TreeChange(NamedTuple):
-    """Entries of one context that stand where others stand in another: *start* is the place of the first, counted from 0.
+    """Entries of one context that are replaced by others in another context; *old_start* and *new_start* count from 0.
 
-    *old* is empty where something was only added, *new* where something only went; an edit has the same commit in both.
+    *old* is empty for an addition, *new* for a removal; an edit has the same commit in both.
     """
 
     old_start: int
@@ -32,7 +32,7 @@ class TreeChange(NamedTuple):
 
 
 class _Part(NamedTuple):
-    """A node of a tree, or an entry: *total* entries; two with one *key* have the same."""
+    """A node of a tree, or an entry, with *total* entries; two with the same *key* are equal."""
 
     key: ObjectId | Entry
     level: int
@@ -40,10 +40,10 @@ class _Part(NamedTuple):
 
 
 def diff_contexts(repo: Repository, old: Context, new: Context) -> Iterator[TreeChange]:
-    """The changes that make *new* of *old*, first to last; what is between them is the same in both, commit and blob.
+    """Yield the changes from *old* to *new*, first to last; entries between them are equal, commit and blob.
 
-    Nodes that the two share are not read: d changes at different places cost a few nodes each, whatever the length.
-    A message that moved is a change where it was and another where it is.
+    Nodes that both share are not read: d changes at different places cost a few nodes each, however long the contexts are.
+    A moved message is a change at its old place and another at its new one.
     """
     yield from _differences(repo, _parts(repo, old), _parts(repo, new), 0, 0)
 
@@ -105,13 +105,13 @@ def _entries(parts: Sequence[_Part]) -> tuple[Entry, ...]:
 
 
 def _common(old: Sequence[_Part], new: Sequence[_Part]) -> list[tuple[int, int]]:
-    """Where the two have the same parts, in an order that both have: as many as there can be.
+    """The places of parts that both have, in an order that both share: as many as possible.
 
     No part is twice in a context, so this is the longest increasing run of the places in *new*.
     """
     places = {part.key: at for at, part in enumerate(new)}
     found = [(at, places[part.key]) for at, part in enumerate(old) if part.key in places]
-    ends: list[int] = []  # the least place a run of each length can end in
+    ends: list[int] = []  # the lowest place in which a run of each length can end
     last: list[int] = []  # which pair that is
     before: list[int] = []  # and which pair comes before each
     for number, (_, place) in enumerate(found):

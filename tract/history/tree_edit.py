@@ -1,10 +1,10 @@
-"""Changes in the middle of a context, and the changes between two: both cost the nodes they touch, not the length.
+"""Changing a context in the middle: the cost is the nodes touched, not the length.
 
-    leaves    a b c d │ e f g h │ i j k l │ m n o p      splice(2, 3, [x, y]): the leaf is cut anew from its beginning
-              a b x y d │ e f g h │ …                    until a cut falls where there was one; behind that nothing changes
+    leaves    a b c d │ e f g h │ i j k l │ m n o p      splice(2, 3, [x, y]): the leaf is cut again from its beginning
+              a b x y d │ e f g h │ …                    until a cut falls on an old one; behind it nothing changes
     index     └─── the same, with the new leaves in the place of the old ───┘
 
-What comes of it is the tree that :func:`tract.tree.build_context` makes of the same list.
+The result is the tree that :func:`tract.tree.build_context` makes of the same list.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tract.tree import Child, Context, children_of, closes, index_node, index_ov
 
 
 class _Edit(NamedTuple):
-    """On one level of a tree, the nodes with the entries *start* to *stop* are replaced by *nodes*."""
+    """On one level of a tree, *nodes* replace the nodes with the entries *start* to *stop*."""
 
     start: int
     stop: int
@@ -30,11 +30,11 @@ class _Edit(NamedTuple):
 def splice(
     repo: Repository, context: Context, start: int, stop: int, items: Sequence[Entry], new: list[NewObject]
 ) -> Context:
-    """The context with *items* in the place of its entries *start* to *stop* (exclusive, counted from 0).
+    """Return the context with *items* in the place of its entries *start* to *stop* (exclusive, counted from 0).
 
-    ``start == stop`` inserts, no *items* remove; IndexError where the context has no such entries.
-    The same as building the context of the whole new list, but it reads and makes only O(log n) nodes, and those of *items*; they are added to *new*.
-    No commit may introduce two entries of one context: that is for the caller to see to.
+    ``start == stop`` inserts, empty *items* remove; IndexError if the context has no such entries.
+    The result equals building the context of the whole new list, but only O(log n) nodes, and those of *items*, are read and made; new nodes are added to *new*.
+    The caller must see to it that no commit introduces two entries of one context.
     """
     closed = 0 if context.tree is None else repo.node(context.tree).total
     if not 0 <= start <= stop <= closed + len(context.open) // 2:
@@ -47,7 +47,7 @@ def splice(
 
 
 def replace_entry(repo: Repository, context: Context, entry: Entry, new: list[NewObject]) -> Context | None:
-    """The context with another blob for the message that the entry's commit introduced; None when it is not there."""
+    """The context with another blob for the message that the entry's commit introduced; None if it is not there."""
     index = index_of(repo, context, entry[0])
     return None if index is None else splice(repo, context, index, index + 1, (entry,), new)
 
@@ -60,7 +60,7 @@ def _leaf_edit(
     items: Sequence[Entry],
     made: list[NewObject],
 ) -> tuple[_Edit, tuple[ObjectId, ...]]:
-    """What becomes of the leaves, and the open entries behind them; *closed* entries are in leaves now."""
+    """The edit of the leaves, and the open entries behind them; *closed* is the number of entries in leaves now."""
     start, stop = span
     first, run = closed, context.open[: 2 * max(0, start - closed)]
     if context.tree is not None and start < closed:
@@ -84,7 +84,7 @@ def _leaf_edit(
 def _grown(
     repo: Repository, run: tuple[ObjectId, ...], entry: Entry, leaves: list[Child], made: list[NewObject]
 ) -> tuple[ObjectId, ...]:
-    """The run of entries with one more; an empty one where that closed a leaf."""
+    """The run of entries with one more; an empty run if that closed a leaf."""
     run = run + entry
     if not closes(entry[0], len(run) // 2):
         return run
@@ -110,7 +110,7 @@ def _with_edit(repo: Repository, root: ObjectId | None, edit: _Edit, made: list[
 
 
 def _edit_above(repo: Repository, root: ObjectId, level: int, edit: _Edit, made: list[NewObject]) -> _Edit:
-    """The edit of the nodes of *level* that follows from one of those below it."""
+    """The edit of the nodes of *level* that follows from an edit one level below."""
     total = repo.node(root).total
     parent, first = next(nodes_from(repo, root, level, min(edit.start, total - 1)))
     run = _children_up_to(repo, parent, edit.start - first)
@@ -129,7 +129,7 @@ def _edit_above(repo: Repository, root: ObjectId, level: int, edit: _Edit, made:
 def _cut_off(
     repo: Repository, level: int, children: Sequence[Child], nodes: list[Child], made: list[NewObject]
 ) -> list[Child]:
-    """Make nodes of *children* as far as they close, and give back those that are left."""
+    """Make nodes of *children* as far as they close; return the children that are left."""
     run: list[Child] = []
     for child in children:
         run.append(child)
@@ -151,13 +151,13 @@ def _children_up_to(repo: Repository, node: Child, number: int) -> list[Child]:
 
 
 def _children_after(repo: Repository, node: Child, number: int) -> list[Child]:
-    """The children that hold what comes after the node's first *number* entries."""
+    """The children that hold the entries after the node's first *number*."""
     children = children_of(repo.node(node.id))
     return children[len(_children_up_to(repo, node, number)) :]
 
 
 def _lowered(repo: Repository, root: ObjectId) -> ObjectId:
-    """The lowest root over the same leaves: a node with one child is none."""
+    """The lowest root over the same leaves: a node with one child is not needed."""
     node = repo.node(root)
     while node.level and len(node.items) == 2:
         root = node.items[0]

@@ -4,10 +4,10 @@
     undone after                  0      1        2        1       how far the tract is back
     steps         A   B           C                                what can be undone, or redone
 
-An undo is an operation too; what was undone, and not redone, before something else was done can be redone no more.
-What gc and fetches did to refs is nobody's to undo. It is passed over, and so is bookkeeping: what changes neither what a model sees nor which branches and tags there are.
-The record of a run of the orchestrator is bookkeeping too: where the branch goes back behind it, it is put on it again.
-A spawn is its parent's: undone, the child goes with it, as long as it has done nothing.
+An undo is an operation too. After another operation, what was undone before it can no longer be redone.
+Moves of refs by gc and fetches cannot be undone. They are passed over, and so is bookkeeping: operations that change neither what a model sees nor the branches and tags.
+A record of an orchestrator's run is bookkeeping too: if the branch goes back behind it, it is put on the branch again.
+A spawn belongs to the parent: when it is undone, the child is removed, if it has done nothing.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class Carried(NamedTuple):
     commits: list[Commit]
 
     def put(self, repo: Repository, records: Iterable[RefValue | None], tip: RefValue | None) -> RefValue | None:
-        """Put *records* on *tip*, and give back where that leads; where no commit is, nothing is put."""
+        """Put *records* on *tip*; return the new tip. If *tip* is not a commit, nothing is put."""
         if not isinstance(tip, bytes):
             return tip
         from tract.history.commit import context_before  # only a run that is undone needs it
@@ -89,7 +89,7 @@ class Carried(NamedTuple):
         context, generation = context_before(repo, tip, self.nodes), repo.commit(tip).generation
         for record in records:
             if not isinstance(record, bytes) or not repo.objects.contains(record):
-                continue  # gc took it: a hard reset had let go of it
+                continue  # gc removed it after a hard reset
             generation += 1
             commit = repo.commit(record)._replace(
                 parents=(tip,), tree=context.tree, open=context.open, generation=generation
@@ -100,9 +100,9 @@ class Carried(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """An operation that can be undone or redone, and those of its changes that are; not where its priorities are *renoted*.
+    """An operation that can be undone or redone, and its changes that can be; *renoted* says that its priorities were rewritten, so it cannot.
 
-    *child* is the prefix of the tract that it spawned, "" where it is no spawn. *records* are where refs were put by records of runs since, the newest first.
+    *child* is the prefix of the tract that it spawned, "" if it is no spawn. *records* are the moves of refs by later records of runs, the newest first.
     """
 
     operation: Operation
@@ -113,7 +113,7 @@ class _Step(NamedTuple):
 
 
 def undo(repo: Repository, steps: int = 1, *, dry_run: bool = False, expected: Expected = ANY) -> UndoPlan:
-    """Take back the last *steps* operations on this tract, or with *dry_run* only say what that moves; see :func:`plan_undo` and :func:`run_undo`."""
+    """Take back the last *steps* operations on this tract, or with *dry_run* only plan it; see :func:`plan_undo` and :func:`run_undo`."""
     plan = plan_undo(repo, steps)
     if not dry_run:
         run_undo(repo, plan, expected=expected)
@@ -121,16 +121,16 @@ def undo(repo: Repository, steps: int = 1, *, dry_run: bool = False, expected: E
 
 
 def redo(repo: Repository, steps: int = 1, *, expected: Expected = ANY) -> UndoPlan:
-    """Do the last *steps* operations that were undone again; see :func:`plan_redo` and :func:`run_undo`."""
+    """Do the last *steps* undone operations again; see :func:`plan_redo` and :func:`run_undo`."""
     plan = plan_redo(repo, steps)
     run_undo(repo, plan, expected=expected)
     return plan
 
 
 def plan_undo(repo: Repository, steps: int = 1) -> UndoPlan:
-    """How to take back the last *steps* operations of a user's that were not undone yet; nothing is moved.
+    """Plan to take back the last *steps* operations of a user that are not undone yet; nothing is moved.
 
-    TractError when there are not so many, when gc took the commits to go back to, when it has written anew the priorities that came with them, and when one of them spawned a tract that has done something since.
+    TractError if there are not that many, if gc removed the commits to go back to or rewrote the priorities that came with them, or if one of them spawned a tract that has done something since.
     """
     _check_steps(steps)
     undone, history = _steps(repo)
@@ -141,7 +141,7 @@ def plan_undo(repo: Repository, steps: int = 1) -> UndoPlan:
 
 
 def plan_redo(repo: Repository, steps: int = 1) -> UndoPlan:
-    """How to do the last *steps* operations again that were undone since anything else was done; TractError when there are not so many."""
+    """Plan to do the last *steps* undone operations again; an operation after an undo ends this. TractError if there are not that many."""
     _check_steps(steps)
     undone, history = _steps(repo)
     taken, count = _first_groups(list(islice(history, undone))[::-1], steps)
@@ -151,7 +151,7 @@ def plan_redo(repo: Repository, steps: int = 1) -> UndoPlan:
 
 
 def _first_groups(history: Iterable[_Step], most: int) -> tuple[list[_Step], int]:
-    """The steps of the first *most* groups, and how many groups there are: what one run of the orchestrator did without a break is one, any other step is one by itself."""
+    """The steps of the first *most* groups, and the number of groups: consecutive steps of one orchestrator run are one group, any other step is a group by itself."""
     taken: list[_Step] = []
     count = 0
     run: str | None = None
@@ -169,8 +169,8 @@ def _first_groups(history: Iterable[_Step], most: int) -> tuple[list[_Step], int
 def run_undo(repo: Repository, plan: UndoPlan, *, expected: Expected = ANY) -> None:
     """Make the moves of *plan*, all or none, in one operation.
 
-    RefMovedError when one of the refs was moved since it was planned, or HEAD's branch is not at *expected*.
-    Steps that together move nothing, as two renamings back and forth, are made one by one: the next undo must count them.
+    RefMovedError if one of the refs moved since the plan, or HEAD's branch is not at *expected*.
+    Steps that together move nothing, such as two renames back and forth, are made one by one: the next undo must count them.
     """
     if not plan.moves and len(plan.reasons) > 1:
         for _ in plan.reasons:
@@ -199,7 +199,7 @@ def _too_few(repo: Repository, direction: Direction, found: int) -> str:
 
 
 def _steps(repo: Repository) -> tuple[int, Iterator[_Step]]:
-    """How many operations of the tract are undone, and all that can be undone or redone, newest first, those included."""
+    """The number of undone operations of the tract, and all that can be undone or redone, newest first, including those."""
     history = _own_history(repo)
     undone = 0
     first: _Step | None = None
@@ -213,7 +213,7 @@ def _steps(repo: Repository) -> tuple[int, Iterator[_Step]]:
     def rest() -> Iterator[_Step]:
         if first is not None:
             yield first
-        lost = 0  # operations that were undone when something else was done
+        lost = 0  # undone operations that a later operation made impossible to redo
         for step in history:
             change = undone_by(step.operation)
             if change:
@@ -227,7 +227,7 @@ def _steps(repo: Repository) -> tuple[int, Iterator[_Step]]:
 
 
 def _own_history(repo: Repository) -> Iterator[_Step]:
-    """The tract's operations, undos among them, newest first, back to its making; without what is passed over."""
+    """The tract's operations, newest first, back to its creation, undos included, without those that are passed over."""
     passed: set[str] = set()
     by_gc: set[str] = set()
     records: tuple[RefChange, ...] = ()
@@ -256,7 +256,7 @@ def _own_history(repo: Repository) -> Iterator[_Step]:
 
 
 def _spawned_by(repo: Repository, operation: Operation, names: set[str]) -> str:
-    """The prefix of the child that *operation*, which moved this tract's refs *names*, made of this tract; "" where it made none."""
+    """The prefix of the child that *operation*, which moved this tract's refs *names*, spawned from this tract; "" if it spawned none."""
     if any(name.startswith(repo.prefix + CHILD_REFS) for name in names):
         for change in operation.changes:
             prefix, name = split_tract(change.name)
@@ -266,7 +266,7 @@ def _spawned_by(repo: Repository, operation: Operation, names: set[str]) -> str:
 
 
 def _is_own(repo: Repository, name: str) -> bool:
-    """Whether the ref *name* is this tract's, and no bookkeeping, which is never taken back."""
+    """True if the ref *name* belongs to this tract and is no bookkeeping, which is never taken back."""
     prefix, local = split_tract(name)
     return prefix == repo.prefix and local not in BOOKKEEPING and not local.startswith((REMOTES, REMOTE_NOTES))
 
@@ -276,7 +276,7 @@ def _is_branch(name: str) -> bool:
 
 
 def _counts(name: str) -> bool:
-    """Whether a ref of that name is part of what a model sees, or of which branches and tags there are."""
+    """True if a ref of this name is part of what a model sees, or is a branch or a tag."""
     return name == HEAD or name.startswith((HEADS, TAGS)) or name == NOTES + PRIORITY
 
 
@@ -313,7 +313,7 @@ def _plan(repo: Repository, direction: Direction, steps: list[_Step]) -> UndoPla
 
 
 def _changes_now(repo: Repository, direction: Direction, step: _Step) -> list[RefChange]:
-    """The changes of a spawn: undone, all that the child has now goes, bookkeeping of its own too; TractError where it did something since, or another has its name."""
+    """The changes of a spawn. Undoing it removes all the child's present refs, its own bookkeeping too; TractError if the child did something since, or another tract has its name."""
     child = step.child
     held = {name: value for name, value in repo.refs.list(child) if split_tract(name)[0] == child}
     made = {change.name: change.new for change in step.changes if split_tract(change.name)[0] == child}
@@ -336,7 +336,7 @@ def _told(refs: Mapping[str, RefValue | None]) -> dict[str, RefValue | None]:
 
 
 def _check_kept(repo: Repository, direction: Direction, step: _Step) -> None:
-    """Raise when the step leads to a commit that is gone; gc says so in the reason of such an operation."""
+    """Raise TractError if the step leads to a commit that is gone; gc marks such an operation in its reason."""
     reason = step.operation.reason
     failed = f"'{reason.removesuffix(TAKEN)}' cannot be {'undone' if direction == 'undo' else 'redone'}"
     if step.renoted:

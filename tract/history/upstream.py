@@ -1,4 +1,4 @@
-"""How far a branch and the remote's branch of its name have gone apart, as far as this store knows."""
+"""How far a branch and the remote branch of the same name have diverged, as far as this store knows."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ _FIRST = "origin"
 
 
 class Upstream(NamedTuple):
-    """The remote's branch by *name*, ``origin/main``, and how many commits only this branch has (*ahead*), and only that (*behind*).
+    """The remote branch by *name*, ``origin/main``, and the number of commits that only this branch has (*ahead*) and that only the remote branch has (*behind*).
 
-    Both are None where history was cut before they part.
+    Both are None if history was cut before they part.
     """
 
     name: str
@@ -31,7 +31,7 @@ class Upstream(NamedTuple):
 
 
 def upstream_of(repo: Repository, branch: str | None, tip: ObjectId | None) -> Upstream | None:
-    """How the branch *branch* (``refs/heads/…``) at *tip* stands to the remote's; None where no remote is known to have it, or several and none is ``origin``."""
+    """Compare the branch *branch* (``refs/heads/…``) at *tip* with the remote's. None if no remote is known to have it, or if several have it and none is ``origin``."""
     if branch is None or tip is None:
         return None
     short = branch.removeprefix(HEADS)

@@ -1,4 +1,4 @@
-"""Walking history: commits and what they came from."""
+"""Walking history: commits and their ancestors."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def at_most(items: Iterable[_T], limit: int | None, skip: int = 0) -> Iterator[_
 
 
 def first_parents(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Commit]]:
-    """*start* and its first parents, newest first."""
+    """Yield *start* and its first parents, newest first."""
     return _line(repo.commit, start)
 
 
 def first_outlines(repo: Repository, start: ObjectId | None) -> Iterator[tuple[ObjectId, Outline]]:
-    """The same with no more of each commit than a walk needs: in a third of the time, for walks that go far."""
+    """Do the same with outlines of commits, in a third of the time: for walks that go far."""
     return _line(repo.outline, start)
 
 
@@ -44,27 +44,27 @@ def _line(read: Callable[[ObjectId], _C], start: ObjectId | None) -> Iterator[tu
 def ancestors(
     repo: Repository, starts: Iterable[ObjectId], *, first_parent: bool = False
 ) -> Iterator[tuple[ObjectId, Commit]]:
-    """Every commit reachable from *starts*, each once, a child always before its parents, else the newer first, as git's ``--date-order``.
+    """Yield every commit reachable from *starts*, each once: children before their parents, and otherwise the newer first, as git's ``--date-order``.
 
-    A commit comes when all its children have. Generation numbers tell when they are known, so the walk reads little further than it is asked to.
+    A commit comes when all its children have come. Generation numbers tell when they are all known, so the walk reads little further than the caller goes.
     """
     return _walk(repo.commit, starts, first_parent)
 
 
 def outlines(repo: Repository, starts: Iterable[ObjectId]) -> Iterator[tuple[ObjectId, Outline]]:
-    """The same with no more of each commit than the walk needs: in a third of the time, for walks that go to the end."""
+    """Do the same with outlines of commits, in a third of the time: for walks to the end."""
     return _walk(repo.outline, starts, False)
 
 
 def _walk(
     read: Callable[[ObjectId], _C], starts: Iterable[ObjectId], first_parent: bool
 ) -> Iterator[tuple[ObjectId, _C]]:
-    waiting: dict[ObjectId, int] = {}  # how many children of each commit are still to come, as far as is known
-    untold: list[tuple[int, ObjectId]] = []  # commits whose parents do not know of them, the highest generation first
+    waiting: dict[ObjectId, int] = {}  # for each commit, how many of its known children are still to come
+    untold: list[tuple[int, ObjectId]] = []  # commits not yet counted by their parents, the highest generation first
     ready: list[tuple[int, int, ObjectId]] = []
 
     def tell_parents(least: int) -> None:
-        """Let all commits of generation *least* and above be known to their parents."""
+        """Let the parents of all commits of generation *least* and above count them."""
         while untold and -untold[0][0] >= least:
             for parent in _parents(read(heapq.heappop(untold)[1]), first_parent):
                 if parent not in waiting:
@@ -86,7 +86,7 @@ def _walk(
         commit = read(id)
         del waiting[id]
         yield id, commit
-        if not waiting:  # all that is still to come is behind this commit: most of a history is such a line
+        if not waiting:  # all that is left is behind this commit: most of a history is such a line
             while len(commit.parents) == 1:
                 parent = commit.parents[0]
                 older = read(parent)
@@ -104,7 +104,7 @@ def _walk(
 
 
 def in_date_order(found: Mapping[ObjectId, Commit], *, first_parent: bool = False) -> Iterator[tuple[ObjectId, Commit]]:
-    """The commits of *found* in the order of :func:`ancestors`."""
+    """Yield the commits of *found* in the order of :func:`ancestors`."""
     waiting = dict.fromkeys(found, 0)
     for commit in found.values():
         for parent in _parents(commit, first_parent):
@@ -147,7 +147,7 @@ def cut_behind(repo: Repository, starts: Iterable[ObjectId], *, above: int = 0) 
 
 
 def is_ancestor(repo: Repository, ancestor: ObjectId, descendant: ObjectId) -> bool:
-    """Whether *ancestor* is *descendant* or reachable from it; no commit of a lower generation than *ancestor*'s is looked behind."""
+    """True if *ancestor* is *descendant* or reachable from it; the walk stops at commits of *ancestor*'s generation or lower."""
     least = repo.commit(ancestor).generation
     seen = {descendant}
     stack = [descendant]
