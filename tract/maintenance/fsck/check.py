@@ -1,9 +1,9 @@
-"""Checking a whole store, however damaged it is: each file on its own first, then what they say together.
+"""Checking a whole store, however damaged: each file on its own first, then all of them against each other.
 
     names, modes → format, settings → journal, packs, loose objects → every object by itself
                                     → operations → refs ↔ ref files → what the refs reach
 
-Nothing is opened the usual way and nothing is written, so one damaged file hides no other.
+Nothing is opened in the usual way and nothing is written, so one damaged file hides no other.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ _TRIES = 3
 
 
 def check_repository(path: str) -> FsckReport:
-    """Check the store at *path* (a folder ``.tract``) and say what is wrong with it.
+    """Check the store at *path* (a folder ``.tract``) and report what is wrong with it.
 
-    NotARepositoryError where nothing looks like a store, FormatVersionError for a store of another version.
+    NotARepositoryError if nothing there looks like a store, FormatVersionError for a store of another version.
     """
     found = examine(path)
     found.close()
@@ -70,9 +70,9 @@ def check_repository(path: str) -> FsckReport:
 
 
 def examine(path: str, *, locked: bool = False) -> Examination:
-    """Read all of the store at *path* that can be read; *locked* says that the caller keeps writers and gc out.
+    """Read everything of the store at *path* that can be read; *locked* says that the caller keeps writers and gc out.
 
-    What a gc removed before it was read looks like damage: then all is read once more, and at last with gc kept out.
+    A file that a gc removed before it was read looks like damage: then all is read again, and the last time with gc kept out.
     """
     if locked:
         return _examine(path, locked=True)
@@ -91,7 +91,7 @@ def examine(path: str, *, locked: bool = False) -> Examination:
 
 
 def _was_collected(found: Examination) -> bool:
-    """Whether a pack or a loose object that was listed is there no more."""
+    """True if a pack or a loose object that was listed is gone."""
     names = (*found.layout.under("objects/pack/pack-"), *loose_names(found))
     return any(not files.is_there(os.path.join(found.path, name)) for name in names)
 
@@ -104,7 +104,7 @@ def _examine(path: str, *, locked: bool) -> Examination:
         if not {"format", JOURNAL, HEAD} & {*layout.files, *layout.directories} and "objects" not in layout.directories:
             raise NotARepositoryError(f"'{path}' is not a tract store: it has neither a format file nor objects")
         found = Examination(path, layout)
-        # What writers change is read now; packs and loose objects never change, but gc can remove them.
+        # Files that writers change are read now; packs and loose objects never change, but gc can remove them.
         mark = mark_of(found)
         journal = journal_bytes(found, JOURNAL)
         shallow = read_file(found, SHALLOW)
@@ -131,7 +131,7 @@ def _examine(path: str, *, locked: bool) -> Examination:
 
 @contextmanager
 def _waiting(path: str, lock_name: str) -> Iterator[None]:
-    """Hold the lock of writers, so that journal and ref files are of one moment, or that of gc; without it where that cannot be."""
+    """Hold the lock of writers, so that journal and ref files are of one moment, or the lock of gc; go on without it if it cannot be taken."""
     name = os.path.join(path, "locks", lock_name)
     lock = None
     try:
@@ -155,7 +155,7 @@ def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
     journal = found.journal
     record, problems, differing = _compare_refs(found, lines)
     if found.tail is not None and any(one.kind == "ref-file-ahead" and one.severity == "error" for one in differing):
-        # What looks like the torn end of a write was acknowledged: a synced ref file knows of it.
+        # This looks like the torn end of a write, but the write was acknowledged: a synced ref file knows of it.
         assert journal is not None
         detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
         found.add("transaction-damaged", "error", "journal", JOURNAL, journal.end, detail)
@@ -184,7 +184,7 @@ def _compare_refs(found: Examination, lines: dict[str, bytes]) -> tuple[RefRecor
 
 
 def _note_gaps(tail: JournalScan, record: RefRecord) -> None:
-    """Note which refs an operation may have moved that is missing before, among or behind those of the tail."""
+    """Note which refs a missing operation may have moved: one before, among or behind those of the tail."""
     last = record.operations[-1][0] if record.operations else None
     known_since: set[str] | None = None
     for id in tail.operations:
@@ -205,7 +205,7 @@ def _record(
 ) -> tuple[RefRecord, list[Problem]]:
     """The refs after the operations in *written* and those that lead to them.
 
-    Where one is missing, the newest that nothing leads to any more comes before it; *journal* has those of the journal, which are in order as they are.
+    If an operation in the chain is missing, the newest operation that no other leads to continues the chain; *journal* has the journal's operations, which are in order already.
     """
     line = [id for id in reversed(written) if id in known]  # newest first, as the chain goes
     used = {*line, *journal}
@@ -238,7 +238,7 @@ def _readable_operations(found: Examination) -> dict[ObjectId, Operation]:
     known: dict[ObjectId, Operation] = {}
     for id, place in found.found.items():
         if place.kind == "operation":
-            with suppress(ObjectCorruptError):  # its shape is a problem already
+            with suppress(ObjectCorruptError):  # the wrong shape is a problem already
                 known[id] = read_operation(id, place.load())
     return known
 
@@ -247,7 +247,7 @@ def _readable_operations(found: Examination) -> dict[ObjectId, Operation]:
 
 
 def _check_shallow(found: Examination, data: bytes | None) -> None:
-    """Which commits had their history cut; of a damaged file what can be read is believed."""
+    """Read which commits had their history cut; of a damaged file, the readable lines count."""
     if data is None:
         return
     try:
@@ -267,7 +267,7 @@ def _check_shallow(found: Examination, data: bytes | None) -> None:
 def _check_graph(found: Examination) -> None:
     graph = Graph(found.found, found.cuts)
     refs = found.record.refs
-    # Tags last: one may be on a message of which, a context that is walked before tells, nothing else is kept.
+    # Tags last: a tag may name a message that gc kept without its history, which a context walked before shows.
     names = sorted(refs, key=lambda name: (TAGS in name, name))
     graph.walk([Root(name, value) for name in names if isinstance(value := refs[name], bytes)])
     for name, values in sorted(found.record.values.items()):
@@ -283,13 +283,13 @@ def _check_graph(found: Examination) -> None:
 
 
 def _find_leftover_packs(found: Examination) -> None:
-    """A pack without an index whose objects nothing needs is what a killed process left of a large transaction."""
+    """Find packs without an index whose objects are not needed: a killed process left them from a large transaction."""
     journal, tail = found.journal, found.tail
     is_whole = (
         journal is not None and not journal.is_damaged and (tail is None or not (tail.is_damaged or tail.records))
     )
     if not is_whole or found.layout.under(f"objects/{EVIDENCE}"):
-        return  # what cannot be read may need it
+        return  # objects that cannot be read may need it
     packs = {pack.name.removesuffix(".pack") + ".idx": pack for pack in found.packs}
     for at, problem in enumerate(found.problems):
         pack = packs.get(problem.path) if problem.kind == "index-missing" else None
@@ -299,7 +299,7 @@ def _find_leftover_packs(found: Examination) -> None:
 
 
 def _check_targets(found: Examination, graph: Graph) -> None:
-    """A ref's own rules: notes on notes refs and nowhere else; HEAD on a branch."""
+    """Check each ref's own rules: notes on refs of notes and nowhere else; HEAD on a branch."""
     for name, value in sorted(found.record.refs.items()):
         local = name.split("/", 2)[-1] if name.startswith(TRACTS) else name
         detail = None
@@ -317,7 +317,7 @@ def _check_targets(found: Examination, graph: Graph) -> None:
 
 
 def _check_states(found: Examination) -> None:
-    """What commands under way have written down; the texts beside them are their users' to edit."""
+    """Check the states of commands under way; the texts beside them are for their users to edit."""
     for name in found.layout.files:
         parts = name.split("/")
         if parts[-2:-1] == [STATES] and name.startswith((STATES, TRACTS)) and is_state(parts[-1]):
@@ -329,7 +329,7 @@ def _check_states(found: Examination) -> None:
 
 
 def _check_caches(found: Examination) -> None:
-    """Only warnings: a cache that is damaged is thrown away by the next process that reads it."""
+    """Check the caches, with warnings only: a process that reads a damaged cache throws it away."""
     for name in found.layout.under("cache/counts-"):
         problems: list[tuple[int, str]] = []
         data = read_file(found, name)

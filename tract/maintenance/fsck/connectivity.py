@@ -1,4 +1,4 @@
-"""What the refs reach: every object there, of the right kind, and put together by the rules of context.py."""
+"""What the refs reach: that every object is there, of the right kind, and built by the rules of context.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tract.tree import MOST, Context, closes
 
 
 class Root(NamedTuple):
-    """Where a walk begins: a commit and the ref that names it; *severity* is that of what is missing behind it."""
+    """The start of a walk: a commit and the ref that names it; *severity* is that of problems behind it."""
 
     name: str
     id: ObjectId
@@ -25,7 +25,7 @@ class Root(NamedTuple):
 
 
 class Graph:
-    """Walks from refs over the objects that could be read, and notes what is wrong on the way."""
+    """Walks from refs over the objects that could be read, and notes problems on the way."""
 
     def __init__(self, found: FoundObjects, cuts: Mapping[ObjectId, Cut] | None = None) -> None:
         self._found = found
@@ -33,7 +33,7 @@ class Graph:
         self._root = Root("", b"")
         self._totals: dict[tuple[ObjectId, bool], int | None] = {}
         self._missing: set[ObjectId] = set()
-        self._in_notes = False  # what a note is about, and a list of notes, may be gone: gc asks no note
+        self._in_notes = False  # what notes are about, and lists of notes, may be gone: gc asks no note
         self._cut_off: list[ObjectId] = []
         self.problems: list[Problem] = []
         self.commits: dict[ObjectId, Commit] = {}
@@ -72,7 +72,7 @@ class Graph:
         )
 
     def _need(self, id: ObjectId, kind: Kind, owner: str, role: str) -> bool:
-        """Whether object *id* is there and of *kind*; where not, it is noted once."""
+        """True if object *id* is there and of *kind*; if not, a problem is noted, once."""
         found = self._found.get(id)
         if found is not None and found.kind == kind:
             self.reached.add(id)
@@ -90,7 +90,7 @@ class Graph:
         return False
 
     def _is_cut_off(self, id: ObjectId, commit: Commit) -> bool:
-        """Whether *id* is a compression whose history is missing, and nothing says that it was cut; that is noted."""
+        """True if *id* is a compression whose history is missing although 'shallow' does not say that it was cut; this is noted."""
         if commit.operation is not CommitOperation.COMPRESS or not commit.parents or commit.parents[0] in self._cuts:
             return False
         before = self._peek(commit.parents[0]) if commit.parents[0] in self._found else None
@@ -104,9 +104,9 @@ class Graph:
         return True
 
     def check_messages(self) -> None:
-        """Find the messages of contexts that no root reaches otherwise, with the edits that were kept of them, and of which more is missing than 'shallow' says.
+        """Check messages that only contexts name, and the edits kept of them: note those that lack more than 'shallow' says.
 
-        Where a compression is noted, they are meant by that.
+        If a compression is noted already, these are covered by that problem.
         """
         if self._cuts and not self._cut_off:
             named = (id for id in self.reached if id not in self.commits and id not in self._cuts)
@@ -122,7 +122,7 @@ class Graph:
                 self._is_kept_message(id, commit)
 
     def _unreached_edits(self) -> list[tuple[ObjectId, Commit]]:
-        """The edits of messages without history that nothing names."""
+        """The edits of messages without history that no object names."""
         unreached = (id for id, place in self._found.items() if place.kind == "commit" and id not in self.reached)
         commits = ((id, self._peek(id)) for id in sorted(unreached))
         return [
@@ -132,7 +132,7 @@ class Graph:
         ]
 
     def _is_kept_message(self, id: ObjectId, commit: Commit) -> bool:
-        """Whether of *id*, which a context names, nothing but the message is there, in a store of which history was cut; that is noted where nothing says so."""
+        """True if nothing but the message is left of commit *id*, which a context names, in a store whose history was cut; noted unless 'shallow' says so."""
         named = (*commit.parents, commit.target, commit.tree, *commit.open)
         is_whole = all(one is None or one in self._found for one in named)
         if is_whole or id in self._cuts or commit.content is None or not (self._cuts or self._cut_off):
@@ -151,11 +151,11 @@ class Graph:
 
     @property
     def cut_off(self) -> tuple[ObjectId, ...]:
-        """The compress commits whose history is missing although nothing says that it was cut, and messages that they kept."""
+        """The compress commits whose history is missing although nothing says that it was cut, and the messages that they kept."""
         return tuple(self._cut_off)
 
     def _check(self, id: ObjectId, commit: Commit) -> list[ObjectId]:
-        """Check one commit; those that are there of its parents, and of what lends it its context."""
+        """Check one commit; return those of its parents that are there, and the commit from which it borrows its context."""
         subject = f"commit {id.hex()}"
         if commit.content is not None:
             self._need(commit.content, "blob", subject, "content")
@@ -165,12 +165,12 @@ class Graph:
         if cut is not None and cut.grade == "all":
             return []
         if cut is not None or self._is_cut_off(id, commit):
-            commit, cut = commit._replace(parents=()), cut or Cut("parents", "")  # they may be gone
+            commit, cut = commit._replace(parents=()), cut or Cut("parents", "")  # the parents may be gone
         parents = [parent for parent in commit.parents if self._need(parent, "commit", subject, "parent")]
         self._in_notes = commit.operation is CommitOperation.NOTE
         lenders: list[ObjectId] = []
         if commit.target is not None and not self._in_notes and self._need(commit.target, "commit", subject, "target"):
-            # A spawn's context is that of its target, which so stays with all that it needs.
+            # The context of a spawn is its target's, so the target stays with all that it needs.
             lenders = [commit.target] if borrows_context(commit) else []
         if cut is None:
             self._check_generation(subject, commit)
@@ -182,7 +182,7 @@ class Graph:
         return [*parents, *lenders]
 
     def _check_shape(self, subject: str, commit: Commit) -> None:
-        """Whether the commit has as many parents as its operation has, and a content where that brings one."""
+        """Check the number of parents that the operation requires, and that there is a content if it brings one."""
         if commit.content is None and commit.operation in _BRINGS:
             self._problem("no-content", subject, f"its operation is {commit.operation}, and it has no content")
         least, most = _PARENTS.get(commit.operation, (0, None))
@@ -191,7 +191,7 @@ class Graph:
             self._problem("parents", subject, f"its operation is {commit.operation}, and it has {number} parents")
 
     def _check_refs(self, subject: str, commit: Commit) -> None:
-        """Check the list of what a record needs, or of the records behind a compression."""
+        """Check the list of objects that a record needs, or of the records behind a compression."""
         if commit.refs is None:
             return
         if commit.refs.tree is not None:
@@ -201,13 +201,13 @@ class Graph:
         )
 
     def _need_items(self, subject: str, node: Node) -> None:
-        """Note what is missing of all that the items of a list name."""
+        """Note the missing objects among all that the items of a list name."""
         for id, kind, role in named_by(node):
             if role != "noted":
                 self._need(id, kind, subject, role)
 
     def _peek(self, id: ObjectId) -> Commit | None:
-        """A commit that may not have been checked yet."""
+        """Read a commit that may not have been checked yet; None if that fails."""
         known = self.commits.get(id)
         if known is not None:
             return known
@@ -224,7 +224,7 @@ class Graph:
                 self._problem("generation", subject, f"its generation is {commit.generation}, not {expected}")
 
     def _check_context(self, subject: str, commit: Commit) -> int | None:
-        """How many entries the commit's context has before its own, or None where that cannot be told."""
+        """The number of entries of the commit's context before its own, or None if that cannot be told."""
         total = 0 if commit.tree is None else self._check_tree(commit.tree, subject, None, last=True)
         commits = commit.entry_commits
         if len(commits) >= MOST or any(closes(id, at) for at, id in enumerate(commits, 1)):
@@ -236,7 +236,7 @@ class Graph:
         return None if total is None else total + len(commits)
 
     def _check_tree(self, id: ObjectId, owner: str, level: int | None, *, last: bool) -> int | None:
-        """How many entries are under a node; *last* says that it is at the right edge, where a run may be unfinished."""
+        """The number of entries under a node; *last* says that it is at the right edge, where a run may be unfinished."""
         key = (id, last)
         if key not in self._totals:
             self._totals[key] = None
@@ -284,7 +284,7 @@ class Graph:
         return None if None in totals else sum(total for total in totals if total is not None)
 
     def _context_at(self, id: ObjectId) -> Context | None:
-        """The context at a commit, which a spawn may have borrowed; None where that cannot be told."""
+        """The context at a commit, even if a spawn borrowed it; None if it cannot be read."""
         commit = self._peek(id)
         while commit is not None and borrows_context(commit):
             id = commit.target or id
@@ -292,7 +292,7 @@ class Graph:
         return None if commit is None else context_of(id, commit)
 
     def _check_step(self, subject: str, commit: Commit, total: int) -> None:
-        """Compare a commit's context with its only parent's: nothing comes or goes but what the operation says."""
+        """Compare a commit's context with that of its only parent: only what the operation says may be added or removed."""
         before = self._context_at(commit.parents[0])
         if before is None:
             return
@@ -336,9 +336,9 @@ class Graph:
         return list(zip(items[::2], items[1::2], strict=True))
 
     def _has_entry(self, commit: Commit, before: ObjectId | None) -> bool:
-        """Whether an edit's message is in its context, with the content that the edit brings.
+        """True if an edit's message is in its context with the content of the edit.
 
-        That is in a node that the context *before* has not, so the others are not read but where it is in none of these.
+        That entry is in a node that the context *before* lacks, so other nodes are read only if it is in none of these.
         """
         wanted = (commit.target or b"", commit.content or b"")
         if wanted in zip(commit.entry_commits, commit.entry_blobs, strict=False):
@@ -360,7 +360,7 @@ class Graph:
         return before is not None and self._has_entry(commit, None)
 
 
-# How many parents a commit has: at least, and at most.
+# The number of parents of a commit: at least, and at most.
 _PARENTS: dict[CommitOperation, tuple[int, int | None]] = {
     CommitOperation.APPEND: (0, 1),
     CommitOperation.EDIT: (1, 1),

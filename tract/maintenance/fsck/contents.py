@@ -1,4 +1,4 @@
-"""Each file of a store, looked at on its own: what it has that can be proved, and what is wrong with it."""
+"""Each file of a store by itself: the objects in it that can be proved, and its problems."""
 
 from __future__ import annotations
 
@@ -41,13 +41,13 @@ LONGEST_LINE = 4096
 
 
 def read_file(found: Examination, name: str, limit: int = LONGEST) -> bytes | None:
-    """The bytes of a file of the store, or None where there is none; what cannot be read is a problem."""
+    """The bytes of a file of the store, or None if it is missing; a file that cannot be read is a problem."""
     try:
         return files.read_file(os.path.join(found.path, name), limit)
     except FileNotFoundError:
         return None
     except (OSError, StorageError) as exc:
-        if name in found.layout.files:  # what is no file was named already
+        if name in found.layout.files:  # anything else than a file was reported already
             found.add("unreadable", "error", "file", name, None, _cannot_be_read(exc))
         return None
 
@@ -57,7 +57,7 @@ def _cannot_be_read(exc: Exception) -> str:
 
 
 def journal_bytes(found: Examination, name: str) -> tuple[bytes, int] | None:
-    """The bytes of a journal, without the hole that a sparse file may end in, and its length."""
+    """The bytes of a journal, without the hole at the end of a sparse file, and its length."""
     try:
         fd = files.open_read(os.path.join(found.path, name))
         try:
@@ -144,20 +144,20 @@ def check_journal(found: Examination, read: tuple[bytes, int] | None, mark: Mark
     if mark is not None and mark.nonce == journal.mark.nonce and mark.written > journal.mark.written:
         _note_lost_end(journal, mark)
     found.problems.extend(journal.problems)
-    # Behind a hole that a power cut may have left nothing has happened, as readers see it.
+    # For readers, nothing behind a hole that a power cut may have left has happened.
     if not any(problem.severity == "error" for problem in journal.problems):
         found.tail = journal.split_tail()
     add_records(found, journal)
 
 
 def add_records(found: Examination, scan: JournalScan) -> None:
-    """Let the objects of a journal be found."""
+    """Add the objects of a journal to those found."""
     for id, kind, offset, _ in scan.records:
         found.found.add(id, FoundObject(kind, scan.path, offset, partial(scan.load, offset)))
 
 
 def _note_lost_end(journal: JournalScan, mark: Mark) -> None:
-    """The journal's end is torn or gone, and it was acknowledged: its last writer left word of it."""
+    """Note that the journal's end is torn or missing although it was acknowledged: the last writer's mark says so."""
     journal.lost_end = (
         len(journal.operations) - len(journal.operations_before_end) < mark.written - journal.mark.written
     )
@@ -250,13 +250,13 @@ def check_loose_objects(found: Examination) -> None:
 
 def _read_again(loose: LooseObjects, id: ObjectId) -> Object:
     obj = loose.read(id)
-    if obj is None:  # gc took it since
+    if obj is None:  # gc removed it meanwhile
         raise BlobNotFoundError(id.hex())
     return obj
 
 
 def salvage_loose(path: str, name: str) -> Object | None:
-    """The object in a damaged file of its own, if its name still proves it."""
+    """Return the object in a damaged loose file, if the file's name still proves it."""
     id = bytes.fromhex(name.removeprefix("objects/").replace("/", ""))
     data = files.read_file(os.path.join(path, name), LONGEST)
     found = salvage_record(data, 16, len(data), id, MAX_SIZE)
@@ -264,7 +264,7 @@ def salvage_loose(path: str, name: str) -> Object | None:
 
 
 def check_evidence(found: Examination) -> None:
-    """What lies behind a hole, and what writers set aside. Nobody reads it, so it is looked at last: nothing else is whole because of what is there."""
+    """Check the transactions behind a hole, and the bytes that writers set aside. Reads do not use them, so they come last: nothing else counts as whole because of them."""
     if found.tail is not None and found.tail.is_damaged:
         found.evidence.append(found.tail)
         add_records(found, found.tail)
@@ -281,7 +281,7 @@ def check_evidence(found: Examination) -> None:
 
 
 def check_payloads(found: Examination) -> None:
-    """Canonical encoding and shape, object by object."""
+    """Check the canonical encoding and the shape of every object."""
     for id, place in found.found.items():
         obj = place.load()
         try:

@@ -1,4 +1,4 @@
-"""What is wrong with a conversation though every byte of it is as it was written: warnings for fsck."""
+"""Faults of a conversation whose bytes are all intact: warnings for fsck."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ from tract.tokens.counts import count_content
 _NO_KEY = Key(None, None, None)
 _NOTHING_HIDDEN = Hidden({}, tools=False)
 
-# After one of these a context begins with the one before it.
+# After one of these operations a context begins with its parent's context.
 _GROWS = (CommitOperation.APPEND, CommitOperation.RECORD)
-# So many messages before a branch's own are looked at with them: a call may be there that one of them answers.
+# This many messages before a branch's own are checked with them: one of its own may answer a call there.
 _BEFORE = 40
-# So many messages are read, for each object of the store and beside that, of branches that have to be read from the beginning.
+# Of branches that must be read from the beginning, this many messages are read for each object of the store, and as many more as the next line says.
 _MOST_READ = 16
 _ALWAYS_READ = 100_000
 
 
 def conversation_problems(found: Examination) -> Iterator[Problem]:
-    """Calls and results of tools without each other, and what no model can be sent, at the tip of every branch.
+    """Yield tool calls and results without their other half, and content that no model can be sent, at the tip of every branch.
 
-    A message that several branches have is read once: of a branch that went on from what another has, only the end is looked at, and all of it where that end is not clean.
+    A message on several branches is read once: of a branch that continues another one, only the end is checked, and the whole branch if that end has a problem.
     """
     tips = [(name, tip) for name, tip in found.record.refs.items() if HEADS in name and isinstance(tip, bytes)]
     branches = Counter(name[: name.index(HEADS)] for name, _ in tips)
@@ -64,7 +64,7 @@ def conversation_problems(found: Examination) -> Iterator[Problem]:
                 continue
             entries = _entries(found, tip)
         except TractError:
-            continue  # what is missing is a problem already
+            continue  # the missing object is a problem already
         left -= len(entries)
         yield from _problems_at(found, name, entries, hidden)
 
@@ -78,7 +78,7 @@ def _generation(found: Examination, tip: ObjectId) -> int:
 
 
 def _cover(found: Examination, prefix: str, tip: ObjectId, covered: set[tuple[str, ObjectId]]) -> int | None:
-    """Note the contexts that the one at *tip* begins with; how many messages it has more than one that was noted before, None where it has none of those."""
+    """Note the contexts that the context at *tip* begins with. Return how many messages it has more than one noted before, None if it begins with none of those."""
     own = 0
     while (prefix, tip) not in covered:
         covered.add((prefix, tip))
@@ -93,7 +93,7 @@ def _cover(found: Examination, prefix: str, tip: ObjectId, covered: set[tuple[st
 def _is_clean_end(
     found: Examination, name: str, entries: list[tuple[ObjectId, ObjectId]], skipped: set[ObjectId]
 ) -> bool:
-    """Whether nothing is wrong at the end of a context, as far as that end tells by itself; what is before it was looked at with another branch."""
+    """True if the end of a context has no problem of its own; the part before it was checked with another branch."""
     first = {commit.hex() for commit, _ in entries[: _BEFORE // 2]} if len(entries) >= _BEFORE else set()
     problems = _problems_at(found, name, entries, skipped)
     return all(problem.subject.split()[-1] in first for problem in problems)
@@ -107,7 +107,7 @@ def _problems_at(
         detail = f"its context has it more than once (on '{name}')"
         yield Problem("message-twice", "error", f"message {commit.hex()}", path="", offset=None, detail=detail)
     shown = Columns()
-    hidden: list[Message | None] = []  # for every entry, the message where it is skipped
+    hidden: list[Message | None] = []  # for every entry, the message if it is skipped
     for commit, blob in entries:
         try:
             value = read_blob(blob, found.found.read(blob))
@@ -122,7 +122,7 @@ def _problems_at(
             detail = f"its content is not a message: {exc} (on '{name}')"
             path = place.path if place is not None else ""
             yield Problem("content-shape", "error", f"message {commit.hex()}", path=path, offset=None, detail=detail)
-    # The other half of a pair that was skipped is not sent either, so it is nothing to warn of.
+    # The other half of a skipped pair is not sent either, so it needs no warning.
     sent = repair(Snapshot(_NO_KEY, shown, len(shown), _NOTHING_HIDDEN), hidden)
     for warning in pairing_warnings(sent.columns.messages[: sent.length]):
         at = warning.index
@@ -169,7 +169,7 @@ def _skipped(found: Examination, prefix: str) -> set[ObjectId]:
 
 
 def count_problems(found: Examination, counter: TokenCounter) -> Iterator[Problem]:
-    """Where the counts kept under the counter's name are not what it counts now."""
+    """Yield the kept counts of this counter that differ from what it counts now."""
     name = counts_path("cache", counter.name)
     for id, kept in found.counts.get(name, {}).items():
         place = found.found.get(id)

@@ -1,4 +1,4 @@
-"""What can be proved of a damaged store: where its refs belong, what is to be told again of its operations, and what is lost."""
+"""What can be proved of a damaged store: the values of its refs, the operations to write again, and what is lost."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ _ACTOR = "fsck"
 
 
 def best_refs(found: Examination) -> dict[str, RefValue]:
-    """For every ref the newest value that can be proved and whose commit is there.
+    """For every ref the newest value that can be proved and whose commit exists.
 
-    The operations tell it, in the journal and in what was set aside from it.
-    A ref's file does where the operations do not know its value, or where one is missing that may have moved the ref;
-    then a branch without a file was deleted.
+    The operations give it: those in the journal and those set aside from it.
+    The ref's file gives it if the operations do not have its value, or if a missing operation may have moved the ref;
+    in that case a branch without a file counts as deleted.
     """
     record = found.record
     refs: dict[str, RefValue] = {}
@@ -69,11 +69,11 @@ def best_refs(found: Examination) -> dict[str, RefValue]:
 
 
 def _moved_on(found: Examination, tail: JournalScan, refs: dict[str, RefValue]) -> dict[str, RefValue]:
-    """The refs after the operations of the tail: nobody wrote since, so they are the newest, but where one is missing behind them."""
+    """The refs after the operations of the tail, which are the newest, unless an operation behind them is missing."""
     for _, operation in operations_of(found, tail):
         for change in operation.changes:
             if found.record.is_doubtful(change.name):
-                continue  # its file was asked
+                continue  # its file was used
             if change.new is None:
                 refs.pop(change.name, None)
             elif is_there(found, change.new):
@@ -82,7 +82,7 @@ def _moved_on(found: Examination, tail: JournalScan, refs: dict[str, RefValue]) 
 
 
 def operations_of(found: Examination, scan: JournalScan) -> list[tuple[ObjectId, Operation]]:
-    """The operations of a scan, but for those whose shape is wrong."""
+    """The operations of a scan, except those with a wrong shape."""
     operations = []
     for id in scan.operations:
         with suppress(ObjectCorruptError):
@@ -91,7 +91,7 @@ def operations_of(found: Examination, scan: JournalScan) -> list[tuple[ObjectId,
 
 
 def _was_deleted(found: Examination, name: str) -> bool:
-    """Whether a ref without a file was deleted by an operation that is missing, as far as the other files tell."""
+    """True if the other files suggest that a missing operation deleted this ref, which has no file."""
     head = split_tract(name)[0] + HEAD
     value, _ = found.ref_files.get(head, (None, False))
     is_current = name == head or (isinstance(value, str) and split_tract(name)[0] + value == name)
@@ -99,7 +99,7 @@ def _was_deleted(found: Examination, name: str) -> bool:
 
 
 def _add_evidence(found: Examination, scan: JournalScan, refs: dict[str, RefValue]) -> None:
-    """Put *refs* where operations say that were set aside: a ref that has moved elsewhere since is kept, and the other value gets a name beside it."""
+    """Move *refs* to the values in operations that were set aside. A ref that has moved elsewhere since stays, and the other value gets a name beside it."""
     first: dict[str, RefValue | None] = {}
     last: dict[str, RefValue | None] = {}
     for _, operation in operations_of(found, scan):
@@ -121,7 +121,7 @@ def _add_evidence(found: Examination, scan: JournalScan, refs: dict[str, RefValu
 
 
 def _follows(found: Examination, id: ObjectId, earlier: ObjectId) -> bool:
-    """Whether *earlier* is in the history of the commit *id*, or its message in a context there, as far as that can be read."""
+    """True if *earlier* is in the history of the commit *id*, or its message in a context there, as far as that can be read."""
     seen: set[ObjectId] = set()
     waiting = [id]
     while waiting:
@@ -147,7 +147,7 @@ def _free_name(refs: dict[str, RefValue], name: str, value: RefValue) -> str:
 
 
 def is_there(found: Examination, value: RefValue) -> bool:
-    """Whether what a ref holds can be held: a commit that can be read, or the name of a branch."""
+    """True if a ref can have this value: a commit that can be read, or the name of a branch."""
     if isinstance(value, str):
         return value.startswith(HEADS)
     place = found.found.get(value)
@@ -155,14 +155,14 @@ def is_there(found: Examination, value: RefValue) -> bool:
 
 
 def _likely_branch(refs: dict[str, RefValue], prefix: str) -> str:
-    """The branch for a HEAD that nobody remembers: main, else the first there is."""
+    """A branch for a HEAD whose value is lost: main, else the first branch."""
     branches = sorted(name.removeprefix(prefix) for name in refs if name.startswith(prefix + HEADS))
     default = HEADS + TractConfig().default_branch
     return default if default in branches or not branches else branches[0]
 
 
 def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...]:
-    """What no file has any more, although something names it: by id, with the words that it began with where they can be told."""
+    """The lost objects, which are named but in no file: by id, with their first words if these can be told."""
     lost: dict[ObjectId, str] = {}
     for problem in found.problems:
         if problem.kind == "missing-object":
@@ -193,7 +193,7 @@ def lost_things(found: Examination, refs: dict[str, RefValue]) -> tuple[str, ...
 
 
 def _named_in(found: Examination, scan: JournalScan) -> Iterator[tuple[ObjectId, str]]:
-    """What the commits and trees name that are brought back with a scan."""
+    """Yield the objects that the commits and trees of a scan name."""
     for record in scan.records:
         if record.kind in ("commit", "tree"):
             read: Callable[[ObjectId, Object], Commit | Node] = read_commit if record.kind == "commit" else read_node
@@ -208,9 +208,9 @@ def _told(found: Examination, id: ObjectId) -> str:
 
 
 def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObject], NewObject]:
-    """The operations that have to be told anew, and the keyframe that says where *refs* are.
+    """The operations to write again, and the keyframe with the values of *refs*.
 
-    Where operations are missing, or moved refs to commits that are gone, what is left is told again without them.
+    If operations are missing, or moved refs to commits that are gone, the others are written again without them.
     """
     record = found.record
     tail = [one for scan in found.evidence if scan.is_tail for one in operations_of(found, scan)]
@@ -230,7 +230,7 @@ def retold(found: Examination, refs: dict[str, RefValue]) -> tuple[list[NewObjec
 
 
 def _changes(found: Examination, operation: Operation, state: dict[str, RefValue]) -> Iterator[RefChange]:
-    """The changes that still can be told; *state* moves with them."""
+    """Yield the changes that still apply; *state* moves with them."""
     for name, _, new in operation.changes:
         if new is not None and not is_there(found, new):
             continue
@@ -253,7 +253,7 @@ def _last_operation(previous: ObjectId | None, before: dict[str, RefValue], afte
 
 
 def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
-    """What ``shallow`` has to say: what could be read of it, the compressions whose history is missing, and the messages that they kept, pinned ones and edits that nothing names too."""
+    """The lines for ``shallow``: those that could be read, compressions whose history is missing, and the messages that they kept, also pinned ones and edits that no object names."""
     date = time.strftime("%Y-%m-%d", time.gmtime())
     messages = {id for id, place in found.found.items() if place.kind == "commit" and id not in found.history}
     cuts = {id: cut for id, cut in found.cuts.items() if is_there(found, id)}
@@ -261,13 +261,13 @@ def cuts_of(found: Examination) -> dict[ObjectId, Cut]:
         if is_there(found, id) and id not in cuts:
             commit = read_commit(id, found.found.read(id))
             if commit.operation is CommitOperation.NOTE:
-                continue  # what it is about may be gone
+                continue  # the commit it is about may be gone
             rest = (*commit.open, *(one for one in (commit.tree, commit.target) if one is not None))
             if any(one not in found.found for one in rest):
                 cuts[id] = Cut("all", date)
             elif id in found.cut_off or any(one not in found.found for one in commit.parents):
                 cuts[id] = Cut("parents", date)
-    # A commit that comes from one of these has nothing to go back to.
+    # A child of one of these commits has no history to go back to.
     alone = {id for id, cut in cuts.items() if cut.grade == "all"}
     for id in found.history - cuts.keys() if alone else ():
         if not alone.isdisjoint(read_commit(id, found.found.read(id)).parents):

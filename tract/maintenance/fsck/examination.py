@@ -1,4 +1,4 @@
-"""What a check has found of a store: the objects that can be read, whichever file has them, and what is wrong."""
+"""The findings of a check: the objects that can be read, in whichever file, and the problems."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from tract.objects.model import Object, RefValue
 from tract.storage.counts import BlobCount
 from tract.storage.shallow import Cut
 
-# Text in UTF-8 among the bytes of a payload, and what payloads have beside the words of a message.
-# Compiled where something is damaged.
+# Text in UTF-8 among the bytes of a payload, and the strings that payloads have beside the words of a message.
+# Compiled only when something is damaged.
 _TEXT = rb"(?:[\x20-\x7e]|[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3})+"
 _KEYS = frozenset(
     (
@@ -44,7 +44,7 @@ _WORDS_SHOWN = 60
 
 
 class FoundObject(NamedTuple):
-    """Where an object lies that its id proves, and how to read it."""
+    """The place of an object that its id proves, and a function that reads it."""
 
     kind: Kind
     path: str
@@ -53,7 +53,7 @@ class FoundObject(NamedTuple):
 
 
 class FoundObjects:
-    """Every object that could be read, from whichever file had it first."""
+    """Every object that could be read, from the first file that has it."""
 
     def __init__(self) -> None:
         self._found: dict[ObjectId, FoundObject] = {}
@@ -74,7 +74,7 @@ class FoundObjects:
         yield from self._found.items()
 
     def read(self, id: ObjectId) -> Object:
-        """The object; BlobNotFoundError when it could not be read anywhere."""
+        """Return the object; BlobNotFoundError if no file has it readable."""
         found = self._found.get(id)
         if found is None:
             raise BlobNotFoundError(id.hex())
@@ -83,9 +83,9 @@ class FoundObjects:
 
 @dataclass(slots=True)
 class Examination:
-    """All that could be read of a store, and all that is wrong with it.
+    """Everything that could be read of a store, and all its problems.
 
-    *evidence* is what writers set aside from a damaged journal, and the *tail* of the journal where it lies behind a hole: nobody reads it until it is repaired.
+    *evidence* is what writers set aside from a damaged journal, and the *tail* of the journal behind a hole: reads ignore both until a repair.
     *mendable* are objects that a repair can read.
     *ref_files* are the values in ref files, and whether each was synced.
     """
@@ -120,11 +120,11 @@ class Examination:
         self.problems.append(Problem(kind, severity, subject, path=path, offset=offset, detail=detail, lost=lost))
 
     def words_of(self, id: ObjectId) -> str:
-        """The first words of an object that cannot be read, or of a commit's message, as far as anything tells them; empty where nothing does."""
+        """The first words of an object that cannot be read, or of a commit's message; empty if they cannot be told."""
         place = self.found.get(id)
         data = place.load().payload if place is not None else self._remains_of(id)
         if place is None or place.kind == "commit":
-            # A commit's own content stands before its context in it.
+            # In a commit's bytes its own content comes before its context.
             named = min(
                 (at, blob) for blob in (b"", *self._blobs()) if (at := data.find(blob) if blob else len(data)) >= 0
             )
@@ -145,7 +145,7 @@ class Examination:
 
 
 def first_words(data: bytes) -> str:
-    """The longest text in the bytes of a payload, cut short: what a person knows a message by."""
+    """The longest text in the bytes of a payload, cut short: people know a message by it."""
     texts = [found.decode("utf-8", "replace").strip() for found in re.findall(_TEXT, data)]
     longest = max((text for text in texts if text not in _KEYS), key=len, default="")
     return longest[:_WORDS_SHOWN] if len(longest) >= _SHORTEST_TEXT else ""

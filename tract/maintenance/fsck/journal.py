@@ -1,6 +1,6 @@
-"""A journal read as far as it goes: what is wrong with it, and every object in it that its id still proves.
+"""Reading all of a journal: its problems, and every object in it that its id still proves.
 
-Reading stops at the first byte that is wrong (storage/journal_format.py has the format and its rules); here everything behind it is looked at too.
+The store stops reading at the first wrong byte (storage/journal_format.py has the format and its rules); here everything behind it is read too.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ from tract.storage.journal_format import (
 from tract.storage.object_record import HEADER, HEADER_SIZE, LOOSE_LIMIT, unpack_record
 from tract.storage.zstd import ZSTD_MAGIC, FrameCodec
 
-# What a record can begin with: kind, codec, two zeros.
+# The beginning of a record: kind, codec, two zeros.
 _RECORD_HEAD = re.compile(rb"[\x01-\x04][\x00\x01]\x00\x00", re.DOTALL)
-# A hostile file may look like records everywhere: so many times its length is tried, and no more.
+# A hostile file may look like records everywhere: this many times its length is tried, and no more.
 _MOST_TRIED = 32
 _MOST_REMAINS = 1000
 _KEPT_OF_EACH = 4096
@@ -44,7 +44,7 @@ _NO_MARK = Mark(b"", 0, 0)
 
 
 class FoundRecord(NamedTuple):
-    """An object of the journal that its id proves; *size* is that of its record, in bytes."""
+    """An object of the journal that its id proves; *size* is the size of its record, in bytes."""
 
     id: ObjectId
     kind: Kind
@@ -54,11 +54,11 @@ class FoundRecord(NamedTuple):
 
 @dataclass(slots=True)
 class JournalScan:
-    """What a journal holds, or a file of bytes that a writer set aside from one.
+    """The content of a journal, or of a file of bytes that a writer set aside from one.
 
-    *end* is where reading stops. *is_damaged* says whether more than a torn end is wrong: then what follows *end* happened too.
+    *end* is where reading stops. *is_damaged* is true if there is more damage than a torn end: then the transactions behind *end* happened too.
     *lost_end* says that more was written at the end than can be read.
-    *is_tail* is set for what lies behind *end* of the journal itself, where a power cut may have left it so.
+    *is_tail* marks the part behind *end* of the journal itself, if a power cut may have left it so.
     *remains* has the bytes of records that no id proves, by the id they claim.
     """
 
@@ -76,12 +76,12 @@ class JournalScan:
 
     @property
     def operations(self) -> tuple[ObjectId, ...]:
-        """All operations that are whole, in order."""
+        """All whole operations, in order."""
         return tuple(record.id for record in self.records if record.kind == "operation")
 
     @property
     def operations_before_end(self) -> tuple[ObjectId, ...]:
-        """The operations that reading sees."""
+        """The operations before *end*, which reads see."""
         return tuple(record.id for record in self.records if record.kind == "operation" and record.offset < self.end)
 
     @property
@@ -91,13 +91,13 @@ class JournalScan:
         return tail[: end_of_bytes(tail)]
 
     def split_tail(self) -> JournalScan:
-        """Keep what reading sees only; what was found behind it, as a scan of its own."""
+        """Keep only the records before *end*; return those behind it as a separate scan."""
         tail = replace(self, records=[one for one in self.records if one.offset >= self.end], problems=[], is_tail=True)
         self.records = [one for one in self.records if one.offset < self.end]
         return tail
 
     def load(self, offset: int) -> Object:
-        """The object of the record at *offset*, one of *records*."""
+        """Return the object of the record at *offset*, one of *records*."""
         found = _object_at(self.data, offset, len(self.data)) or salvage_record(self.data, offset, len(self.data))
         if found is None:
             raise ObjectCorruptError(self.path, "there is no record that an id proves", offset)
@@ -109,7 +109,7 @@ class JournalScan:
 
 
 def scan_journal(path: str, data: bytes) -> JournalScan:
-    """Look at all of a journal's bytes."""
+    """Scan all of a journal's bytes."""
     scan = JournalScan(path, data)
     nonce = _find_nonce(scan)
     spans: list[Span] = []
@@ -134,7 +134,7 @@ def scan_journal(path: str, data: bytes) -> JournalScan:
 
 
 def check_length(scan: JournalScan, size: int) -> None:
-    """Note where the file has not the length that its writers give it."""
+    """Note a file whose length is none that its writers make."""
     if size % FIRST_STEP:
         detail = f"its length of {size} bytes is no multiple of {FIRST_STEP}: the zeros at its end were cut off"
         scan.problems.append(
@@ -143,7 +143,7 @@ def check_length(scan: JournalScan, size: int) -> None:
 
 
 def _find_nonce(scan: JournalScan) -> bytes:
-    """The nonce of the file; where the header is damaged, that of the first transaction."""
+    """The nonce of the file; if the header is damaged, that of the first transaction."""
     head = scan.data[:FILE_HEADER_SIZE]
     try:
         return read_header(scan.path, head)
@@ -156,7 +156,7 @@ def _find_nonce(scan: JournalScan) -> bytes:
 
 
 def _take(scan: JournalScan, span: Span) -> None:
-    """Take the records of a whole transaction."""
+    """Add the records of a whole transaction."""
     subject = f"transaction {span.number}"
     flags = span.flags or 0
     if flags & ~KNOWN_FLAGS or any(scan.data[span.start + 18 : span.start + 20]):
@@ -187,9 +187,9 @@ def _take_record(scan: JournalScan, at: int, end: int) -> FoundRecord | None:
 
 
 def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synced: int) -> None:
-    """Note what is not whole, and take the objects in it that their ids still prove."""
+    """Note a hole, and add the objects in it that their ids still prove."""
     end = min(hole.end, len(scan.data))
-    # The last object of a torn end may end in zeros, which look like those that are written ahead.
+    # The last object of a torn end may end in zeros, which look like those written ahead.
     found = list(_salvage(scan, hole.start, end, len(scan.data) if following is None else end))
     scan.records += found
     kept = f"{len(found)} objects in it can still be read" if found else "nothing in it can be read"
@@ -197,7 +197,7 @@ def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synce
     if following is None:
         detail = f"the journal ends in a transaction that is not whole, of {end - hole.start} bytes; {kept}"
         if hole.start == FILE_HEADER_SIZE:
-            # A journal gets its name with its first transaction in it: this is no unfinished write.
+            # A journal gets its name together with its first transaction: this is no unfinished write.
             scan.add_error("transaction-damaged", subject, hole.start, detail)
             return
         scan.problems.append(Problem("torn-end", "warning", subject, path=scan.path, offset=hole.start, detail=detail))
@@ -214,8 +214,8 @@ def _take_hole(scan: JournalScan, hole: Span, following: Span | None, last_synce
 
 
 def _salvage(scan: JournalScan, start: int, end: int, limit: int) -> Iterator[FoundRecord]:
-    """The objects between *start* and *end* that an id proves, of bytes before *limit*; what looks like a record and is proved by none is noted in ``remains``."""
-    at = start + TRANSACTION.size  # records lie back to back, so one whose header is damaged is found all the same
+    """Yield the objects between *start* and *end* that an id proves, with bytes before *limit*; what looks like a record but is not proved goes to ``remains``."""
+    at = start + TRANSACTION.size  # records are back to back, so one with a damaged header is found too
     left = _MOST_TRIED * (end - start) + LOOSE_LIMIT
     while left > 0 and at < end:
         found = salvage_record(scan.data, at, limit)
@@ -230,7 +230,7 @@ def _salvage(scan: JournalScan, start: int, end: int, limit: int) -> Iterator[Fo
 
 
 def _note_remains(scan: JournalScan, at: int, end: int) -> int:
-    """Keep the first bytes of what may have been an object, to tell what it said; how many bytes a look at it took."""
+    """Keep the first bytes of what may have been an object, to tell its first words; return the number of bytes this took to read."""
     if at + HEADER_SIZE > end:
         return 0
     code, codec, _, stored, size, id = HEADER.unpack_from(scan.data, at)
@@ -249,9 +249,9 @@ def _unpacked_anyway(body: bytes) -> bytes:
 def salvage_record(
     data: bytes, at: int, end: int, expected: ObjectId | None = None, limit: int = LOOSE_LIMIT
 ) -> tuple[ObjectId, Object, int] | None:
-    """Id, object and size of the record at *at*, whatever field of its header is damaged; None where no id proves it.
+    """Return id, object and size of the record at *at*, even if a field of its header is damaged; None if no id proves it.
 
-    Its id is the one that it claims, or that is *expected*, or another one that something else in *data* names.
+    Its id is the one that it claims, or the *expected* one, or one that appears elsewhere in *data*.
     """
     if at + HEADER_SIZE > end:
         return None
@@ -272,7 +272,7 @@ def salvage_record(
 
 
 def is_payload(kind: Kind, payload: bytes) -> bool:
-    """Whether the bytes have the shape of an object of that kind."""
+    """True if the bytes have the shape of an object of that kind."""
     try:
         check_payload(kind, payload)
     except ContentValidationError:
@@ -281,7 +281,7 @@ def is_payload(kind: Kind, payload: bytes) -> bool:
 
 
 def _payload(data: bytes, body: int, end: int, length: int, codec: int, limit: int) -> tuple[bytes | None, int]:
-    """What the record whose body is at *body* unpacks to, taken as *codec* and *length*, and the bytes that it takes."""
+    """Unpack the record with its body at *body*, taken as *codec* and *length*; return the payload and the number of bytes it takes."""
     if codec == 0:
         return (data[body : body + length], length) if 0 <= length <= min(end - body, limit) else (None, 0)
     found = FrameCodec().measure(data, body) if data[body : body + 4] == ZSTD_MAGIC else None
@@ -291,7 +291,7 @@ def _payload(data: bytes, body: int, end: int, length: int, codec: int, limit: i
 
 
 def _object_at(data: bytes, at: int, end: int) -> tuple[ObjectId, Object, int] | None:
-    """Id, object and size of the record at *at*, or None where there is none that its id proves."""
+    """Return id, object and size of the record at *at*, or None if no record there is proved by its id."""
     if at + HEADER_SIZE > end:
         return None
     header = data[at : at + HEADER_SIZE]

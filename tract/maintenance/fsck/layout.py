@@ -1,4 +1,4 @@
-"""What lies in a store's folder, and whether it may: every name, its kind, its owner and its mode."""
+"""The files in a store's folder, and whether they belong there: every name, its kind, its owner and its mode."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tract.maintenance.fsck.report import Problem, Severity
 from tract.storage.files import list_directory
 
 ASIDE = "aside"
-"""The folder that repair puts things in; nobody reads it."""
+"""The folder to which a repair moves things; reads ignore it."""
 
 _REFS = r"(tracts/[^/]+/)?(HEAD|ORIG_HEAD|refs/(heads|tags|notes|archive|remotes|remote-notes)/.+)"
 _KNOWN = re.compile(
@@ -21,13 +21,13 @@ _KNOWN = re.compile(
 )
 _TEMPORARY = re.compile(r"(.*/)?\.tmp-[^/]*|objects/import-[0-9a-f]+/.+")
 
-# Missing ones are made again by whoever needs them, except where a writer counts on them.
+# Other missing folders are made again by the code that needs them; writers rely on these.
 _NEEDED = ("objects", "objects/pack", "locks", "locks/journal", "locks/gc", "cache", "refs", "refs/heads")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The names in a store, relative to it and in order, without links and other things that are no files."""
+    """The names in a store, relative to it and in order; links and other things that are not files are left out."""
 
     files: tuple[str, ...]
     directories: tuple[str, ...]
@@ -39,7 +39,7 @@ class Layout:
 
 
 def look_over(store: str) -> Layout:
-    """Look at every name in the folder *store*, which must be one; no file is read."""
+    """Check every name in the folder *store*; no file is read."""
     files: list[str] = []
     directories: list[str] = []
     problems: list[Problem] = []
@@ -61,7 +61,7 @@ def look_over(store: str) -> Layout:
 
 
 def _file_problems(name: str, mode: int) -> Iterator[Problem]:
-    """What is to be said of a file, or of what is in the place of one."""
+    """The problems of a file, or of something in the place of one."""
     if name.startswith(ASIDE + "/"):
         yield _problem("kept-aside", "note", name, "it was taken out of the way and kept")
     elif not stat.S_ISREG(mode):
@@ -87,7 +87,7 @@ def _names(store: str) -> Iterator[tuple[str, os.stat_result]]:
             try:
                 found = os.lstat(os.path.join(store, name))
             except FileNotFoundError:
-                continue  # caches are written anew, and gc goes on, while this looks
+                continue  # caches are rewritten, and gc goes on, meanwhile
             yield name, found
             if stat.S_ISDIR(found.st_mode):
                 stack.append(name + "/")

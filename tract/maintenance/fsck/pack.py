@@ -1,7 +1,7 @@
-"""A pack read without its index and as far as it goes: what is wrong with it, and every object its id still proves.
+"""Reading all of a pack without its index: its problems, and every object that its id still proves.
 
 The tables at a pack's end say where its frames are and what is in them.
-Where they are damaged or gone, the frames are found by themselves, since they lie back to back, and so is what the tables say of them:
+If they are damaged or gone, the frames are found without them, since they are back to back, and so is their content:
 
     zstd frame ── unpacked ──┬── lengths: as many as add up to the rest
                              └── objects: of the kind whose ids they hash to, or whose shape they have
@@ -39,11 +39,11 @@ from tract.storage.pack import (
 from tract.storage.pack_index import SEAL_SIZE, index_bytes, index_size, is_whole
 from tract.storage.zstd import ZSTD_MAGIC, FrameCodec
 
-_CHECKSUM_FLAG = 4  # in the byte after the magic; the checksum is the frame's last four bytes
-_DICTIONARY = 16  # where it begins
+_CHECKSUM_FLAG = 4  # a bit in the byte after the magic; the checksum is the frame's last four bytes
+_DICTIONARY = 16  # the offset of the dictionary
 _LONGEST_DICTIONARY = 1024 * 1024
-_BLOBS = KINDS.index("blob") + 1  # what a frame of blobs says that it has; a damaged one may say anything
-# The kinds of objects, each in the forms that a frame can have them in.
+_BLOBS = KINDS.index("blob") + 1  # the kind that a frame of blobs claims; a damaged frame may claim any
+# The kinds of objects, with the forms that they can have in a frame.
 _WAYS: tuple[tuple[Kind, int], ...] = (
     ("blob", PLAIN),
     *((kind, form) for kind in KINDS if kind != "blob" for form in (FOLDED, PLAIN)),
@@ -51,9 +51,9 @@ _WAYS: tuple[tuple[Kind, int], ...] = (
 
 
 class PackScan(Pack):
-    """What a pack holds: the objects *found*, by id, each with its kind and its ordinal, and *problems*.
+    """The content of a pack: *found* has its objects by id, each with kind and ordinal, and *problems* its problems.
 
-    *is_damaged* says whether the pack itself is; the index beside it is another matter.
+    *is_damaged* is about the pack only, not about the index beside it.
     """
 
     def __init__(self, store: str, name: str) -> None:
@@ -61,8 +61,8 @@ class PackScan(Pack):
         self.problems: list[Problem] = []
         self.found: dict[ObjectId, tuple[Kind, int]] = {}
         self.unreadable: dict[ObjectId, bytes] = {}
-        self._ids: list[ObjectId | None] | None = None  # where the pack's own table of ids is not to be had
-        self._known: list[ObjectId] = []  # once the table of ids was checked, what is in it, where that is all there
+        self._ids: list[ObjectId | None] | None = None  # set if the pack's own table of ids cannot be read
+        self._known: list[ObjectId] = []  # the checked table of ids, if all of it is there
         self._mended: dict[int, bytes] = {}
         self._derived: dict[int, ObjectId | None] = {}
         super().__init__(os.path.join(store, name))
@@ -81,7 +81,7 @@ class PackScan(Pack):
         self.problems.append(Problem(kind, "error", subject, path=self.name, offset=offset, detail=detail, lost=lost))
 
     def _open_index(self) -> None:
-        """Nothing is looked for by its id here; ``check_index`` compares the index with the pack."""
+        """Do nothing: no object is looked up by id here, and ``check_index`` compares the index with the pack."""
 
     def release(self) -> None:
         self.forget()
@@ -115,11 +115,11 @@ class PackScan(Pack):
             self._error("pack-damaged", offset, exc.detail if isinstance(exc, ObjectCorruptError) else str(exc))
             self._ids, self.count, self._ids_start = [], 0, 16
             self._set_frames(b"")
-            with suppress(ValueError), files.mapped(self.path) as data:  # of nothing there is no map
+            with suppress(ValueError), files.mapped(self.path) as data:  # an empty file cannot be mapped
                 self._find_frames(data)
 
     def _find_frames(self, data: mmap.mmap) -> None:
-        """Take the frames as they lie, and of the table of ids behind them what there is: every object proves itself."""
+        """Find the frames as they lie, and what is left of the table of ids behind them: every object proves itself."""
         self._set_dictionary(_find_dictionary(data))
         rows: list[FrameRow] = []
         for offset, length, raw in self._frames_in(data):
@@ -129,7 +129,7 @@ class PackScan(Pack):
                 rows.append(FrameRow(offset, length, len(raw), first, number, 0, PLAIN))
             self._ids_start = offset + length
         self.count = rows[-1].first + rows[-1].number if rows else 0
-        is_cut = data[self._ids_start : self._ids_start + 4] == ZSTD_MAGIC  # in a frame, before the table
+        is_cut = data[self._ids_start : self._ids_start + 4] == ZSTD_MAGIC  # cut inside a frame, before the table
         known = 0 if is_cut else min(self.count, (len(data) - self._ids_start) // ID_SIZE)
         starts = range(self._ids_start, self._ids_start + known * ID_SIZE, ID_SIZE)
         self._ids = [data[at : at + ID_SIZE] for at in starts]
@@ -138,7 +138,7 @@ class PackScan(Pack):
         self._set_frames(b"".join(FRAME.pack(*row) for row in rows))
 
     def _frames_in(self, data: mmap.mmap) -> Iterator[tuple[int, int, bytes]]:
-        """The frames that match their checksums: offset, stored length, and what each unpacks to."""
+        """Yield the frames that match their checksums: offset, stored length, and unpacked bytes."""
         at = data.find(ZSTD_MAGIC, 16)
         while at >= 0:
             found = self._blobs.measure(data, at) or self._plain.measure(data, at)
@@ -147,7 +147,7 @@ class PackScan(Pack):
             at = data.find(ZSTD_MAGIC, at + (4 if found is None else found[0]))
 
     def _find_kinds(self, rows: list[FrameRow]) -> None:
-        """Find the kind and the form of each frame's objects, and ids that are missing; commits and trees are made of ids, so that may take several rounds."""
+        """Find the kind and the form of each frame's objects, and missing ids. Commits and trees consist of ids, so this may take several rounds."""
         ids = self._ids or []
         waiting = list(range(len(rows)))
         before: tuple[int, int] | None = None
@@ -163,7 +163,7 @@ class PackScan(Pack):
             ]
 
     def _kind_and_form_of(self, row: FrameRow) -> tuple[Kind, int] | None:
-        """The kind of which most of a frame's objects are, and the form they are in; their ids are noted where they were missing."""
+        """The kind of most of a frame's objects, and their form; their ids are added to the table if they were missing."""
         assert self._ids is not None
         data, ends = self._unpack_as(row)
         parts = dict(enumerate((data[start:end] for start, end in pairwise(ends)), row.first))
@@ -180,7 +180,7 @@ class PackScan(Pack):
         return b"", []
 
     def _prove(self, kind: Kind, form: int, parts: dict[int, bytes]) -> dict[int, ObjectId]:
-        """The ids of those *parts*, by ordinal, that are objects of *kind* in this *form*: the one in the table, or where there is none, that of what has a right shape."""
+        """The ids of those *parts*, by ordinal, that are objects of *kind* in this *form*: proved by the id in the table, or, if there is none, by their shape."""
         assert self._ids is not None
         table = self._ids
         proved: dict[int, ObjectId] = {}
@@ -192,7 +192,7 @@ class PackScan(Pack):
             return id
 
         before = -1
-        while before < len(proved):  # an object may name one that lies behind it
+        while before < len(proved):  # an object may name one behind it
             before = len(proved)
             for ordinal in sorted(parts.keys() - proved.keys(), reverse=bool(before)):
                 try:
@@ -232,7 +232,7 @@ class PackScan(Pack):
     # Objects
 
     def _unpack(self, row: FrameRow) -> tuple[bytes, list[int]]:
-        """A frame; one that does not match its checksum as it unpacks without: its ids tell which of its objects are whole."""
+        """Unpack a frame; if it does not match its checksum, unpack it without: the ids tell which of its objects are whole."""
         try:
             return super()._unpack(row)
         except ObjectCorruptError:
@@ -264,12 +264,12 @@ class PackScan(Pack):
             self._take_object(ordinal)
 
     def _mend_dictionary(self, damaged: Sequence[FrameRow]) -> None:
-        """Where several frames of blobs are *damaged*, or all there are, look for one bit of the dictionary with which a frame matches its checksum.
+        """If several frames of blobs are *damaged*, or all of them, search for one wrong bit of the dictionary: with it corrected, a frame matches its checksum.
 
-        A bit there is a message in every frame; and of a dictionary nothing but the frames tells what it was.
+        A wrong bit there damages a message in every frame, and only the frames tell what the dictionary was.
         """
         blobs = sum(row.kind == _BLOBS for row in self._all_rows()) if damaged else 0
-        end = self._row(0).offset if blobs else _DICTIONARY  # frames lie right behind it
+        end = self._row(0).offset if blobs else _DICTIONARY  # frames follow it directly
         if end == _DICTIONARY or 1 == len(damaged) < blobs:
             return
         row = min(damaged, key=lambda row: row.raw)
@@ -292,9 +292,9 @@ class PackScan(Pack):
         self._error("object-damaged", None, "it cannot be read, or does not match its id", "", f"object {id.hex()}")
 
     def _check_ids(self, block: int) -> None:
-        """Check a block of the table of ids; where it is damaged, work it out anew from the objects.
+        """Check a block of the table of ids; if it is damaged, compute it again from the objects.
 
-        It is kept only where it then matches its checksum.
+        The result is kept only if it matches the block's checksum.
         """
         try:
             self._read_ids(block)
@@ -315,7 +315,7 @@ class PackScan(Pack):
         self.release()
 
     def _derive(self, ordinal: int, block: int) -> ObjectId | None:
-        """The id that an object's bytes have, where of other objects in the same *block* of ids only the bytes are believed; None where they cannot be read."""
+        """The id of an object from its bytes, computed without trusting the ids of the same *block*; None if the bytes cannot be read."""
         waiting, opened = [ordinal], set[int]()
         while waiting:
             at = waiting[-1]
@@ -334,7 +334,7 @@ class PackScan(Pack):
         return self._derived[ordinal]
 
     def _named_in(self, ordinal: int) -> list[int]:
-        """The ordinals of the objects that an object names, as far as they are in this pack."""
+        """The ordinals of the objects of this pack that an object names."""
         try:
             row, data, ends = self._frame_of(ordinal)
             at = ordinal - row.first
@@ -355,16 +355,16 @@ class PackScan(Pack):
             return None
 
     def load(self, ordinal: int) -> Object:
-        """The object with that ordinal, one of those *found*."""
+        """Return the object with this ordinal, one of those *found*."""
         try:
             return self.object_at(ordinal)
         except FileNotFoundError:
-            raise BlobNotFoundError(self.id_at(ordinal).hex()) from None  # gc took it since
+            raise BlobNotFoundError(self.id_at(ordinal).hex()) from None  # gc removed it meanwhile
 
     # The index
 
     def check_index(self, store: str, name: str) -> Problem | None:
-        """What is wrong with the index beside this pack: it must be, byte for byte, the one this pack makes."""
+        """The problem of the index beside this pack, or None: it must equal, byte for byte, the one that this pack makes."""
         try:
             data = files.read_file(os.path.join(store, name), index_size(self.count) + 1)
         except FileNotFoundError:
@@ -382,12 +382,12 @@ class PackScan(Pack):
         )
 
     def index(self) -> bytes:
-        """The index this pack should have."""
+        """The index that this pack should have."""
         return index_bytes([self.id_at(at) for at in range(self.count)], self._seal)
 
 
 def _count_objects(raw: bytes) -> int:
-    """How many objects an unpacked frame holds: as many lengths as add up to the rest; 0 where none do."""
+    """The number of objects in an unpacked frame: as many lengths as add up to the rest; 0 if none do."""
     total = 0
     for number, (length,) in enumerate(struct.iter_unpack("<I", raw[: len(raw) // 4 * 4]), 1):
         total += length + 4
@@ -399,13 +399,13 @@ def _count_objects(raw: bytes) -> int:
 
 
 def _without_checksum(stored: bytes) -> bytes:
-    """A frame as one that has no checksum."""
+    """The frame in a form without a checksum."""
     return ZSTD_MAGIC + bytes([stored[4] & ~_CHECKSUM_FLAG]) + stored[5:-4]
 
 
-@lru_cache(maxsize=4)  # a repair looks at a store several times, and of a large dictionary this takes a minute
+@lru_cache(maxsize=4)  # a repair examines a store several times, and for a large dictionary this takes a minute
 def _mended_dictionary(dictionary: bytes, stored: bytes, row: FrameRow) -> bytes | None:
-    """The dictionary with the one bit changed with which the frame *stored* matches its checksum; None where no bit is it."""
+    """The dictionary with the one bit changed that makes the frame *stored* match its checksum; None if there is no such bit."""
     changed = bytearray(dictionary)
     for bit in range(8 * len(changed)):
         changed[bit >> 3] ^= 1 << (bit & 7)
@@ -417,7 +417,7 @@ def _mended_dictionary(dictionary: bytes, stored: bytes, row: FrameRow) -> bytes
 
 
 def _find_dictionary(data: mmap.mmap) -> bytes:
-    """The dictionary before a pack's first frame, without the table that says how long it is."""
+    """The dictionary before a pack's first frame, found without the table that has its length."""
     at = data.find(ZSTD_MAGIC, 16, 16 + _LONGEST_DICTIONARY)
     while at >= 0:
         dictionary = data[16:at]

@@ -1,4 +1,4 @@
-"""What the operations say the refs are, and what the ref files do."""
+"""The values of refs by the operations, compared with those in the ref files."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tract.refs.ref_table import refs_in
 
 @dataclass(slots=True)
 class RefRecord:
-    """The refs after all of the operations that could be read.
+    """The refs after all operations that could be read.
 
-    *values* are all that each ref ever held, oldest first; *operations* are in order, oldest first.
-    *is_whole* is false when an operation in between is missing or contradicts those before it.
-    *known_since* are the refs that were moved after the last operation that is missing; None where none is, or all refs were told since.
+    *values* are all values that each ref ever had, oldest first; *operations* are in order, oldest first.
+    *is_whole* is false if an operation in between is missing or contradicts those before it.
+    *known_since* are the refs that were moved after the last missing operation; None if none is missing, or a later keyframe had all refs.
     """
 
     refs: dict[str, RefValue] = field(default_factory=dict)
@@ -33,7 +33,7 @@ class RefRecord:
     known_since: set[str] | None = None
 
     def is_doubtful(self, name: str) -> bool:
-        """Whether a missing operation may have moved the ref to where no operation that is known says."""
+        """True if a missing operation may have moved the ref to a value that no known operation has."""
         return self.known_since is not None and name not in self.known_since
 
     def set(self, name: str, value: RefValue | None) -> None:
@@ -47,7 +47,7 @@ class RefRecord:
 
 
 def replay(operations: Sequence[tuple[ObjectId, Operation]], read: Callable[[ObjectId], Object | None]) -> RefRecord:
-    """Follow the operations, oldest first, and compare each with what those before it say; *read* gives a chunk of refs, None where it is not there."""
+    """Follow the operations, oldest first, and compare each with those before it; *read* returns a chunk of refs, or None if it is missing."""
 
     @cache
     def load(chunk: ObjectId) -> tuple[TractRefs, ...]:
@@ -57,7 +57,7 @@ def replay(operations: Sequence[tuple[ObjectId, Operation]], read: Callable[[Obj
         return read_ref_chunk(chunk, found)
 
     record = RefRecord(operations=tuple(operations))
-    known = False  # what was before the first keyframe may have been collected
+    known = False  # earlier state may have been collected before the first keyframe
     before: ObjectId | None = None
     for id, operation in operations:
         subject = f"operation {id.hex()}"
@@ -88,7 +88,7 @@ def _take_keyframe(
     *,
     known: bool,
 ) -> None:
-    """Compare what an operation says of all refs with those before it, and believe it; of tracts whose chunk is missing, what was known before stays."""
+    """Compare the refs of a keyframe with those before it, and take over the keyframe's; refs in a missing chunk stay as they were."""
     state = dict(operation.refs or ())
     is_all = True
     for chunk in operation.chunks:
@@ -137,7 +137,7 @@ def _head_of(name: str) -> str:
 def check_ref_files(
     record: RefRecord, lines: Mapping[str, bytes]
 ) -> tuple[dict[str, tuple[RefValue, bool]], list[Problem]]:
-    """The values in the ref files (*lines*, by name) with whether they were synced, and where they and the operations differ."""
+    """The values in the ref files (*lines*, by name) with whether they were synced, and the differences from the operations."""
     values: dict[str, tuple[RefValue, bool]] = {}
     problems: list[Problem] = []
     for name, data in sorted(lines.items()):

@@ -1,7 +1,7 @@
-"""Repair: doing what a plan says.
+"""Repair: running a plan.
 
-Nothing that might be wanted is thrown away: what is replaced goes to ``aside/<time>/`` under its own name first.
-What is restored is only what was proved: objects by their ids, refs by operations and by ref files that name a commit that is there.
+Nothing of possible value is thrown away: a file that is replaced is moved to ``aside/<time>/`` under its own name first.
+Only what was proved is restored: objects by their ids, refs by operations and by ref files that name an existing commit.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _LONGEST_SETTING = 4096
 
 
 def run_repair(plan: RepairPlan) -> FsckReport:
-    """Do what *plan* says, and check the store again: the report has what could not be repaired.
+    """Run *plan*, and check the store again: the report has what could not be repaired.
 
-    Neither a writer nor a gc is let in meanwhile, and what they made unnecessary since the plan was made is not done.
-    Killed at any point, everything that was there is there or in ``aside``.
+    Writers and gc are kept out meanwhile, and steps that they made unnecessary since the plan are skipped.
+    If the process is killed at any point, everything that was there is there or in ``aside``.
     """
     carry_out(plan)
     return check_repository(plan.path)
 
 
 def carry_out(plan: RepairPlan) -> None:
-    """Do what *plan* says, as :func:`run_repair`, and do not look at what came of it."""
+    """Run *plan* as :func:`run_repair` does, without checking the result."""
     repair = _Repair(plan.path)
     for name in ("locks", "locks/gc", "locks/journal"):
         repair.make_usable(name)
@@ -105,17 +105,17 @@ class _Repair:
         return self._seen
 
     def forget(self) -> None:
-        """Look at the store anew the next time: a step has changed it."""
+        """Examine the store again the next time: a step has changed it."""
         if self._seen is not None:
             self._seen.close()
         self._seen = None
 
     def _full(self, name: str) -> str:
-        """Where the file *name*, or that of the ref *name*, is."""
+        """The path of the file *name*, or of the file of the ref *name*."""
         return os.path.join(self._path, ref_path(name))
 
     def make_usable(self, name: str) -> None:
-        """See to it that *name*, the folder of the locks or one of them, can be used as what it is."""
+        """Make sure that *name*, the folder of locks or a lock, is of the right kind."""
         is_usable = files.is_directory if name == "locks" else files.is_file
         if not is_usable(self._full(name)):
             self._move_aside(name)
@@ -133,7 +133,7 @@ class _Repair:
             files.make_directory(self._full("/".join(parts[:end])))
 
     def _kept(self, name: str) -> str:
-        """Where *name* goes when it is taken out of the way."""
+        """The path to which *name* is moved out of the way."""
         kept = f"{self._aside}/{ref_path(name)}"
         self._make_folders(os.path.dirname(kept))
         return self._full(kept)
@@ -143,12 +143,12 @@ class _Repair:
             files.rename(self._full(name), self._kept(name))
 
     def _copy_aside(self, name: str) -> None:
-        """Keep a file of which a new one takes the place: there is never a moment without one."""
+        """Save a copy of a file that is to be replaced: the original never goes missing."""
         if os.path.exists(self._full(name)):
-            # A copy, no second name: who has the old file open must see that it lost its name, and may write to it.
+            # A copy, not a second name: a process with the old file open may write to it, and must see that it lost its name.
             try:
                 files.write_file(self._kept(name), files.read_file(self._full(name)), sync=True)
-            except StorageError:  # it is far too large for what it is
+            except StorageError:  # it is far too large for its kind
                 self._move_aside(name)
 
     def _write_format(self, name: str) -> None:
@@ -159,7 +159,7 @@ class _Repair:
         files.write_file(self._full(name), format_text(id), sync=True)
 
     def _write_settings(self, name: str) -> None:
-        """The settings whose lines make sense; where one about retention may be gone, nothing is dropped until somebody says so."""
+        """Write the settings whose lines make sense; in case a line about retention is lost, gc drops nothing until the user sets it."""
         import tomllib  # takes long to load, and most checks repair nothing
 
         self._copy_aside(name)
@@ -227,7 +227,7 @@ class _Repair:
             files.close(fd)
 
     def _rebuild_journal(self, name: str) -> None:
-        """Objects first, journal last: the new one takes the old one's place when all it needs is in packs; what was set aside from the old goes then."""
+        """Objects first, journal last: the new journal replaces the old when everything it needs is in packs; then what was set aside from the old one is moved away."""
         found = self.seen()
         refs = best_refs(found)
         mended = mended_lists(found, refs)
@@ -282,7 +282,7 @@ class _Repair:
 
 
 def signed_settings(data: bytes) -> bytes:
-    """A settings file with its check line made anew; everything else stays as it is."""
+    """The settings file with a new check line; everything else stays as it is."""
     if is_signed(data):
         return data
     lines = data.splitlines(keepends=True)

@@ -1,4 +1,4 @@
-"""The plan of a repair: what can be restored of a damaged store, and what is lost, as a value that can be read."""
+"""The plan of a repair, as a value to read: what can be restored of a damaged store, and what is lost."""
 
 from __future__ import annotations
 
@@ -70,19 +70,19 @@ _REBUILT_FOR = frozenset(
 
 
 def plan_repair(report: FsckReport) -> RepairPlan:
-    """What can be restored of the store that *report* is about, looking at it once more; nothing is changed."""
+    """Plan the repair of the store of *report*, which is examined once more; nothing is changed."""
     with closing(examine(report.path)) as found:
         return plan_for(found)
 
 
 def plan_for(found: Examination) -> RepairPlan:
-    """The same, of a store that was just looked at."""
+    """Plan the repair of a store that was just examined."""
     return RepairPlan(found.path, steps_for(found), lost_things(found, best_refs(found)))
 
 
 def steps_for(found: Examination) -> tuple[RepairStep, ...]:
-    """What is to be done of what was found, in order."""
-    # A damaged pack is salvaged first: an index is made for what is left, and the journal by what can be read then.
+    """The steps for all that was found, in order."""
+    # A damaged pack is salvaged first: the index is made for what is left, and the journal from what can be read then.
     steps = [*_layout_steps(found), *_file_steps(found), *_journal_steps(found), *_shallow_steps(found)]
     return tuple(dict.fromkeys(steps))
 
@@ -141,5 +141,5 @@ def _journal_steps(found: Examination) -> Iterator[RepairStep]:
 def _needs_rebuild(found: Examination, refs: dict[str, RefValue]) -> bool:
     if found.journal is None or found.journal.is_damaged or found.evidence or refs != found.record.refs:
         return True
-    # A ref file that is ahead of the operations was looked at for best_refs already; only what is synced counts.
+    # best_refs has handled ref files that are ahead of the operations already; only synced ones count.
     return any(problem.kind in _REBUILT_FOR and problem.severity == "error" for problem in found.problems)

@@ -1,4 +1,4 @@
-"""What a check of a store finds, as values."""
+"""The values that a check of a store returns."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _ORDER = {"error": 0, "warning": 1, "note": 2}
 class Problem:
     """One thing that is not as docs/format.md says.
 
-    An ``error`` is damage; a ``warning`` is what nobody should rely on, or what a killed process leaves behind; a ``note`` is harmless.
-    *path* is relative to the store; *offset* is in bytes, or None where no place in the file is meant.
-    *lost* says what cannot be had any more; it is empty when nothing is lost.
+    An ``error`` is damage; a ``warning`` is something not to rely on, or what a killed process leaves behind; a ``note`` is harmless.
+    *path* is relative to the store; *offset* is in bytes, or None if no place in the file is meant.
+    *lost* says what can no longer be read; it is empty if nothing is lost.
     """
 
     kind: str
@@ -32,7 +32,7 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class FsckReport:
-    """Everything that is not as it should be, the worst first, and how much was looked at.
+    """All problems of a store, the worst first, and how much was checked.
 
     *objects* could be read and match their ids; *reachable* of them are reached from a ref or the reflog.
     """
@@ -54,7 +54,7 @@ class FsckReport:
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is nothing worse than a note."""
+        """True if there is nothing worse than a note."""
         return not self.errors and not self.warnings
 
     def having(self, more: tuple[Problem, ...]) -> FsckReport:
@@ -63,5 +63,5 @@ class FsckReport:
 
 
 def in_order(problems: tuple[Problem, ...]) -> tuple[Problem, ...]:
-    """The worst first, and by file and place; what follows from damage comes after it."""
+    """Sort the worst first, then by file and place; consequences of damage come after it."""
     return tuple(sorted(problems, key=lambda p: (_ORDER[p.severity], not p.path, p.path, p.offset or 0)))

@@ -1,4 +1,4 @@
-"""Collecting: a plan and its run in one; on a full disk, piece by piece."""
+"""Collecting garbage: planning a gc and running it; on a full disk, piece by piece."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from tract.storage.repacking import Groups, Progress, new_groups
 
 _FULL_DISK_LEVEL = 3
 
-# ``gc --auto`` finds work when there are more packs, or small loose objects, that the last gc has not seen.
+# ``gc --auto`` runs if there are more packs, or small loose objects, than this since the last gc.
 _AUTO_PACKS = 12
 _AUTO_LOOSE = 1000
 
 
 def is_due(repo: Repository) -> bool:
-    """Whether gc would find enough to do; costs two listings of folders. In memory nothing waits to be packed."""
+    """True if gc would find enough to do; costs two listings of folders. A store in memory has nothing to pack."""
     if isinstance(repo.objects, MemoryStore):
         return False
     store = database(repo)
@@ -44,9 +44,9 @@ def collect(
     now: float | None = None,
     progress: Progress | None = None,
 ) -> GCResult:
-    """Plan a gc and run it, or with *dry_run* say what it would do; GCError while another one runs.
+    """Plan a gc and run it, or with *dry_run* only report what it would do; GCError while another gc runs.
 
-    Without *options* the settings of all tracts say what is kept.
+    Without *options* the settings of all tracts decide what is kept.
     """
     if repo.read_only and not dry_run:
         raise ReadOnlyError(repo.path or "")
@@ -65,15 +65,15 @@ def prune(
     now: float | None = None,
     progress: Progress | None = None,
 ) -> Mapping[ObjectId, Kind]:
-    """Drop the orphans that are older than *orphans*, by default than the settings of their tracts have it, and give back what they were.
+    """Drop the orphans that are older than *orphans* (default: the settings of their tracts); return them.
 
-    Archives stay. Nothing is packed anew where there is nothing to drop; with *dry_run* nothing is done at all.
+    Archives stay. If there is nothing to drop, nothing is repacked; with *dry_run* nothing changes at all.
     """
     dropped: dict[ObjectId, Kind] = {}
 
     def is_wanted(plan: GCPlan) -> bool:
         dropped.clear()
-        dropped.update(plan.dropped_objects())  # now: their packs are about to go
+        dropped.update(plan.dropped_objects())  # now, because their packs are about to be removed
         return bool(dropped) and not dry_run
 
     _collect(repo, read_options(repo, orphans=orphans, archives="never"), now, progress, is_wanted, looks=dry_run)
@@ -90,7 +90,7 @@ def _collect(
     looks: bool,
     aggressive: bool = False,
 ) -> GCResult:
-    """Plan a gc and run it where it *is_wanted*; on a full disk piece by piece."""
+    """Plan a gc and run it if the plan *is_wanted*; on a full disk piece by piece."""
     with collected(repo).maintenance(looks=looks):
         options = options or read_options(repo)
         try:
@@ -102,18 +102,18 @@ def _collect(
             return _run_in_pieces(repo, plan) if is_wanted(plan) else plan.result
 
 
-# On a full disk: in pieces, each of which fits and leaves more room than before.
+# On a full disk gc runs in pieces; each of them fits and leaves more room than before.
 #
-#     what can be made again    half-written files, the token counts and lists in cache/, the zeros at the journal's end
-#     the journal               what stays of it goes into a pack, with all operations; a new journal takes its place
-#     each pack                 one of which nothing stays goes at once; of another what stays is copied first, the smallest copy before others
+#     derived data              half-written files, the token counts and lists in cache/, the zeros at the journal's end
+#     the journal               the objects in it that stay go into a pack, with all operations; a new journal replaces it
+#     each pack                 one with nothing that stays is removed at once; else what stays is copied first, smallest copies first
 #
-# Nobody can write meanwhile, for the lock is held. Killed in between, it leaves a store that works, as any gc does.
-# Archives stay, for their cuts need room of their own.
+# No one can write meanwhile, because the lock is held. If the process is killed in between, the store works, as after any gc.
+# Archives stay, because their cuts need room of their own.
 
 
 def _make_room(repo: Repository, exc: DurabilityError) -> None:
-    """Let go of what can be made again, where it was a full disk that *exc* told of; else raise *exc*."""
+    """Delete derived data if *exc* was caused by a full disk; else raise *exc*."""
     if not files.is_full(exc):
         raise exc
     store = database(repo)
@@ -125,7 +125,7 @@ def _make_room(repo: Repository, exc: DurabilityError) -> None:
 
 
 class _Piece(NamedTuple):
-    """What stays of one pack, or of the journal (no *name*), and its *size* before compression; whether anything in it goes."""
+    """The objects of one pack, or of the journal (*name* is None), that stay, and their *size* in bytes before compression; *has_garbage* says if any object is dropped."""
 
     name: str | None
     stays: Groups
@@ -134,9 +134,9 @@ class _Piece(NamedTuple):
 
 
 def _run_in_pieces(repo: Repository, plan: GCPlan) -> GCResult:
-    """Do what *plan*, which must not have packed the journal and takes no archives, says, piece by piece.
+    """Run *plan* piece by piece; it must not have packed the journal, and takes no archives.
 
-    GCError with what is missing where a piece does not fit; what was done before stays done.
+    GCError, with the missing bytes, if a piece does not fit; pieces done before stay done.
     """
     began = time.monotonic()
     store, run = database(repo), Run(repo, plan, _FULL_DISK_LEVEL)
@@ -182,7 +182,7 @@ def _piece(run: Run, name: str | None, numbers: range) -> _Piece:
 
 @contextmanager
 def _fitting(repo: Repository, piece: _Piece) -> Iterator[None]:
-    """Say how much is missing where a copy of what stays of *piece* does not fit."""
+    """Raise GCError with the missing room if a copy of what stays of *piece* does not fit."""
     try:
         yield
     except DurabilityError as exc:

@@ -1,11 +1,11 @@
-"""What stays for a while: archives of compressions, and orphans. Both are roots with an end.
+"""What stays for a while: archives of compressions, and orphans. Both are roots that expire.
 
     refs ─ e ─ d ─ C2 ─ c ─ b ─ C1 ─ a ─ P        C are compress commits, P is pinned
-           └─ live ─┘ └ young ┘    └ expired: it goes, and P stays as a message
+           └─ live ─┘ └ young ┘    └ expired: a is dropped, and P stays as a message
 
-    archive   what only the parents of a compress commit lead to; as old as the compression, and of the tracts whose refs lead there
-    orphan    what no ref leads to; as old as the last move of a ref to it or away from it, and of the tracts whose refs were there
-              (where no operation tells, as old as its pack or file, and of the root tract)
+    archive   objects that only the parents of a compress commit lead to; as old as the compression, and of the tracts whose refs lead there
+    orphan    an object that no ref leads to; as old as the last move of a ref to it or away from it, and of the tracts whose refs were there
+              (if no operation tells, as old as its pack or file, and of the root tract)
 
 Each stays, with all that it needs, while the retention of one of its tracts keeps it: by age, or by a size that the newest fill first.
 """
@@ -33,13 +33,13 @@ _FORGET_ARCHIVES = bytes.maketrans(bytes([ARCHIVED]), bytes([UNSEEN]))
 
 
 class Archives:
-    """Marks what *refs* (names with numbers) need as REACHED, and the archives that expired by *options* as ARCHIVED.
+    """Marks what *refs* (names with numbers) need as REACHED, and the archives that expired under *options* as ARCHIVED.
 
-    *now* is in nanoseconds since 1970. Compress commits go by their numbers:
-    *expired* are those at which the walk from the refs ended, and *all* are those whose archives go, the newest first.
-    *held* are those that expired but stay, *parted* those that go, each with the branches that lead behind it another way.
-    *of* has for each object the place of its archive in *all*, counted from 1; it is empty where none goes.
-    *edits* go unless their words are shown: by edit, its message and the content that it gave it.
+    *now* is in nanoseconds since 1970. Compress commits are known by their numbers:
+    *expired* are those at which the walk from the refs ended, and *all* are those whose archives are dropped, the newest first.
+    *held* are those that expired but stay, *parted* those that are dropped, each with the branches that lead behind it another way.
+    *of* has for each object the place of its archive in *all*, counted from 1; it is empty if no archive is dropped.
+    *edits* are dropped unless their content is shown: by edit, its message and the content that it gave the message.
     """
 
     def __init__(self, marker: Marker, options: GCOptions, refs: Sequence[tuple[str, int]], now: int) -> None:
@@ -77,7 +77,7 @@ class Archives:
             self._mark_archived()
 
     def released(self) -> list[tuple[str, int]]:
-        """The ``ORIG_HEAD`` that would keep an archive, and that are deleted instead."""
+        """The ``ORIG_HEAD`` refs that would keep an archive and are to be deleted for that."""
         return [one for one in self._aside.items() if self._marker.mark_of(one[1]) == ARCHIVED]
 
     def _walk(self, roots: Iterable[int]) -> Iterator[Found]:
@@ -101,19 +101,19 @@ class Archives:
                 yield from self._walk(self._marker.parents(number))
 
     def _stays(self, number: int, made: int) -> bool:
-        """Whether a tract keeps the archive of a compress commit, or something else needs it."""
+        """True if a tract keeps the archive of a compress commit, or something else needs it."""
         return keeper(self._windows_of(number), made, lambda: self._size_behind(number)) is not None or self._is_needed(
             number
         )
 
     def _size_behind(self, number: int) -> int:
-        """The bytes of what only that archive has; messages that contexts name stay without it."""
+        """The bytes that only this archive has; messages that contexts name stay without it."""
         behind = self._marker.copy().walk(self._marker.parents(number), stops=True, gaps=True)
         going = (at for at, _ in behind if at < self._catalogue.size and not self._marker.was_named(at))
         return sum(self._catalogue.size_of(at) for at in going)
 
     def _is_needed(self, number: int) -> bool:
-        """Whether the history behind a compress commit is reached another way, or merges need it."""
+        """True if the history behind a compress commit is reached another way, or merges need it."""
         if self._marker.mark_of(self._marker.parents(number)[0]) == REACHED:
             return True
         if number in self._needed:
@@ -121,7 +121,7 @@ class Archives:
         return number in self._needed
 
     def _windows_of(self, number: int) -> Sequence[Window]:
-        """The windows of all tracts whose refs lead to a compress commit; all there are where only a command under way does."""
+        """The windows of all tracts whose refs lead to a compress commit; all windows if only a command under way leads there."""
         if self._owners is None:
             owners: defaultdict[int, list[Window]] = defaultdict(list)
             for own, window in self._windows.items() if len(self._windows) > 1 else ():
@@ -147,7 +147,7 @@ class Archives:
         return commit.operation is CommitOperation.COMPRESS, behind
 
     def _hold_for_merges(self) -> Iterator[Found]:
-        """Take back that archives expired that merges of two branches of a tract may need, where the tract keeps those."""
+        """Take back expired archives that merges of two branches of a tract may need, if the tract keeps those."""
         tracts: defaultdict[str, dict[str, int]] = defaultdict(dict)
         for name, number in self._refs:
             tract, local = split_tract(name)
@@ -187,14 +187,14 @@ class Archives:
             _gather(scratch, waiting)
 
     def add_edit(self, number: int) -> None:
-        """Add to *edits* a commit that goes, if it is one."""
+        """Add a commit that is dropped to *edits*, if it is an edit."""
         commit = self._marker.commit(number)
         if commit.operation is CommitOperation.EDIT and commit.target is not None and commit.content is not None:
             admit = self._catalogue.admit
             self.edits[number] = admit(commit.target), admit(commit.content)
 
     def kept_before(self) -> Iterator[int]:
-        """The messages that stayed when archives went before, and their contents; the edits among them are remembered."""
+        """Yield the messages that stayed when earlier archives were dropped, and their contents; edits among them are remembered."""
         for id, cut in self._marker.cuts.items():
             number = self._catalogue.number_of(id)
             if cut.grade == "all" and number is not None and number < self._catalogue.size:
@@ -205,11 +205,11 @@ class Archives:
                     yield self._catalogue.admit(content)
 
     def is_archived(self, number: int) -> bool:
-        """Whether an archive that goes has the object."""
+        """True if the object is in an archive that is dropped."""
         return bool(self.of) and bool(self.of[number])
 
     def gone(self, dropped: Iterable[int]) -> tuple[Archive, ...]:
-        """What of the objects *dropped* goes with each archive, the newest first."""
+        """The *dropped* objects of each archive, in figures, the newest first."""
         counts: list[Counter[str]] = [Counter() for _ in self.all]
         for number in filter(self.is_archived, dropped):
             count = counts[self.of[number] - 1]
@@ -233,7 +233,7 @@ class Archives:
         )
 
     def kept(self, gone: Sequence[Archive]) -> tuple[HeldArchive, ...]:
-        """The archives that expired but stay, the newest first: merges need them, or orphans lead there."""
+        """The archives that expired but stay because merges need them or orphans lead there, the newest first."""
         catalogue, left = self._catalogue, {one.commit for one in gone}
         staying = (n for n in self._marker.marked(REACHED) if n < catalogue.size and self.is_archived(n))
         whole = {self.all[self.of[number] - 1] for number in staying if catalogue.kind_of(number) == "commit"}
@@ -246,13 +246,13 @@ class Archives:
 
 
 def _gather(marker: Marker, waiting: list[tuple[int, int]]) -> None:
-    """Put the compress commits at which walks ended among those that are *waiting*, the newest first."""
+    """Move the compress commits at which walks ended to the heap *waiting*, the newest first."""
     while marker.stopped:
         heapq.heappush(waiting, marker.stopped.pop())
 
 
 class Orphans:
-    """The objects that no walk has reached yet, and what the operations tell of them; *now* is in nanoseconds since 1970."""
+    """The objects that no walk has reached, and what the operations tell about them; *now* is in nanoseconds since 1970."""
 
     def __init__(self, marker: Marker, options: GCOptions, now: int) -> None:
         self._marker = marker
@@ -261,13 +261,13 @@ class Orphans:
         self._now = now
         self._windows = {one: Window(one.orphans, now) for one in options.each}
         self._left: dict[int, int] = {}
-        """When a ref was last at a commit."""
+        """When a ref was last at a commit, in nanoseconds since 1970."""
         self._keepers: defaultdict[int, list[Window]] = defaultdict(list)
-        """The windows of the tracts whose refs were there."""
+        """The windows of the tracts whose refs were at a commit."""
         self._packs: dict[tuple[int, int], tuple[int, Groups]] = {}
 
     def learn(self, operation: Operation) -> None:
-        """Take in where *operation* moved refs, and from where."""
+        """Note to which commits *operation* moved refs, and from which."""
         for change in operation.changes:
             for value in (change.new, change.old):
                 number = self._catalogue.number_of(value) if isinstance(value, bytes) else None
@@ -280,13 +280,13 @@ class Orphans:
         found += (window for window in windows if window not in found)
 
     def spend(self, numbers: Iterable[int]) -> None:
-        """Let the objects *numbers* not stay for their own age."""
+        """Mark the objects *numbers* so that they do not stay for their own age."""
         for number in numbers:
             if number < self._catalogue.size and self._is_unseen(number):
                 self._marker.marks[number] = SPENT
 
     def keep(self) -> dict[int, Groups]:
-        """Mark the orphans that stay, with all that they need; by the time that their pack gets, that of the youngest."""
+        """Mark the orphans that stay, with all that they need; return them by the time for their pack, that of the youngest."""
         named = sorted(filter(self._is_unseen, self._left), key=self._left.__getitem__, reverse=True)
         self._keep(named)
         if len(self._windows) > 1:
@@ -304,7 +304,7 @@ class Orphans:
         return self._keepers.get(number) or [self._windows[self._options.root]]
 
     def _spend_needed(self, numbers: Iterable[int]) -> None:
-        """Let what the orphans *numbers* need go with them, unless it is young by itself; an object of several tracts goes by the longest window."""
+        """Let the objects that the orphans *numbers* need expire with them, unless they are young themselves; for an object of several tracts the longest window counts."""
         scratch = self._marker.copy()
         since = {number: min(window.since for window in self._windows_of(number)) for number in numbers}
         for number in sorted(since, key=since.__getitem__):
@@ -318,15 +318,15 @@ class Orphans:
         return self._marker.marks[number] == UNSEEN
 
     def _age(self, number: int) -> int:
-        """When the orphan was last a ref's, or written, in nanoseconds since 1970."""
+        """When the orphan was last at a ref, or written, in nanoseconds since 1970."""
         written = min(self._catalogue.written(number) or time_ns(), self._now)
         return max(written, self._left.get(number, 0))
 
     def _keep(self, numbers: Iterable[int]) -> None:
         """Mark those of *numbers* that one of their windows keeps, and put them into packs.
 
-        Those within about an eighth of a retention share a pack, so that packs stay few.
-        The steps are powers of two, so that they are the same at every gc and nothing grows younger by being copied.
+        Objects within about an eighth of a retention share a pack, so that packs stay few.
+        The steps are powers of two, so that they are the same at every gc and copying makes no object younger.
         """
         scratch = self._marker.copy()
 

@@ -1,4 +1,4 @@
-"""The walk from what is needed to all that it needs: it gives each object its mark, in the order in which a pack has them."""
+"""The walk from what is needed to all that it needs: it gives each object a mark, in the order for a pack."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from tract.storage.shallow import Cut
 UNSEEN = 0
 """No walk has reached the object."""
 SPENT = 1
-"""No walk has reached the object, and it is not to stay for its own age."""
+"""No walk has reached the object, and its own age does not keep it."""
 ARCHIVED = 2
 """Only history behind an expired compression leads to the object."""
 MESSAGE = 3
-"""A commit that stays with its content alone, because a context names it."""
+"""A commit that stays with its content only, because a context names it."""
 REACHED = 4
-"""The object stays, and everything it needs."""
+"""The object stays, with everything it needs."""
 OPERATION = 5
 """An operation; the reflog decides whether it stays."""
 DUPLICATE = 6
 """A second copy of an object that has another number."""
 ABSENT = 7
-"""An object that another one names and that the store does not have."""
+"""An object that another one names and that the store lacks."""
 
 Found: TypeAlias = tuple[int, Kind]
 """An object that a walk reached, by its number."""
 
 Numbered: TypeAlias = tuple[int, Kind, Role]
-"""An object that another one names, as ``Named`` has it, by its number."""
+"""An object that another one names, as in ``Named``, but by its number."""
 
-# A commit that a note is about is not needed by it; else every answer whose usage is noted would stay for ever.
+# A note does not need the commit it is about; else every answer with a noted usage would stay for ever.
 _NOT_NEEDED: frozenset[Role] = frozenset(("noted",))
 _WITHOUT_HISTORY: frozenset[Role] = frozenset(("noted", "parent"))
 _CONTENT_ONLY: frozenset[Role] = frozenset(Role.__args__) - {"content", "list", "ref"}  # type: ignore[attr-defined]
@@ -46,7 +46,7 @@ _MESSAGES: frozenset[Role] = frozenset(("entry", "target", "record"))
 
 
 def first_marks(catalogue: Catalogue) -> bytearray:
-    """A byte for each object: OPERATION or DUPLICATE where it is one, REACHED for what is settled, UNSEEN for all others."""
+    """A byte for each object: OPERATION, DUPLICATE, REACHED if its pack is settled, else UNSEEN."""
     marks = bytearray(catalogue.size)
     marks[catalogue.settled_from :] = bytes([REACHED]) * (catalogue.size - catalogue.settled_from)
     for numbers in catalogue.operations():
@@ -60,9 +60,9 @@ class Marker:
     """Walks over the objects of *catalogue* and marks those it reaches.
 
     Where history was cut (*cuts*), a walk does not look for what is gone.
-    It does not go on to commits that contexts and targets name and that are cut, nor, where archives may go (*takes_archives*), to any that they name. It collects those in *named*, and the planner decides whether they stay whole or only as messages.
+    It does not continue to commits that contexts and targets name if those are cut, or if archives may be dropped (*takes_archives*). It collects them in *named*, and the planner decides whether they stay whole or only as messages.
     *stopped* has the compress commits whose parents a walk did not follow, with their times.
-    From *unnamed* walks remove the objects that another one needs.
+    Walks remove from *unnamed* every object that another one needs.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class Marker:
         self._last_open: list[int] = []
 
     def copy(self) -> Marker:
-        """A marker with the same marks, for a walk that is only to look."""
+        """A marker with the same marks, for a walk that must not change them."""
         return Marker(self.catalogue, bytearray(self.marks), self.cuts, takes_archives=self.takes_archives)
 
     def mark_of(self, number: int) -> int:
@@ -88,11 +88,11 @@ class Marker:
         return self.marks[number] if number < len(self.marks) else UNSEEN
 
     def stays(self, number: int | None) -> bool:
-        """Whether the object is marked as one that stays, be it only as a message."""
+        """True if the object is marked as one that stays, even if only as a message."""
         return number is not None and self.mark_of(number) in (MESSAGE, REACHED)
 
     def marked(self, *marks: int) -> Iterator[int]:
-        """The objects that have one of *marks*."""
+        """Yield the objects that have one of *marks*."""
         for mark in marks:
             number = self.marks.find(mark)
             while number >= 0:
@@ -100,7 +100,7 @@ class Marker:
                 number = self.marks.find(mark, number + 1)
 
     def was_named(self, number: int) -> bool:
-        """Whether a context or a target that a walk reached names the commit."""
+        """True if a context or a target that a walk reached names the commit."""
         return number < len(self._was_named) and bool(self._was_named[number])
 
     def commit(self, number: int) -> Commit:
@@ -114,8 +114,8 @@ class Marker:
     def walk(self, roots: Iterable[int], *, stops: bool = False, gaps: bool = False) -> Iterator[Found]:
         """Mark every object that *roots* need and that does not stay yet as REACHED, and yield it.
 
-        Each line of first parents comes at once, the oldest commit and text first, for what was said together compresses well together.
-        With *stops* the parents of compress commits are not followed.
+        Each line of first parents comes together, the oldest commit and text first: what was said together compresses well together.
+        With *stops*, the parents of compress commits are not followed.
         BlobNotFoundError for a missing object; with *gaps* it is marked as ABSENT instead.
         Blobs are not read.
         """
@@ -160,7 +160,7 @@ class Marker:
                 yield from zip(filter(self._reach, blobs), repeat("blob"))
 
     def _reach(self, number: int) -> bool:
-        """Mark an object as REACHED; whether it was not before."""
+        """Mark an object as REACHED; return whether it was not before."""
         marks = self.marks
         if number >= len(marks):
             marks.extend(bytes(number + 1 - len(marks)))
@@ -170,7 +170,7 @@ class Marker:
         return True
 
     def _needed_by(self, number: int, *, stops: bool) -> tuple[Kind, Iterator[Numbered]]:
-        """The kind of an object, and what it needs."""
+        """The kind of an object, and the objects it needs."""
         names = None if self.cuts else self.catalogue.names(number)
         if names is not None:
             end = names.open if self._were_followed(names.numbers[names.open :]) else len(names.kinds)
@@ -198,18 +198,18 @@ class Marker:
         return self._numbered(named_by(commit), left_out)
 
     def _numbered(self, named: Iterable[Named], left_out: frozenset[Role]) -> Iterator[Numbered]:
-        """Those of *named* whose roles are not *left_out*, by number."""
+        """The *named* objects whose roles are not *left_out*, by number."""
         return ((self.catalogue.admit(id), kind, role) for id, kind, role in named if role not in left_out)
 
     def _were_followed(self, entries: list[int]) -> bool:
-        """Whether a commit's open *entries* were all followed for the one before: a commit mostly has its parent's entries."""
+        """True if a commit's open *entries* were all followed for the commit before: a commit mostly has its parent's entries."""
         if entries == self._last_open[: len(entries)]:
             return True
         self._last_open = entries
         return False
 
     def _followed(self, needed: Iterable[Numbered]) -> Iterator[Numbered]:
-        """Those of *needed* that are followed: no messages whose history may go, or is gone, and not what is only noted."""
+        """Yield the *needed* objects that a walk follows: not messages whose history is cut or may be dropped, and not the commits that notes are about."""
         for one in needed:
             if one[2] in _MESSAGES and (self.takes_archives or one[0] in self._cuts):
                 self._name(one[0])
@@ -244,11 +244,11 @@ class Marker:
             yield from self.walk(map(self.catalogue.admit, needed), gaps=gaps)
 
     def keep_edits(self, edits: Mapping[int, tuple[int, int]]) -> Iterator[Found]:
-        """Keep those of *edits* whose message and content both stay: each is what gave the message those words."""
+        """Keep those of *edits* whose message and content both stay: such an edit gave the message that content."""
         return self.keep_messages([edit for edit, needed in edits.items() if all(map(self.stays, needed))])
 
     def cut_off_from(self, commit: Commit) -> list[ObjectId]:
-        """The commits behind *commit* that are not in its history when all is gone that does not stay: also those that something else keeps."""
+        """The commits that will not be in the history of *commit* once everything that does not stay is gone, also those that something else keeps."""
         found: dict[int, ObjectId] = {}
         parents = map(self.catalogue.number_of, commit.parents)
         waiting = [number for number in parents if number is not None and self.mark_of(number) != REACHED]
@@ -262,9 +262,9 @@ class Marker:
         return list(found.values())
 
     def cuts_with(self, expired: Iterable[int], before: Mapping[ObjectId, Cut]) -> dict[ObjectId, Cut]:
-        """What ``shallow`` says when all is gone that does not stay, the archives of *expired* among it, and what it said *before*; new cuts are of today.
+        """The content of ``shallow`` once everything that does not stay is gone, including the archives of *expired*; *before* is its content now, and new cuts get today's date.
 
-        A commit is in it when, and only when, something that it names is not kept whole.
+        A commit is in it if, and only if, something that it names is not kept whole.
         """
 
         def stays(id: ObjectId) -> bool:

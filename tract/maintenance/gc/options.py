@@ -1,4 +1,4 @@
-"""What gc is told, and what it tells: how long each tract of a store keeps what, and what a gc did.
+"""The options and results of gc: how long each tract of a store keeps what, and what a gc did.
 
     config.toml               of the root tract, and of every tract that has none of its own
     tracts/<name>/config.toml of another
@@ -28,17 +28,17 @@ _WEEK = Retention(days=7.0)
 _THREE_MONTHS = Retention(days=90.0)
 _LONGEST = 2.0**62
 
-# Packs of orphans that are kept for ever, or by a size, span an eighth of so many days.
+# A pack of orphans that are kept for ever, or by a size, spans an eighth of this many days.
 _LONG_DAYS = 3650.0
 _SIZED_DAYS = 90.0
 
 
 @dataclass(frozen=True, slots=True)
 class TractOptions:
-    """How long unreachable objects (*orphans*) and what compressions replaced (*archives*) are kept.
+    """How long unreachable objects (*orphans*) and messages that compressions replaced (*archives*) are kept.
 
     *keep_pinned* keeps pinned messages of an archive that expires, *keep_merge_bases* the archives that merges need.
-    *tract* is the prefix of the tract whose own settings say a size, for nobody shares that.
+    *tract* is the prefix of a tract whose own settings give a size, so that no other tract shares that size.
     """
 
     orphans: Retention = _WEEK
@@ -50,9 +50,9 @@ class TractOptions:
 
 @dataclass(frozen=True, slots=True)
 class GCOptions:
-    """The options of a store's tracts: the *root* tract's, and by prefix those of every tract that has settings of its own.
+    """The options of a store's tracts: those of the *root* tract, and by prefix those of every tract with its own settings.
 
-    The reflog reaches back as far as *reflog* says, or as the longest retention of orphans.
+    The reflog goes back as far as *reflog* says, or as the longest retention of orphans.
     """
 
     root: TractOptions = TractOptions()
@@ -61,25 +61,25 @@ class GCOptions:
 
     @property
     def each(self) -> Sequence[TractOptions]:
-        """The different options there are."""
+        """The distinct options, each once."""
         return list(dict.fromkeys((self.root, *self.own.values())))
 
     def of(self, ref: str) -> TractOptions:
-        """The options for the ref *ref*, which is a full name."""
+        """The options for *ref*, a full ref name."""
         return self.own.get(split_tract(ref)[0], self.root) if self.own else self.root
 
     @property
     def reflog_days(self) -> float:
-        """How many days the operations are kept."""
+        """The number of days for which operations are kept."""
         return max(one.days or 0.0 for one in (self.reflog, *(one.orphans for one in self.each)))
 
     @property
     def takes_archives(self) -> bool:
-        """Whether any archive may expire."""
+        """True if any archive may expire."""
         return any(one.archives != FOR_EVER for one in self.each)
 
     def without_archives(self) -> GCOptions:
-        """The same, but that no archive expires."""
+        """The same options, except that no archive expires."""
         own = {prefix: replace(one, archives=FOR_EVER) for prefix, one in self.own.items()}
         return GCOptions(replace(self.root, archives=FOR_EVER), own, self.reflog)
 
@@ -92,9 +92,9 @@ def read_options(
     keep_pinned: bool | None = None,
     keep_merge_bases: bool | None = None,
 ) -> GCOptions:
-    """What the settings of all tracts say now; an argument that is not None holds for all of them instead.
+    """The options from the settings of all tracts; an argument that is not None applies to all tracts instead.
 
-    GCError for an argument that is no retention; ConfigError where settings cannot be read, because nothing says then what to keep.
+    GCError for an argument that is not a retention; ConfigError if settings cannot be read, because then nothing says what to keep.
     """
     asked_orphans = _asked("orphan retention", orphans)
     asked_archives = _asked("archive retention", archives)
@@ -103,7 +103,7 @@ def read_options(
         kept = config.archive_retention_days
         said_orphans = read_retention("orphan_retention_days", config.orphan_retention_days)
         said_archives = FOR_EVER if kept is None else read_retention("archive_retention_days", kept)
-        # A size that a file says is for the tracts that go by that file, one that is asked for is for the whole store.
+        # A size from a file is for the tracts that use the file; a size from an argument is for the whole store.
         has_size = (asked_orphans is None and said_orphans.size) or (asked_archives is None and said_archives.size)
         return TractOptions(
             asked_orphans or said_orphans,
@@ -118,7 +118,7 @@ def read_options(
 
 
 def _settings(repo: Repository) -> tuple[TractConfig, list[tuple[str, TractConfig]]]:
-    """The root tract's settings, and those of the tracts that have their own, by prefix."""
+    """The root tract's settings, and by prefix those of the tracts that have their own."""
     if repo.path is None:
         root = repo.config
         prefixes = [name.removesuffix(CONFIG_FILE) for name in repo.states if name.endswith(CONFIG_FILE)]
@@ -141,12 +141,12 @@ def _asked(name: str, value: float | str | None) -> Retention | None:
 
 
 def nanoseconds(days: float) -> int:
-    """Days as nanoseconds; for ever, and other long times, are longer than any store is old."""
+    """Days as nanoseconds; for ever, and other long times, become a time longer than any store is old."""
     return int(min(_LONGEST, days * DAY * 1e9))
 
 
 class Window:
-    """What one retention keeps: what is younger than *since*, or fits into *room* bytes. *step* is the time that one pack of it spans, a power of two of nanoseconds."""
+    """What one retention keeps: objects younger than *since*, or those that fit into *room* bytes. *step* is the time that one of its packs spans, a power of two of nanoseconds."""
 
     def __init__(self, retention: Retention, now: int) -> None:
         days = _SIZED_DAYS if retention.days is None else min(retention.days, _LONG_DAYS)
@@ -158,16 +158,16 @@ class Window:
         return written > self.since
 
     def fits(self, size: Callable[[], int]) -> bool:
-        """Whether so many bytes more fit; nothing does any more after the first that did not."""
+        """True if that many bytes more fit; after the first that does not fit, nothing else does."""
         if self.room >= 0:
             self.room -= size()
         return self.room >= 0
 
 
 def keeper(windows: Sequence[Window], written: int, size: Callable[[], int]) -> Window | None:
-    """The first of *windows* that keeps what was *written* then and is of that *size*."""
+    """The first of *windows* that keeps an object *written* then and of that *size*."""
     young = [one for one in windows if one.is_young(written)]
-    return next(iter(young or [one for one in windows if one.fits(size)]), None)  # each of them is a little fuller now
+    return next(iter(young or [one for one in windows if one.fits(size)]), None)  # each has a little less room now
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

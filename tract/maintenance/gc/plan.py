@@ -1,4 +1,4 @@
-"""What a gc would do: the first half of it, which removes nothing.
+"""Planning a gc: the first half, which removes nothing.
 
     plan   pack the journal, look at the refs                                     under the lock, as long as any seal
            mark what refs need; find archives that expired; then what is young    no lock, takes as long as it takes
@@ -6,15 +6,15 @@
            follow the rest, copy what that saved; begin a new journal;
            remove the old packs                                                   under the lock, milliseconds
 
-Of each object the plan says one of four things:
+The plan puts each object into one of four classes:
 
     reachable   a ref or a command under way needs it; it goes into one new pack
     kept        nothing needs it, but it is young; it goes into a pack that has its age, so that no gc makes it younger
     message     a commit of which only the content stays: a context names it, but its history expired
-    dropped     all else
+    dropped     every other object
 
-What stays for a while, archives of compressions and orphans, is decided in ``expiry.py``.
-A note keeps nothing but itself: if it kept the commit it is about, noting the usage of every answer would keep every answer.
+``expiry.py`` decides about objects that stay for a while: archives of compressions, and orphans.
+A note keeps only itself: if it kept the commit it is about, noting the usage of every answer would keep every answer.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ _IN_BATCH = "a store is not collected inside a batch"
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class GCPlan:
-    """What a gc would do; ``run_gc`` does it, and *result* is what a dry run says of it.
+    """The plan of a gc; ``run_gc`` runs it, and *result* is the report of a dry run.
 
     Objects are numbers of the *catalogue*, and *marker* has their marks.
-    *settled* packs stay as they are; all others go.
-    *reachable* objects get one new pack, and *kept* has the unreachable ones that stay, by the time that their pack gets.
-    *new* is what will be settled with the new pack: the commits that refs name and nothing else, and the reachable objects that stay loose.
+    *settled* packs stay as they are; all others are replaced.
+    *reachable* objects get one new pack; *kept* has the unreachable ones that stay, by the time for their pack.
+    *new* is what will be settled with the new pack: the commits that only refs name, and the reachable objects that stay loose.
     *last* is the newest operation; the reflog begins at *reflog_since*, in nanoseconds since 1970.
-    *operations* are those that the reflog keeps, the newest first, and *previous* is the one before them, which stays in a settled pack.
-    *loose* objects go, unless they are written again meanwhile.
-    *expired* are the compress commits whose archives go, *released* the refs that would keep one and are deleted.
-    *edits* go unless their words are shown: by edit, its message and the content that it gave it.
+    *operations* are those that the reflog keeps, the newest first; *previous* is the one before them, which stays in a settled pack.
+    *loose* objects are removed, unless they are written again meanwhile.
+    *expired* are the compress commits whose archives are dropped, *released* the refs that would keep one and are deleted.
+    *edits* are dropped unless their content is shown: by edit, its message and the content that it gave the message.
     """
 
     catalogue: Catalogue
@@ -90,20 +90,20 @@ class GCPlan:
         return (name for name in self.catalogue.packs if name not in settled)
 
     def mark_of(self, value: RefValue | None) -> int:
-        """The mark of the object *value*; ABSENT where the plan knows of none."""
+        """The mark of the object *value*; ABSENT if the plan does not know it."""
         number = self.catalogue.number_of(value) if isinstance(value, bytes) else None
         return ABSENT if number is None or number >= self.catalogue.size else self.marker.marks[number]
 
     def drops(self, id: ObjectId) -> bool:
-        """Whether the object goes."""
+        """True if the object is dropped."""
         return self.mark_of(id) <= ARCHIVED
 
     def is_archived(self, value: RefValue | None) -> bool:
-        """Whether *value* is a commit of an archive that goes, or a message that stays of one."""
+        """True if *value* is a commit of an archive that is dropped, or a message that stays of one."""
         return self.mark_of(value) in (ARCHIVED, MESSAGE)
 
     def dropped_objects(self) -> Iterator[tuple[ObjectId, Kind]]:
-        """The objects that go, with their kinds."""
+        """The objects that are dropped, with their kinds."""
         return ((self.catalogue.id_of(number), self.catalogue.kind_of(number)) for number in self.dropped)
 
 
@@ -115,12 +115,12 @@ def plan_gc(
     now: float | None = None,
     progress: Progress | None = None,
 ) -> GCPlan:
-    """Find what a gc keeps and drops by *options*, by default what the settings of all tracts say.
+    """Find what a gc with *options* keeps and drops; by default the settings of all tracts apply.
 
-    Nothing is removed; with *seal* the journal's objects are brought into a pack first.
-    Ages are told from *now*, in seconds since 1970, by default this moment.
+    Nothing is removed; with *seal* the journal's objects are packed first.
+    Ages are relative to *now*, in seconds since 1970, by default the present.
     Only for the holder of the store's ``maintenance``.
-    A store in which something reachable is missing or damaged is not collected: the error says what.
+    If a reachable object is missing or damaged, the store is not collected: the error names it.
     """
     options = options or read_options(repo)
     at = time.time_ns() if now is None else int(now * 1e9)
@@ -134,19 +134,19 @@ def plan_gc(
 
 
 def database(repo: Repository) -> Database:
-    """The objects of a store on the disk."""
+    """The objects of a store on disk; GCError for any other."""
     if not isinstance(repo.objects, Database):
         raise GCError(_IN_BATCH)
     return repo.objects
 
 
 def collected(repo: Repository) -> CollectedStore:
-    """The store's objects, be they on the disk or in memory."""
+    """The store's objects, on disk or in memory."""
     return repo.objects if isinstance(repo.objects, MemoryStore) else database(repo)
 
 
 def operation_refs(repo: Repository) -> OperationRefs:
-    """The store's refs, where they can be collected."""
+    """The store's refs; GCError if they cannot be collected."""
     if not isinstance(repo.refs, OperationRefs):
         raise GCError(_IN_BATCH)
     return repo.refs
@@ -158,7 +158,7 @@ class _Planner:
     def __init__(
         self, repo: Repository, options: GCOptions, now: int, progress: Progress | None, *, seal: bool, settles: bool
     ) -> None:
-        """Look at the store while nobody writes to it; without *settles* no pack is taken for settled."""
+        """Read the store under the lock; without *settles* no pack counts as settled."""
         self._clock = time.monotonic()
         self._repo, self._options, self._progress = repo, options, progress
         self._reflog_since = now - nanoseconds(options.reflog_days)
@@ -187,7 +187,7 @@ class _Planner:
         self._done = 0
 
     def mark_live(self) -> bool:
-        """Mark what refs and commands under way need; False where something of the settled packs may not be reachable any more."""
+        """Mark what refs and commands under way need; return False if a part of the settled packs may no longer be reachable."""
         admit, marker = self._catalogue.admit, self._marker
         roots = {*(number for _, number in self._refs), *self._in_work}
         tips = set(map(admit, self._settled[-1].tips)) if self._settled else set()
@@ -200,7 +200,7 @@ class _Planner:
         return is_settled
 
     def keep_orphans(self) -> None:
-        """Mark what is young, or was unreachable last: by the operations that name it, and by its packs and files."""
+        """Mark orphans that are young, or were unreachable last: by the operations that name them, and by their packs and files."""
         catalogue, marker = self._catalogue, self._marker
         self._live = len(marker.named)
         self._reached = self._marks.count(REACHED)
@@ -211,15 +211,15 @@ class _Planner:
         self._read_history()
         if self._are_orphans:
             self._spend_hard_resets()
-        self._orphans.spend([*marker.named, *self._archives.kept_before()])  # their messages stay without that, or go
+        self._orphans.spend([*marker.named, *self._archives.kept_before()])  # their messages stay, or are dropped
         self._kept = self._orphans.keep()
         self._kept_count = self._marks.count(REACHED) - self._reached
 
     def _read_history(self) -> None:
-        """Find the operations that the reflog keeps, and tell orphans of all there are.
+        """Find the operations that the reflog keeps, and tell *orphans* about all operations.
 
-        The reflog goes back to the oldest operation that is young enough: a clock that once was wrong cuts nothing off.
-        Where there are no orphans, nothing is read behind the first settled operation.
+        The reflog goes back to the oldest operation that is young enough: a clock that was wrong once cuts nothing off.
+        If there are no orphans, nothing behind the first settled operation is read.
         """
         operations, young, settled = array("I"), 0, -1
         self._are_orphans = any(number < self._catalogue.size for number in self._marker.marked(UNSEEN))
@@ -241,7 +241,7 @@ class _Planner:
         self._unsettled = min(young, settled) if settled >= 0 else young
 
     def _spend_hard_resets(self) -> None:
-        """Let go what only a hard reset still refers to, unless an entry of the reflog, or something that one needs, keeps it."""
+        """Expire at once what only a hard reset still refers to, unless a reflog entry, or something it needs, keeps it."""
         released = self._numbers(released_commits(self._repo))
         if released:
             spared = self._marker.copy()
@@ -253,9 +253,9 @@ class _Planner:
         return [number for number in map(self._catalogue.number_of, ids) if number is not None]
 
     def keep_messages(self) -> None:
-        """Keep the commits that contexts name as messages; also pinned ones, and edits whose words are shown.
+        """Keep the commits that contexts name as messages; also pinned ones, and edits whose content is shown.
 
-        Those that were named first, by what is reachable, must be there; orphans named the others, and may have gaps.
+        Those named first, by reachable objects, must be there; orphans named the others, which may have gaps.
         """
         marker, archives, catalogue = self._marker, self._archives, self._catalogue
         notes = [(name, catalogue.id_of(number)) for name, number in self._refs if NOTES in name]
@@ -266,7 +266,7 @@ class _Planner:
             pins = set(filter(self._is_cut_message, map(catalogue.admit, pinned_messages(self._repo, kept))))
             edited = (edit for edit, (message, _) in archives.edits.items() if message in pins)
             self._add(marker.keep_messages([*sorted(pins), *edited]))
-        # An orphaned edit with a generation config is shown wherever its words are.
+        # An orphaned edit with a generation config is shown wherever its content is.
         configs = [tip for name, tip in notes if self._are_orphans and split_tract(name)[1] == NOTES + CONFIG]
         for number in self._numbers(target for tip in configs for target, _ in noted_entries(self._repo, tip)):
             if number < catalogue.size and self._marks[number] <= SPENT:
@@ -275,18 +275,18 @@ class _Planner:
         self._add(marker.keep_edits(archives.edits))
 
     def _is_cut_message(self, number: int) -> bool:
-        """Whether no context names the commit, and it is in an archive that goes or stayed of one as a message."""
+        """True if no context names the commit, and it is in an archive that is dropped, or stayed of an earlier one as a message."""
         if number >= self._catalogue.size or self._marker.was_named(number):
             return False
         return self._marks[number] == ARCHIVED or self._catalogue.id_of(number) in self._marker.cuts
 
     def plan(self) -> GCPlan:
-        """What was found."""
+        """Build the plan from what was found."""
         catalogue, archives = self._catalogue, self._archives
         gone = self._marker.marked(UNSEEN, SPENT, ARCHIVED)
         dropped = array("I", (number for number in gone if number < catalogue.size))
         operations, previous = self._operations, None
-        if not dropped and self._unsettled < len(operations):  # else all are written anew, without what is dropped
+        if not dropped and self._unsettled < len(operations):  # otherwise all are rewritten, without what is dropped
             previous, operations = catalogue.id_of(operations[self._unsettled]), operations[: self._unsettled]
         goes = catalogue.loose_numbers - self._left_out
         return GCPlan(
@@ -313,7 +313,7 @@ class _Planner:
         )
 
     def _result(self, dropped: array[int]) -> GCResult:
-        """What is said of the plan; the size of what is dropped is that of archives and of orphans."""
+        """The report of the plan; the size of what is dropped is the sum of archives and orphans."""
         gone = self._archives.gone(dropped)
         orphans = sum(self._catalogue.size_of(number) for number in dropped if not self._archives.is_archived(number))
         return GCResult(
@@ -332,7 +332,7 @@ class _Planner:
         )
 
     def _add(self, found: Iterable[Found]) -> None:
-        """Put what a walk finds into the pack of what is reachable."""
+        """Add the objects that a walk finds to the pack of reachable objects."""
         for number, kind in found:
             if number not in self._left_out:
                 self._reachable[kind].append(number)

@@ -1,8 +1,8 @@
-"""The second half of a gc, which does what a plan says.
+"""Running a gc: the second half, which carries out a plan.
 
-A new pack is on the disk, with its index, before anything that it replaces goes. So gc can be killed at any point: the next gc finds and removes what is left over.
-Writers hold the lock from their first look to their operation, and look at the packs anew when the journal was replaced; so nothing that they rely on goes.
-A store that lives in a remote holds no lock while that answers: what waited looks before it lands whether all that it needs is still here (tract/remote/lane.py).
+A new pack is on the disk, with its index, before anything that it replaces is removed. So gc can be killed at any point: the next gc removes what is left over.
+Writers hold the lock from their first read to their operation, and list the packs again after the journal was replaced; so nothing that they rely on is removed.
+A store that lives in a remote holds no lock while the remote answers: a change that waited checks before it lands that everything it needs is still here (tract/remote/lane.py).
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from tract.transaction import transaction
 LEVEL = 9
 AGGRESSIVE_LEVEL = 19
 
-# What happened while the packs were written is followed without the lock until this little is left, or so often.
+# Operations made while the packs were written are followed without the lock until this few are left, or for this many rounds.
 _FEW_OPERATIONS = 64
 _MOST_ROUNDS = 8
 
 
 def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress: Progress | None = None) -> GCResult:
-    """Do what *plan* says. Killed at any point, it leaves a store that works.
+    """Run *plan*. If the process is killed at any point, the store still works.
 
     Only for the holder of the store's ``maintenance``, held since the plan was made; in memory that is the lock.
     """
@@ -66,12 +66,12 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
         objects, keyframe = run.journal()
         store.rotate(objects, keyframe)
         repo.refs.refresh()
-        # Before the packs go, which the catalogue reads from.
+        # before the packs are removed, from which the catalogue reads
         loose = run.loose_to_drop()
         store.drop_packs(name for name in plan.packs if name not in run.written)
         store.drop_loose(loose)
         store.remove_leftovers()
-        repo.put_cuts(cuts)  # now without the commits that went
+        repo.put_cuts(cuts)  # now without the commits that were dropped
     if repo.path is not None:
         if plan.dropped:
             prune_all_counts(os.path.join(repo.path, "cache"), store.was_seen)
@@ -83,7 +83,7 @@ def run_gc(repo: Repository, plan: GCPlan, *, aggressive: bool = False, progress
 
 
 def _run_in_memory(run: Run, store: MemoryStore) -> None:
-    """Do the same where there are no packs."""
+    """Do the same for a store without packs."""
     repo, stale = run.repo, run.find_notes()
     run.save()
     run.release_refs()
@@ -99,14 +99,14 @@ def _run_in_memory(run: Run, store: MemoryStore) -> None:
 
 
 class Run:
-    """A plan that is being done: its marks, with what was reached again since, and the operations that were written anew."""
+    """A plan that is being run: its marks, with what was reached again since, and the operations that were rewritten."""
 
     def __init__(self, repo: Repository, plan: GCPlan, level: int) -> None:
         self.repo = repo
         self.plan = plan
         self._level = level
         self.marker = plan.marker.copy()
-        # What was missing may have been written since.
+        # Objects that were missing may have been written since.
         self.marker.marks[:] = self.marker.marks.replace(bytes([ABSENT]), bytes([UNSEEN]))
         self._is_anything_gone = bool(plan.dropped) or MESSAGE in plan.marker.marks
         self._filter = ReflogFilter(self._is_gone)
@@ -116,7 +116,7 @@ class Run:
         self.written: set[str] = set()
 
     def write_packs(self, progress: Progress | None) -> None:
-        """Write the pack with everything that is reachable, and those of what is kept for a while."""
+        """Write the pack with everything that is reachable, and the packs of what is kept for a while."""
         plan = self.plan
         operations = self.kept_operations()
         first = next(operations, None)
@@ -137,7 +137,7 @@ class Run:
         written: int | None = None,
         progress: Progress | None = None,
     ) -> str:
-        """Write a pack of *groups* and *operations*, which go on from those that were written before; its name."""
+        """Write a pack of *groups* and *operations*, which continue those written before; return its name."""
         folded = fold_operations(operations, self._last_operation)
         contents = Repacking(self.plan.catalogue, groups, folded, progress)
         store = database(self.repo)
@@ -147,19 +147,19 @@ class Run:
         return name
 
     def kept_operations(self) -> Iterator[Operation]:
-        """The operations that the reflog keeps, oldest first, without what goes."""
+        """Yield the operations that the reflog keeps, oldest first, without what is dropped."""
         catalogue, numbers = self.plan.catalogue, reversed(self.plan.operations)
         operations = (read_operation(catalogue.id_of(number), catalogue.read(number)) for number in numbers)
         return self._filter.kept(operations_since(operations, self.plan.reflog_since))
 
     def write_history(self) -> list[NewObject]:
-        """The same, made anew for a store that has no packs."""
+        """Make the same operations as objects, for a store without packs."""
         made = list(fold_operations(self.kept_operations(), self._last_operation))
         self._last_operation = made[-1].id if made else self._last_operation
         return made
 
     def journal(self) -> tuple[list[NewObject], NewObject]:
-        """What a new journal begins with: the operations that are in no pack, where refs are, and the keyframe of both."""
+        """The content of a new journal: the operations that are in no pack, the values of refs, and the keyframe of both."""
         head = list(fold_operations(self._filter.kept(self._since()), self._last_operation))
         keyframe, chunks = operation_refs(self.repo).keyframe(head[-1].id if head else self._last_operation, "gc")
         return [*head, *chunks], keyframe
@@ -168,7 +168,7 @@ class Run:
         return operations_after(self.repo, self._seen)
 
     def catch_up(self) -> None:
-        """Write what others did meanwhile, without the lock, until little is left."""
+        """Write what other processes did meanwhile, without the lock, until little is left."""
         for _ in range(_MOST_ROUNDS):
             self.repo.refs.refresh()
             since = self._since()
@@ -178,19 +178,19 @@ class Run:
             self.write_pack(self._saved(since), self._filter.kept(since))
 
     def write_saved(self) -> None:
-        """Write what is needed again; only for the holder of the lock."""
+        """Write what is needed again. Only for the holder of the lock."""
         saved = self.save()
         if any(saved.values()):
             self.write_pack(saved)
 
     def save(self) -> Groups:
-        """Mark what the last operations and commands under way need of what was to go, and give it back."""
+        """Mark and return the objects to be dropped that the last operations and commands under way need again."""
         return self._saved(self._since(), kept_commits(self.repo))
 
     def _saved(self, since: Sequence[Operation], in_work: Iterable[ObjectId] = ()) -> Groups:
-        """What is needed again of all that was to be dropped: by the operations *since*, and by commands under way.
+        """The objects to be dropped that are needed again: by the operations *since*, and by commands under way.
 
-        A ref was put on an old commit, or a text was said once more. The walk costs what is new.
+        For example, a ref was put on an old commit, or a text was committed again. The walk costs only what is new.
         """
         plan, marker, catalogue = self.plan, self.marker, self.plan.catalogue
         changes = [change for operation in since for change in operation.changes]
@@ -211,11 +211,11 @@ class Run:
         return saved
 
     def _is_new_branch(self, change: RefChange) -> bool:
-        """Whether a branch was put into an archive that was to go: then none goes, so that the branch has merge bases with others."""
+        """True if a branch was put into an archive to be dropped: then no archive is, so that the branch keeps merge bases with others."""
         return split_tract(change.name)[1].startswith(HEADS) and self.plan.is_archived(change.new)
 
     def _is_gone(self, value: RefValue | None) -> bool:
-        """Whether *value* is a commit that goes, or of which only the message stays, and that is not needed again."""
+        """True if *value* is a commit that is dropped, or of which only the message stays, and that is not needed again."""
         if not self._is_anything_gone or not isinstance(value, bytes):
             return False
         return self.plan.mark_of(value) <= MESSAGE and not self._is_whole(value)
@@ -224,7 +224,7 @@ class Run:
         return self.marker.mark_of(self.plan.catalogue.admit(id)) == REACHED
 
     def release_refs(self) -> None:
-        """Delete each ``ORIG_HEAD`` that still names what goes; only for the holder of the lock."""
+        """Delete each ``ORIG_HEAD`` that still names what is dropped. Only for the holder of the lock."""
         edits = [
             RefEdit(name, None, value)
             for name, value in self.plan.released
@@ -235,7 +235,7 @@ class Run:
                 tx.edits += edits
 
     def find_notes(self) -> Mapping[str, set[ObjectId]]:
-        """The notes to write anew when all is gone that they are about; keys are said once more already."""
+        """The lists of notes to rewrite without the commits that are dropped; keys are noted again here already."""
         plan, marker = self.plan, self.marker
         lost: dict[ObjectId, list[ObjectId]] = {}
         for end in filter(marker.stays, plan.expired if has_keys(self.repo) else ()):
@@ -245,11 +245,11 @@ class Run:
         return find_stale_notes(self.repo, plan.drops, plan.catalogue.has) if plan.dropped else {}
 
     def cuts(self) -> dict[ObjectId, Cut]:
-        """What ``shallow`` says when all is gone that does not stay."""
+        """The content of ``shallow`` once everything that does not stay is gone."""
         return self.marker.cuts_with(self.plan.expired, self.repo.shallow.cuts)
 
     def loose_to_drop(self) -> dict[ObjectId, int]:
-        """The loose objects that are in a pack now, or still not needed, with the times that they were written."""
+        """The loose objects that are in a pack now, or still not needed, with the times when they were written."""
         mark_of, catalogue = self.marker.mark_of, self.plan.catalogue
         return {
             id: written
@@ -258,7 +258,7 @@ class Run:
         }
 
     def result(self, began: float) -> GCResult:
-        """What is said when all was done, which *began* then."""
+        """The report of a finished run, which *began* then."""
         store, seconds = collected(self.repo), self.plan.result.seconds + time.monotonic() - began
         packs, size = len(store.packs()), store.stats().size
         return replace(self.plan.result, packs_after=packs, size_after=size, seconds=seconds, dry_run=False)

@@ -1,4 +1,4 @@
-"""What comes in a stream: its lines, and the objects in them, each proved by its id, its type and what it needs."""
+"""Reading a stream: its lines, and the objects in them, each proved by its id, its type and what it needs."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from tract.storage.quarantine import Quarantine
 from tract.storage.shallow import Cut, kept_part
 from tract.transaction import wrong_content
 
-# JSON is longer than what it says, by escapes; more than this says too much.
+# JSON is longer than the value, because of escapes; a longer line is refused.
 _LONGEST_LINE = 4 * MAX_SIZE
-# So many kinds and generations are remembered; those of others are looked up.
+# This many kinds and generations are remembered; others are looked up.
 _REMEMBERED = 200_000
 
 
 class StreamReader:
-    """The lines of a stream, counted from 1, and the check of all before the last."""
+    """The lines of a stream, counted from 1, and the check of all lines before the last."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
@@ -47,7 +47,7 @@ class StreamReader:
         self.number = 0
 
     def line(self) -> JSON:
-        """The value of the next line."""
+        """Return the value of the next line."""
         self._hash.update(self._last)
         data = self._last = self._stream.readline(_LONGEST_LINE + 1)
         self.number += 1
@@ -63,11 +63,11 @@ class StreamReader:
             self.fail(f"not JSON: {exc}")
 
     def fields(self, *names: str) -> list[JSON]:
-        """The values of the keys *names*, which the next line must have, and no others."""
+        """Return the values of the keys *names*, which the next line must have, and no others."""
         return self.take(self.line(), *names)
 
     def take(self, value: JSON, *names: str) -> list[JSON]:
-        """The same of the line that was read last."""
+        """Do the same for the line that was read last."""
         if not isinstance(value, dict) or value.keys() != set(names):
             self.fail(f"expected an object with the keys {', '.join(names)}")
         return [value[name] for name in names]
@@ -80,12 +80,12 @@ class StreamReader:
         return not self._stream.read(1)
 
     def fail(self, detail: str, line: int | None = None) -> NoReturn:
-        """Refuse *line*, or the one that was read last."""
+        """Raise StreamError for *line*, or for the one that was read last."""
         raise StreamError(self.number if line is None else line, detail)
 
 
 class Arrivals:
-    """The objects of a stream as they come: proved, put into quarantine, and asked what they need."""
+    """The objects of a stream as they come: proved, put into quarantine, and checked for what they need."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Arrivals:
         self.new = 0
 
     def take(self, document: JSON) -> None:
-        """Take in the object that the line read last says."""
+        """Take in the object of the line that was read last."""
         try:
             new = object_of(document)
             obj = Object(new.kind, new.payload)
@@ -133,7 +133,7 @@ class Arrivals:
         self._arrive(new)
 
     def _check_content(self, commit: Commit) -> None:
-        """Refuse a commit whose content its operation cannot bring; where the content is still to come, when it does."""
+        """Refuse a commit with a content that its operation cannot bring; if the content is still to come, check it then."""
         content = commit.content
         if content is None:
             return
@@ -166,10 +166,10 @@ class Arrivals:
         return found
 
     def _want_all(self, value: Commit | Node) -> None:
-        """Note what an object needs, which may still come."""
+        """Note the objects that an object needs; they may still come."""
         for id, kind, role in named_by(value):
             if role in ("parent", "noted"):
-                continue  # parents are before it; what a note is about may be gone
+                continue  # parents come before it; the commit that a note is about may be gone
             known = self._kinds.get(id)
             if known is None:
                 self._wanted.setdefault(id, (kind, self._reader.number))
@@ -188,12 +188,12 @@ class Arrivals:
             self.new += 1
 
     def brought(self, id: ObjectId) -> bool:
-        """Whether the stream brought a commit that the store did not have."""
+        """True if the stream brought a commit that the store did not have."""
         obj = None if self._store.was_seen(id) else self._quarantine.read(id)
         return obj is not None and obj.kind == "commit"
 
     def find(self, id: ObjectId) -> Object | None:
-        """The object, from the stream or from the store."""
+        """Return the object, from the stream or from the store; None if neither has it."""
         obj = self._quarantine.read(id)
         if obj is not None:
             return obj
@@ -203,7 +203,7 @@ class Arrivals:
             return None
 
     def check_all_came(self) -> None:
-        """Refuse a stream whose objects need what is nowhere, or have what they cannot."""
+        """Refuse a stream whose objects need something that is nowhere, or have something that they cannot."""
         for id, (kind, line) in self._wanted.items():
             obj = self.find(id)
             if obj is None:
@@ -235,5 +235,5 @@ class Arrivals:
 
 
 def is_new(repo: Repository) -> bool:
-    """Whether the store has no commit that a ref holds."""
+    """True if no ref of the store holds a commit."""
     return not any(isinstance(value, bytes) for _, value in repo.refs.list())

@@ -4,10 +4,10 @@
     {"cut": <id>, "grade": "parents" | "all", "day": <date>}     a line of ``shallow``, for a commit of the stream
     {"type": "commit", "id": <id>, …}                            as tract/objects/document.py says; a commit after its parents
     {"ref": <name>, "value": <value>}                            in order of name
-    {"operations": <id>}                                         the last one, where the operations are in the stream
+    {"operations": <id>}                                         the last operation, if operations are in the stream
     {"end": <check>}                                             the first 32 hexadecimal digits of the BLAKE3 of all lines before
 
-Every object is read once, when it is written; memory holds ids.
+Every object is read once, when it is written; memory holds only ids.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CHECK_DIGITS = 32
 _PIECE = 64 * 1024
 
 Progress = Callable[[int, int], None]
-"""Told how much is done and how much there is."""
+"""Called with the number done and the total."""
 
 
 class ExportPlan(NamedTuple):
-    """What a stream will hold, in its order; *last* is the newest operation, None where operations are left out, and *cuts* what is in ``shallow``."""
+    """The content of a stream, in order; *last* is the newest operation, None if operations are left out, and *cuts* are the lines of ``shallow``."""
 
     objects: tuple[ObjectId, ...]
     refs: tuple[tuple[str, RefValue], ...]
@@ -48,7 +48,7 @@ class ExportPlan(NamedTuple):
 
 
 def plan_store_export(repo: Repository, *, operations: bool = False) -> ExportPlan:
-    """Everything: the refs of all tracts, what they reach, and what nobody reaches but is whole; operations if asked for."""
+    """Plan to export everything: the refs of all tracts, what they reach, and unreachable objects that are whole; operations if asked for."""
     repo.refs.refresh()
     refs = repo.refs.list()
     last = repo.refs.last if operations else None
@@ -60,7 +60,7 @@ def plan_store_export(repo: Repository, *, operations: bool = False) -> ExportPl
 
 
 def plan_revision_export(repo: Repository, revisions: Sequence[str]) -> ExportPlan:
-    """What *revisions* (``x``, ``x..y``, ``^x``) reach, and the refs they name."""
+    """Plan to export what *revisions* (``x``, ``x..y``, ``^x``) reach, and the refs they name."""
     repo.refs.refresh()
     starts: list[ObjectId] = []
     hidden: list[ObjectId] = []
@@ -80,7 +80,7 @@ def plan_revision_export(repo: Repository, revisions: Sequence[str]) -> ExportPl
 
 
 def _named_ref(repo: Repository, name: str) -> dict[str, RefValue]:
-    """The ref that *name* is, with its value; HEAD is the branch it is on."""
+    """The ref that *name* stands for, with its value; HEAD stands for its branch."""
     ref = find_ref(repo, HEAD if name == "@" else name)
     if ref == HEAD:
         ref = repo.head()[0]
@@ -98,7 +98,7 @@ def _operations(repo: Repository) -> list[ObjectId]:
 
 
 class _Order:
-    """Objects in the order of the stream: oldest commits first, each after what it holds."""
+    """Objects in the order of the stream: the oldest commits first, each after what it holds."""
 
     def __init__(self, repo: Repository, seen: set[ObjectId] | None = None) -> None:
         self._repo = repo
@@ -106,7 +106,7 @@ class _Order:
         self.objects: list[ObjectId] = []
 
     def add_commits(self, roots: Iterable[ObjectId]) -> None:
-        """Add all that *roots* reach: parents, targets, and the commits whose messages are in a context."""
+        """Add everything that *roots* reach: parents, targets, and the commits whose messages are in a context."""
         found: list[tuple[int, int, ObjectId]] = []
         met: set[ObjectId] = set()
         stack = list(roots)
@@ -132,12 +132,12 @@ class _Order:
             self._add(id)
 
     def cuts(self, ids: Iterable[ObjectId]) -> tuple[tuple[ObjectId, Cut], ...]:
-        """What was cut of those of *ids*."""
+        """The cuts of the commits among *ids*."""
         known = self._repo.shallow.cuts
         return tuple(sorted((id, known[id]) for id in known.keys() & set(ids))) if known else ()
 
     def _entries_under(self, id: ObjectId, met: set[ObjectId]) -> Iterator[ObjectId]:
-        """The commits that the nodes under one that was not met need."""
+        """Yield the commits that a node, and the nodes under it that were not visited, need."""
         if id in self._seen or id in met:
             return
         met.add(id)
@@ -150,7 +150,7 @@ class _Order:
                 yield named
 
     def add_tree(self, id: ObjectId) -> None:
-        """Add a node after the blobs and nodes under it; not the commits of its entries."""
+        """Add a node after the blobs and nodes under it, without the commits of its entries."""
         if id in self._seen:
             return
         node = self._repo.node(id)
@@ -169,7 +169,7 @@ class _Order:
                 self.objects.append(id)
 
     def add_rest(self) -> None:
-        """Add what no ref reaches; commits and trees only where all that they hold is there."""
+        """Add objects that no ref reaches; commits and trees only if everything they hold is there."""
         rest: dict[Kind, list[ObjectId]] = {"blob": [], "tree": [], "commit": [], "operation": []}
         for id, kind in self._repo.objects.ids():
             if id not in self._seen:
@@ -201,7 +201,7 @@ class _Order:
 def write_stream(
     repo: Repository, plan: ExportPlan, write: Callable[[bytes], object], progress: Progress | None = None
 ) -> None:
-    """Write the stream of *plan*, in pieces of 64 KiB or an object; a stream without its last line is no stream."""
+    """Write the stream of *plan*, in pieces of 64 KiB or one object; a stream without its last line is incomplete."""
     check = blake3()
     pending = bytearray()
 

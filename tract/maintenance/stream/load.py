@@ -1,7 +1,7 @@
-"""A stream of JSON lines, as ``fast_export`` writes it, back into objects and refs with the same ids.
+"""Reading a stream of JSON lines, as ``fast_export`` writes it, back into objects and refs with the same ids.
 
-Every object is proved by its id and by the shape of its type, and must need only what is in the stream or in the store.
-Nothing is seen of a stream before all of it was read and found good: its objects wait in quarantine, and its refs move in one operation.
+Every object is proved by its id and by the shape of its type, and may need only what is in the stream or in the store.
+Nothing of a stream is visible before all of it was read and checked: its objects wait in quarantine, and its refs move in one operation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MOST = 10**12
 
 
 class ImportResult(NamedTuple):
-    """What a stream brought: *new* of its *objects* were not in the store, and *taken* of its *operations* are its own now: all or none."""
+    """What a stream brought: *new* of its *objects* were not in the store, and *taken* of its *operations* belong to the store now: all or none."""
 
     objects: int
     new: int
@@ -46,17 +46,17 @@ class ImportResult(NamedTuple):
 
 
 Progress = Callable[[int, int], None]
-"""Told how many objects are done and how many there are."""
+"""Called with the number of objects done and the total."""
 
 
 def import_stream(
     repo: Repository, stream: BinaryIO, *, force: bool = False, progress: Progress | None = None
 ) -> ImportResult:
-    """Bring all of *stream* into the store, or nothing of it.
+    """Import all of *stream* into the store, or nothing.
 
     Objects first, refs last, in one operation; no gc can run meanwhile.
-    StreamError names the line that cannot be imported; StorageError a ref that is elsewhere already, unless *force* moves it.
-    Operations are taken over by a store that has no commit yet, and only by such a one.
+    StreamError names the line that cannot be imported; StorageError a ref that has another value already, unless *force* moves it.
+    Only a store that has no commit yet takes over the operations.
     """
     store = repo.objects
     if not isinstance(store, Database):
@@ -86,7 +86,7 @@ def import_stream(
 
 
 def _read_head(reader: StreamReader) -> tuple[int, int, dict[ObjectId, Cut]]:
-    """How many objects and refs the stream says it has, and what was cut of the history in it."""
+    """The numbers of objects and refs that the stream declares, and the cuts of the history in it."""
     stream, *numbers = reader.fields("stream", "objects", "refs", "cuts")
     if stream != STREAM:
         reader.fail(f"expected a stream '{STREAM}'")
@@ -135,7 +135,7 @@ def _check_ref(arrivals: Arrivals, name: str, value: RefValue) -> None:
 
 
 def _read_end(reader: StreamReader) -> ObjectId | None:
-    """The last operation, where the stream has them; the stream's own check is compared."""
+    """Read the end of the stream: return the last operation, if the stream has operations, after comparing the stream's check."""
     line = reader.line()
     last: ObjectId | None = None
     if isinstance(line, dict) and line.keys() == {"operations"}:
@@ -166,14 +166,14 @@ def _edits(repo: Repository, refs: dict[str, RefValue], *, force: bool) -> list[
 
 
 def _is_unborn(repo: Repository, name: str, value: RefValue) -> bool:
-    """Whether the ref is a HEAD on a branch without a commit: a new store's."""
+    """True if the ref is a HEAD on a branch without a commit, as in a new store."""
     return isinstance(value, str) and repo.refs.read(name.removesuffix(HEAD) + value) is None
 
 
 def _take_over(repo: Repository, store: Database, last: ObjectId, refs: dict[str, RefValue]) -> bool:
-    """Let the store go on from the operation *last* of the stream, after which its refs are *refs*; only a new store can.
+    """Make the store continue from the stream's operation *last*, whose refs are *refs*; return whether that was done: only a new store can.
 
-    A keyframe on top of it begins a new journal, in which nothing of the store's own first operation is left.
+    A keyframe on top of it begins a new journal, without the store's own first operation.
     """
     if not is_new(repo) or any(name not in refs for name, _ in repo.refs.list()):
         return False
@@ -182,7 +182,7 @@ def _take_over(repo: Repository, store: Database, last: ObjectId, refs: dict[str
     store.rotate((), new_operation(keyframe))
     repo.refs.refresh()
     if repo.path is not None:
-        # Shown as not yet synced, which whoever moves the ref next corrects.
+        # shown as not synced yet, which the next move of the ref corrects
         mirror = RefFiles(repo.path, "process")
         mirror.write([RefChange(name, None, value) for name, value in state])
         mirror.close()
