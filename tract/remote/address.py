@@ -1,13 +1,13 @@
-"""Where a remote is, and under which keys its parts lie.
+"""The address of a remote, and the keys of its parts.
 
     <root>/v1/remote                                  what the remote is: format, id
     <root>/v1/tracts/<hh>/<tract>/heads/<branch>      heads: the only keys that change
     <root>/v1/tracts/<hh>/<tract>/meta                what of a tract belongs to no branch
-    <root>/v1/tracts/<hh>/<tract>/intents/<branch>/…  what waits to be appended to a branch
+    <root>/v1/tracts/<hh>/<tract>/intents/<branch>/…  messages that wait to be appended to a branch
     <root>/v1/packs/<hh>/<32 digits>                  packs: written once under a name that is never used again
-    <root>/v1/gc/…                                    a collector's lease, and what it condemned
+    <root>/v1/gc/…                                    a collector's lease, and the packs it condemned
 
-``<hh>`` are two hexadecimal digits of a hash, so that stores which divide their keys by their beginnings can.
+``<hh>`` are two hexadecimal digits of a hash, for stores that divide their keys by their beginnings.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ PACKS = ROOT + "packs/"
 GC = ROOT + "gc/"
 PROBES = ROOT + "probe/"
 INTENTS = "/intents/"
-"""Stands in the keys of what waits beside a head (tract/remote/intents.py), and in no other."""
+"""A part of the keys of intents beside a head (tract/remote/intents.py), and of no other key."""
 
 LINKS = "refs/archive/"
-"""The refs between a tract and those spawned from it; beside tags, all that travels with no branch."""
+"""The refs between a tract and the tracts spawned from it; they and tags are the refs that are pushed without a branch."""
 
 SCHEMES = ("file", "memory", "s3", "gs", "az")
 _PLAIN = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-_.")
@@ -42,7 +42,7 @@ _PACK = re.compile(rf"{PACKS}[0-9a-f]{{2}}/[0-9a-f]{{32}}")
 
 
 class Address(NamedTuple):
-    """A remote's address: for ``file`` *place* is an absolute path and *path* empty; else *place* is a bucket or container."""
+    """A remote's address. For ``file`` *place* is an absolute path and *path* is empty; else *place* is a bucket or container."""
 
     scheme: str
     place: str
@@ -55,9 +55,9 @@ class Address(NamedTuple):
 
 
 def parse_address(url: str | os.PathLike[str]) -> Address:
-    """The address that *url* is: ``s3://bucket/path``, ``gs://``, ``az://``, ``memory://name``, ``file:///folder``, or a path.
+    """Parse the address *url*: ``s3://bucket/path``, ``gs://``, ``az://``, ``memory://name``, ``file:///folder``, or a path.
 
-    ConfigError for anything else, and for a user, a password or a query: what is secret does not belong in an address.
+    ConfigError for anything else, and for a user, a password or a query: secrets do not belong in an address.
     """
     url = os.fspath(url) if isinstance(url, os.PathLike) else url
     if not isinstance(url, str):
@@ -82,14 +82,14 @@ def parse_address(url: str | os.PathLike[str]) -> Address:
 
 
 def scans(remote: RemoteConfig) -> bool:
-    """Whether pushes to *remote* look for secrets."""
+    """True if pushes to *remote* look for secrets."""
     return parse_address(remote.url).scheme not in ("file", "memory") if remote.scan is None else remote.scan
 
 
 def key_part(text: str) -> str:
-    """*text* as a part of a key: nothing in it is special to a file system, a URL or a store, and no two texts have one part.
+    """*text* as a part of a key, without characters that are special to a file system, a URL or a store; no two texts have the same part.
 
-    Bytes but ``a-z 0-9 - _ .`` are ``=`` and two digits; a long one is cut, and ends in ``==`` and a hash.
+    Bytes except ``a-z 0-9 - _ .`` are ``=`` and two digits; a long part is cut, and ends in ``==`` and a hash.
     """
     data = text.encode()
     part = "".join(chr(byte) if byte in _PLAIN else f"={byte:02x}" for byte in data)
@@ -103,7 +103,7 @@ def key_part(text: str) -> str:
 
 
 def part_name(part: str) -> str | None:
-    """The text that *part* stands for; None where it was cut, and only a head can tell."""
+    """The text that *part* stands for; None if it was cut, so that only a head has it."""
     if "==" in part:
         return None
     head, *escaped = part.split("=")
@@ -118,21 +118,21 @@ def part_name(part: str) -> str | None:
 
 
 def tract_key(tract: str) -> str:
-    """What the keys of the tract *tract* begin with."""
+    """The beginning of the keys of the tract *tract*."""
     return f"{TRACTS}{blake3(tract.encode()).hexdigest()[:2]}/{key_part(tract)}/"
 
 
 def head_key(tract: str, branch: str | None) -> str:
-    """The key of a branch's head; None stands for what belongs to no branch."""
+    """The key of a branch's head; None stands for the head of what belongs to no branch."""
     return tract_key(tract) + ("meta" if branch is None else f"heads/{key_part(branch)}")
 
 
 def new_pack_key() -> str:
-    """A name for a pack that no other pack had or will have."""
+    """A key for a pack that no other pack had or will have."""
     name = os.urandom(16).hex()
     return f"{PACKS}{name[:2]}/{name}"
 
 
 def is_pack_key(key: str) -> bool:
-    """Whether *key* can be a pack's."""
+    """True if *key* has the form of a pack's key."""
     return _PACK.fullmatch(key) is not None

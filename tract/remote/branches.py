@@ -1,10 +1,10 @@
-"""Pushing: packs first, under new names; then the head, in one conditional put.
+"""Pushing branches: packs first, under new names; then the head, in one conditional put.
 
     what the head's packs have not ─▸ pack ─▸ put under a new name ─▸ head ─▸ put where the one that was read still is
                                                                        │ another writer was first
                                                                        └─▸ read it: our push is in it, or we go on from it, or it is refused
 
-Killed between any two requests, nothing of a push is to be seen there: a pack that no head names is garbage.
+If the process is killed between two requests, nothing of the push is visible there: a pack that no head names is garbage.
 A head carries the notes about the commits that come with it, so no reader sees one without the other.
 """
 
@@ -43,19 +43,19 @@ from tract.repo import Repository
 from tract.tree import Context, build_list
 
 Force = Literal["no", "lease", "yes"]
-"""Whether a branch there may move otherwise than forward: not; where it is as this store last saw it; or always."""
+"""May a branch on the remote move other than forward: never; if it is where this store last saw it; or always."""
 
 PushStatus = Literal["new", "updated", "forced", "deleted", "up to date"]
 
 _FURTHEST = 64
-"""So far behind a branch a spawn is looked for."""
+"""A spawn is searched for among this many commits behind a branch's tip."""
 
 MOST_NOTES = 64
 """A head with more notes has them folded into a list."""
 
 
 class Wanted(NamedTuple):
-    """A branch to push: where it is to be, None for nowhere; *force*, where it is not None, is for this branch alone."""
+    """A branch to push: *tip* is its new commit, None deletes it; *force*, if not None, is for this branch alone."""
 
     branch: str
     tip: ObjectId | None
@@ -75,7 +75,7 @@ class PushedRef:
 
 @dataclass(slots=True)
 class Sending:
-    """What a push did so far: what it sent, and the edits that say so in this store."""
+    """The progress of a push: what it sent, and the edits that record this in this store."""
 
     pushed: list[PushedRef] = field(default_factory=list)
     edits: list[RefEdit] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Sending:
 
 
 def spawned_from(repo: Repository, tip: ObjectId) -> ObjectId | None:
-    """The commit that a tract with the branch *tip* was spawned from; None where no spawn is near."""
+    """The commit from which the tract with the branch *tip* was spawned; None if no spawn is near."""
     for _, commit in islice(first_parents(repo, tip), _FURTHEST):
         if commit.operation is CommitOperation.SPAWN:
             return commit.target
@@ -92,7 +92,7 @@ def spawned_from(repo: Repository, tip: ObjectId) -> ObjectId | None:
 
 
 def tracking_ref(repo: Repository, remote: str, branch: str) -> str:
-    """The ref that says where a branch of a remote is, as far as this store knows."""
+    """The remote-tracking ref: a remote's branch as last seen by this store."""
     return f"{repo.prefix}{REMOTES}{remote}/{branch}"
 
 
@@ -102,7 +102,7 @@ class TractPush:
     def __init__(
         self, link: Link, repo: Repository, lists: NoteLists, *, force: Force = "no", is_living: bool = False
     ) -> None:
-        """A push of *repo*, whose notes are *lists*; with *is_living* the store lives there, and what others took back there is not put there again."""
+        """Push *repo*, whose notes are *lists*. *is_living* says that the store lives in the remote: commits that others took back there are not put there again."""
         self.link = self._link = link
         self.store = repo
         self._lists = lists
@@ -116,14 +116,14 @@ class TractPush:
         self._plans: list[tuple[Wanted, KnownHead | None]] = []
         self.done = Sending()
         self.beside: Callable[[Head], dict[str, Any]] | None = None
-        """What a new head says beside all else, by the head before it."""
+        """Returns the extra fields of a new head, from the head before it."""
 
     def plan(self, wanted: Sequence[Wanted]) -> None:
-        """Look whether branches may move; RemoteMovedError for the first that must not, before anything is sent."""
+        """Check whether the branches may move; RemoteMovedError for the first that may not, before anything is sent."""
         self._plans = [(one, self._checked(one, self._known(one.branch))) for one in wanted]
 
     def missing(self) -> list[str]:
-        """The branches that were planned to be deleted, and are not there."""
+        """The branches that were to be deleted but do not exist there."""
         return [
             one.branch for one, known in self._plans if one.tip is None and (known is None or known.head.commit is None)
         ]
@@ -134,7 +134,7 @@ class TractPush:
             self._push(*self._plans.pop(0))
 
     def finish(self) -> None:
-        """Add the edits that say which notes are there now."""
+        """Add the edits that record which notes are on the remote now."""
         lists = NoteLists(self._lists.own, note_lists(self.store, self._link.name).there)
         self.done.edits += sent_edits(self._repo, self._link.name, lists, self._sent_notes, self._made)
         self._known_notes.update(note.blob for note in self._sent_notes)
@@ -145,12 +145,12 @@ class TractPush:
         return list(self._made)
 
     def left_notes(self) -> list[HeadNote]:
-        """The notes that are not there yet, after what was pushed."""
+        """The notes that are not on the remote yet, after what was pushed."""
         sent = self._known_notes.union(note.blob for note in self._sent_notes)
         return [note for note in unsent_notes(self._repo, self._lists) if note.blob not in sent]
 
     def took(self, notes: Iterable[HeadNote]) -> None:
-        """Know that *notes* are there now."""
+        """Record that *notes* are on the remote now."""
         self._sent_notes += notes
 
     # What may move
@@ -159,7 +159,7 @@ class TractPush:
         return self._link.remembered(self._repo.tract, branch) or self._link.look(self._repo.tract, branch)
 
     def _checked(self, one: Wanted, known: KnownHead | None) -> KnownHead | None:
-        """The head to go on from; it is read anew before a push is refused, or has nothing to do."""
+        """The head from which to continue; it is read again before a push is refused, or has nothing to do."""
         there = None if known is None else known.head.commit
         if there == one.tip or not self._may_move(one, there):
             known = self._link.look(self._repo.tract, one.branch)
@@ -225,7 +225,7 @@ class TractPush:
         raise RemoteError(f"push of '{one.branch}' did not come through: others moved it {MOST_SWAPS} times")
 
     def _base(self, one: Wanted) -> Head:
-        """What a branch that is new there begins with: the packs and notes of one whose commits it has."""
+        """The head with which a new branch begins: it takes the packs and notes of a branch there whose commits it has."""
         repo, link = self._repo, self._link
         empty = Head(tract=repo.tract, branch=one.branch)
         start = f"{REMOTES}{link.name}/"
@@ -247,7 +247,7 @@ class TractPush:
         )
 
     def _packs_of_parent(self, tip: ObjectId) -> tuple[PackName, ...]:
-        """The packs of a branch of another tract that has what this one was spawned from."""
+        """The packs of a branch of another tract that has the commit from which this tract was spawned."""
         repo, link = self._repo, self._link
         target = spawned_from(repo, tip)
         for prefix, _, _ in repo.refs.tracts() if target is not None else ():
@@ -260,7 +260,7 @@ class TractPush:
         return ()
 
     def _needed(self, one: Wanted, base: Head, *, is_new: bool) -> tuple[Needed, list[HeadNote]]:
-        """What is to be sent with a branch, and the notes to say with it."""
+        """The objects to send with a branch, and the notes to add to its head."""
         repo = self._repo
         if one.tip is None:
             return Needed((), {}), []
@@ -270,7 +270,7 @@ class TractPush:
         unsent = unsent_notes(repo, self._lists)
         notes = [note for note in unsent if note.target in commits]
         if is_new or any(len(repo.commit(id).parents) > 1 for id in commits):
-            # Commits that are there by another branch bring what is said about them.
+            # Commits that another branch brought there already bring their notes.
             notes = notes_about(repo, self._lists, commits)
         known = {note.blob for note in base.notes}
         notes = [note for note in with_needed(repo, notes) if note.blob not in known]
@@ -281,7 +281,7 @@ class TractPush:
     def fold(
         self, base: Head, notes: Sequence[HeadNote], need: Needed, packs: Sequence[PackName]
     ) -> tuple[Head, Sequence[HeadNote], Needed]:
-        """The head to go on from and the notes to add to it: where they become many, all that are known there in lists, and none beside; *packs* are those that the head has."""
+        """The head from which to continue, the notes to add to it, and the objects to send. If the notes become many, all known ones go into lists, and none stays outside them; *packs* are those of the new head."""
         if len(base.notes) + len(notes) <= MOST_NOTES:
             return base, notes, need
         repo = self._repo
@@ -295,7 +295,7 @@ class TractPush:
             entries[namespace] = list(known | dict.fromkeys(more))
         said = {note.blob for note in base.notes}
         if not said <= {blob for rows in entries.values() for _, blob in rows}:
-            return base, notes, need  # another wrote them, and they are not here yet
+            return base, notes, need  # another writer wrote them, and they are not here yet
         folded = {name: Context(*build_list(repo, rows, self._made, "notes")) for name, rows in entries.items()}
         roots: list[tuple[ObjectId, Kind]] = []
         for found in folded.values():

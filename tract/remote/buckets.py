@@ -1,7 +1,7 @@
-"""Buckets: S3, Google Cloud Storage and Azure Blob, and what speaks their protocols, through obstore.
+"""Buckets: S3, Google Cloud Storage and Azure Blob, and stores that speak their protocols, through obstore.
 
 Credentials come from where each provider's own tools take them: the environment, profiles, the machine's role.
-None is kept, and none is in an error: what a store says is cut down to its first line, without what looks like a query.
+None is stored, and none appears in an error: a store's message is cut to its first line, without anything like a query.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ _LONGEST = 200
 _NO_BUCKET = re.compile(r"NoSuchBucket|ContainerNotFound|bucket does not exist|container does not exist", re.IGNORECASE)
 _DENIED = re.compile(r"\b(401|403)\b|AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|credential", re.IGNORECASE)
 
-# Buckets have no end to their pages, and a listing of a million keys should not wait for the last.
+# A listing of a million keys comes in pages, and the first must not wait for the last.
 _PAGE = 1000
 _ENVIRONMENTS = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}
 
 
 class BucketTransport:
-    """The keys under a path of a bucket. With *bare*, versions are sent without the quotes that they come with: some stores want that."""
+    """The keys under a path of a bucket. With *bare*, versions are sent without the quotes in which they come: some stores want that."""
 
     def __init__(self, store: Any, path: str, shown: str, *, bare: bool = False) -> None:
         import obstore  # 30 ms, and only those with a bucket need it
@@ -75,7 +75,7 @@ class BucketTransport:
         return self._put(key, data, "create")
 
     def swap(self, key: str, data: bytes, version: str) -> str | None:
-        # What a put gives as ``version`` may be None, and must then not be passed back: so only the ETag is.
+        # The ``version`` that a put returns may be None, and must then not be passed back: so only the ETag is.
         return self._put(key, data, {"e_tag": self._sent(version)})
 
     def _put(self, key: str, data: bytes, mode: Any) -> str | None:
@@ -86,7 +86,7 @@ class BucketTransport:
             except (errors.AlreadyExistsError, errors.PreconditionError, FileExistsError):
                 return None
             except (errors.NotFoundError, FileNotFoundError) as exc:
-                # A swap where there is nothing is answered so; any other put never, but where the bucket is missing.
+                # A swap of a missing key is answered like this; any other put only if the bucket is missing.
                 self._missing(exc, is_expected=isinstance(mode, dict))
                 return None
             return found.get("e_tag") or ""
@@ -118,7 +118,7 @@ class BucketTransport:
         self._asked(key, ask, landed=None)
 
     def _missing(self, exc: Exception, *, is_expected: bool = True) -> None:
-        """None for a key that is not there; RemoteError where the bucket is what is missing."""
+        """Return None for a missing key; raise RemoteError if the bucket itself is missing."""
         if not is_expected or _NO_BUCKET.search(str(exc)):
             raise RemoteError(f"'{self._shown}' cannot be reached: its bucket is not there") from None
 
@@ -126,7 +126,7 @@ class BucketTransport:
         return version.strip('"') if self._bare else version
 
     def _asked(self, key: str, ask: Callable[[], _T], *, landed: bool | None = False) -> _T:
-        """What *ask* gives; what the library raises is a RemoteError, of a write with *landed*."""
+        """Return the result of *ask*; an error of the library becomes a RemoteError, with *landed* for a write."""
         try:
             return ask()
         except RemoteError:
@@ -145,7 +145,7 @@ class BucketTransport:
 
 
 def plain_text(exc: Exception) -> str:
-    """What a library's error says, on one line and without what may be a secret."""
+    """The text of a library's error, on one line and without what may be a secret."""
     lines = [line.strip() for line in str(exc).splitlines() if line.strip()]
     first = lines[0] if lines else type(exc).__name__
     return "".join(c for c in _QUERY.sub("…", first) if c.isprintable())[:_LONGEST]
@@ -154,7 +154,7 @@ def plain_text(exc: Exception) -> str:
 def open_bucket(
     address: Address, options: Mapping[str, str], *, timeout: float, conditions: Conditions | None
 ) -> BucketTransport:
-    """The transport to a bucket; RemoteError where obstore is not installed or refuses an option."""
+    """Open the transport to a bucket; RemoteError if obstore is not installed or refuses an option."""
     try:
         from obstore import store as stores
     except ImportError:

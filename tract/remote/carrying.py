@@ -1,10 +1,10 @@
-"""Carrying: what several writers want appended to a branch, in one push.
+"""Carrying: one push for what several writers want appended to a branch.
 
     commits made ─▸ pack put ─▸ head put, which names the intents that it carries ─▸ the local branch moves
                                    └─ another was first: nothing happened, anywhere
 
-No lock of the store is held while the remote answers: what orders the writers is the head.
-Where the store here moved meanwhile, what landed there is brought as a fetch brings it.
+No lock of the store is held while the remote answers: the head orders the writers.
+If the store here moved meanwhile, what landed there is brought in as by a fetch.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from tract.transaction import Transaction, transaction
 
 
 class Carried(NamedTuple):
-    """The commits that landed: those of the carrier's *own* wishes, and what each intent became."""
+    """The commits that landed: those of the carrier's *own* wishes, and for each intent the commits made of it."""
 
     own: list[ObjectId]
     made: dict[bytes, Landed]
 
 
 class Listing(NamedTuple):
-    """The *intents* to carry, the ids of all that are *left* there, and the number of the head that was read before they were listed."""
+    """The *intents* to carry, the ids of all intents *left* there, and the number of the head that was read before they were listed."""
 
     intents: Sequence[Intent]
     left: frozenset[bytes]
@@ -52,13 +52,13 @@ NONE_LISTED = Listing((), frozenset(), -1)
 
 
 class _OtherHeadError(Exception):
-    """The head is another one than was read before the intents were listed: what they are by now is not known."""
+    """The head changed after the intents were listed, so their present state is not known."""
 
 
 def carry(link: Link, repo: Repository, own: Sequence[Wish], listing: Listing = NONE_LISTED) -> Carried | None:
-    """Append the intents of *listing*, in their order, and then *own* to the branch of *repo*, there and here; None where another writer was first.
+    """Append the intents of *listing*, in order, and then *own* to the branch of *repo*, there and here; return None if another writer was first.
 
-    RemoteMovedError where the branch here has commits that the remote's does not go on from. RemoteError with ``landed`` None where no answer came.
+    RemoteMovedError if the branch here has commits that the remote's branch does not continue. RemoteError with ``landed`` None if no answer came.
     """
     repo.refs.refresh()
     branch, tip = repo.head()
@@ -82,7 +82,7 @@ def carry(link: Link, repo: Repository, own: Sequence[Wish], listing: Listing = 
     except (RemoteMovedError, _OtherHeadError):
         bring(link, repo, short)
         check_not_parted(link, repo, short)
-        # An answer may have been lost so long that the push's id has left the head; its commits tell.
+        # An answer may have been lost for so long that the push's id has left the head; its commits tell.
         has_landed = repo.objects.contains(last) and is_ancestor(repo, last, repo.head()[1] or last)
         return Carried(ids, made) if has_landed else None
     one.finish()
@@ -99,13 +99,13 @@ def _land(link: Link, repo: Repository, tx: Transaction, branch: str) -> None:
             landing.take_over(tx)
     except RefMovedError:
         with it_is_there():
-            bring(link, repo, branch)  # somebody here moved the branch, or noted something; the remote has it all
+            bring(link, repo, branch)  # another handle here moved the branch, or added a note; the remote has it all
             check_not_parted(link, repo, branch)
 
 
 @contextmanager
 def it_is_there() -> Iterator[None]:
-    """Let a RemoteError say that what was pushed landed: what fails here is only to bring it."""
+    """Mark a RemoteError as landed: the push is there, and only bringing it here failed."""
     try:
         yield
     except RemoteError as exc:
@@ -167,7 +167,7 @@ def _last(ids: Sequence[ObjectId], made: dict[bytes, Landed]) -> ObjectId:
 
 
 def bring(link: Link, repo: Repository, branch: str | None) -> list[FetchedRef]:
-    """Learn where *branch* is there, or all of the tract, and bring the branches here forward to it; one request where nothing is new."""
+    """Learn the remote's value of *branch*, or of the whole tract, and bring the branches here forward to it; one request if nothing is new."""
     found = fetch(link, repo, Asked([repo.tract], None if branch is None else [branch]))
     if found.refs or branch is None or _is_behind(link, repo, branch):
         follow(link, repo, found.refs)
@@ -179,7 +179,7 @@ def _is_behind(link: Link, repo: Repository, branch: str) -> bool:
 
 
 def follow(link: Link, repo: Repository, fetched: Sequence[FetchedRef]) -> None:
-    """Move branches here to where the remote's are: if they lead there, or were just where the remote's was before it went back or was deleted."""
+    """Move branches here to the remote's commits, if they lead there, or if they were where the remote's branch was before it went back or was deleted."""
     start = f"{REMOTES}{link.name}/"
     own = replace(repo, branch=None)
     was = {one.ref: one.old for one in fetched if one.tract == repo.tract}
@@ -193,7 +193,7 @@ def follow(link: Link, repo: Repository, fetched: Sequence[FetchedRef]) -> None:
         is_as_it_was = here is not None and was.get(name) == here.hex()
         leads = there is not None and (here is None or is_ancestor(own, here, there))
         if not leads and is_as_it_was and (there is not None or ref != head):
-            # Others of this process push meanwhile: what was fetched may be older than what is here, so it is asked after that was read.
+            # Other threads of this process push meanwhile: the fetched value may be older than the one here, so the remote is asked once more.
             known = link.look(repo.tract, name.removeprefix(start))
             leads = there == (None if known is None else known.head.commit)
         if leads:
@@ -205,7 +205,7 @@ def follow(link: Link, repo: Repository, fetched: Sequence[FetchedRef]) -> None:
 
 
 def check_not_parted(link: Link, repo: Repository, branch: str) -> None:
-    """RemoteMovedError where the branch here has commits that the remote's has not, and the other way round: nothing can be appended to both."""
+    """Raise RemoteMovedError if the branches here and there have both gone on: nothing can be appended to both."""
     there = repo.refs.read(tracking_ref(repo, link.name, branch))
     here = repo.ref(HEADS + branch)
     if not isinstance(there, bytes) or not isinstance(here, bytes) or is_ancestor(repo, there, here):

@@ -1,4 +1,4 @@
-"""Clones: a new store with what a remote has, whole or not at all."""
+"""Cloning: a new store with the content of a remote, whole or not at all."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def clone(
     name: str = ORIGIN,
     told: Callable[[int, int], None] = nobody,
 ) -> Fetched:
-    """Make the store in folder *path*, with all that the remote at *url* has, or some *branches* or *tracts* of it.
+    """Make the store in folder *path*, with everything that the remote at *url* has, or some *branches* or *tracts* of it.
 
-    With *depth* it has the last so many commits of each branch, with their whole contexts, and no history behind them.
-    What is made is removed again where that fails.
+    With *depth* it has that many of the last commits of each branch, with their whole contexts, and no history behind them.
+    If the clone fails, what was made is removed again.
     """
     check_argument("path", path, "str | PathLike[str]")
     if depth is not None and (type(depth) is not int or depth < 1):
@@ -74,7 +74,7 @@ def _fill(store: str, remote: RemoteConfig, asked: Asked, told: Callable[[int, i
 
 
 def _check_found(found: Fetched, link: Link, branches: Sequence[str] | None, tracts: Sequence[str] | None) -> None:
-    """RemoteError where what was asked for by name is not there."""
+    """Raise RemoteError if a tract or branch asked for by name does not exist."""
     have = {(ref.tract, ref.ref.partition(f"/{link.name}/")[2]) for ref in found.refs if ref.new is not None}
     for tract in tracts or ():
         if all(one != tract for one, _ in have):

@@ -1,4 +1,4 @@
-"""What some commits need: themselves, and all that they name, and what that names.
+"""The closure of some commits: themselves, and every object they need, directly or not.
 
 A remote has all that the commit of a head needs, so the walk ends wherever the remote has an object.
 """
@@ -15,18 +15,18 @@ from tract.storage.shallow import Cut, kept_part
 
 
 class Needed(NamedTuple):
-    """The objects to send, each with its kind, in the order of a pack; and what was cut of the history in them."""
+    """The objects to send, each with its kind, in the order of a pack; and the cuts in their history."""
 
     objects: tuple[tuple[ObjectId, Kind], ...]
     cuts: dict[ObjectId, Cut]
 
     def commits(self) -> frozenset[ObjectId]:
-        """The commits among them."""
+        """The ids of the commits among them."""
         return frozenset(id for id, kind in self.objects if kind == "commit")
 
 
 def needed(repo: Repository, roots: Iterable[tuple[ObjectId, Kind]], has: Callable[[ObjectId], bool]) -> Needed:
-    """What *roots* need of what is not there yet, as *has* says."""
+    """The objects that *roots* need and that are not there yet, according to *has*."""
     found: dict[ObjectId, Kind] = {}
     had: set[ObjectId] = set()  # contexts name the same messages again and again
     generations: dict[ObjectId, int] = {}
@@ -50,7 +50,7 @@ def needed(repo: Repository, roots: Iterable[tuple[ObjectId, Kind]], has: Callab
             else:
                 stack.append((named, named_kind))
     rows = [(id, kind) for id, kind in found.items() if kind != "commit"]
-    # Like compresses best beside like, and those that follow each other in a history beside each other.
+    # Similar objects compress best side by side, and so do commits that follow each other.
     rows.sort(key=lambda row: KINDS.index(row[1]))
     commits = sorted(generations, key=lambda id: (generations[id], id))
     return Needed((*rows, *((id, "commit") for id in commits)), cuts)
@@ -64,7 +64,7 @@ def _kept_commit(repo: Repository, id: ObjectId, cuts: dict[ObjectId, Cut]) -> C
 
 
 def read_all(repo: Repository, rows: Sequence[tuple[ObjectId, Kind]]) -> Iterable[NewObject]:
-    """The objects themselves, in their order, a part at a time."""
+    """Yield the objects themselves, in order, reading many at a time."""
     for at in range(0, len(rows), _TOGETHER):
         part = rows[at : at + _TOGETHER]
         payloads: dict[ObjectId, bytes] = {}

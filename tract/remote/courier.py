@@ -1,11 +1,11 @@
-"""Couriers: a thread of a process that brings to a remote what its handles and threads append to one branch.
+"""Couriers: a thread that sends to a remote what the handles and threads of a process append to one branch.
 
     alone        what waits in this process goes in one push, while the next waits
-    following    others are faster: what waits here becomes one intent, and the head is looked at until it names it
+    following    others are faster: what waits here becomes one intent, and the head is polled until it names the intent
     leading      what waits here, and all intents that wait there, go in one push
 
-A courier that loses twice, or once where that takes long, follows; it leads where it finds that others wait for it, or that nobody has moved the head for long: who led may be dead.
-No lock is held while the remote answers; callers wait for what became of theirs, and nothing else.
+A courier that loses twice, or once if that takes long, follows. It leads if others wait for it, or if no one has moved the head for long: the leader may be dead.
+No lock is held while the remote answers; callers wait only for the outcome of their own messages.
 """
 
 from __future__ import annotations
@@ -35,29 +35,29 @@ from tract.repo import Repository
 from tract.storage.database import Database
 
 _IDLE = 2.0
-"""Seconds without work after which the thread ends; the next that waits begins another."""
+"""After this many seconds without work the thread ends; the next append starts another."""
 
 _BETWEEN_LOOKS = 0.25
-"""Seconds between two looks for what others left, of a courier that nobody is in the way of."""
+"""Seconds between two looks for intents of others, for a courier without competition."""
 
 _PACKED_FROM = 1024 * 1024
 
 _GATHERING = 0.003
 _GATHERED_FOR = 0.4
-"""Threads that have just learned that theirs landed say the next within some milliseconds. They are looked for as long as more come, for this part of a push's time at most: who misses a push waits for a whole one."""
+"""Threads that have just learned that their messages landed append the next ones within some milliseconds. The courier waits as long as more come, at most for this part of a push's time: a message that misses a push waits for a whole one."""
 
 _LOSSES = 2
-"""So many losses in a row, and who lost follows. One is chance: of two that meet one loses, and mostly wins the next. Where others push for the share u of the time, the chance of two in a row is some u*u: 1 in 100 where u is a tenth, 1 in 4 where it is a half, and there an intent (a put, a look or two) is less than a third try (a pack, a swap, a look)."""
+"""A courier follows after this many losses in a row. One loss is chance: of two that meet one loses, and mostly wins the next time. If others push during the share u of the time, the chance of two in a row is about u*u: 1 in 100 for a tenth, 1 in 4 for a half, and then an intent (a put, a look or two) costs less than a third try (a pack, a swap, a look)."""
 
 _SLOW = 0.3
-"""Where a push takes so many seconds, who loses once follows: that is what two losses cost on S3, at some 0.15 s a push. So nobody fights for longer than that; and a store that slow mostly refuses writes to one key that come faster (Google's takes one a second)."""
+"""If a push takes this many seconds, a courier follows after one loss: two losses cost that much on S3, at some 0.15 s a push. So no courier competes for longer than that; and a store that slow mostly refuses faster writes to one key (Google's takes one a second)."""
 
 _QUIET = 1.0
-"""Who led goes alone again when nobody left anything for so many seconds. A follower looks at the head at least each LONGEST_POLL (0.25 s) and leaves the next at once, so four of these without one mean that nobody follows. Shorter, and followers find nobody who leads and lose twice each; longer, and it costs a listing each quarter of a second for nothing."""
+"""A leader goes alone again after this many seconds without an intent. A follower looks at the head at least each LONGEST_POLL (0.25 s) and leaves the next intent at once, so four of these without one mean that no one follows. Shorter, and followers find no leader and lose twice each; longer, and each quarter of a second costs a listing for nothing."""
 
 
 class Waiting:
-    """Messages of one caller, and what becomes of them."""
+    """Messages of one caller, and their outcome."""
 
     def __init__(self, wishes: Sequence[Wish], deadline: float) -> None:
         self.wishes = wishes
@@ -76,7 +76,7 @@ class Waiting:
 
 
 class _Posted(NamedTuple):
-    """An intent of this process: *is_sure* says that no request for it can still be under way."""
+    """An intent of this process; *is_sure* says that no request for it can still be under way."""
 
     key: str
     waiting: tuple[Waiting, ...]
@@ -84,7 +84,7 @@ class _Posted(NamedTuple):
 
 
 class Courier:
-    """Brings what is appended to the branch of *repo*, which it opens anew for itself, over a link of its own as *link* is."""
+    """Sends what is appended to the branch of *repo*, through a store that it opens for itself and a link of its own, made like *link*."""
 
     def __init__(self, repo: Repository, link: Link) -> None:
         self._own = _opened_anew(repo)
@@ -111,7 +111,7 @@ class Courier:
     # What callers do
 
     def append(self, wishes: Sequence[Wish]) -> Waiting:
-        """Let *wishes* be brought; ``done`` of what is given is set when it is known what became of them."""
+        """Send *wishes*; ``done`` of the returned value is set when their outcome is known."""
         one = Waiting(wishes, time.monotonic() + self._link.remote.timeout)
         with self._wake:
             self._queue.append(one)
@@ -120,7 +120,7 @@ class Courier:
         return one
 
     def lead(self) -> None:
-        """Carry what waits there now: writers left it that died."""
+        """Carry the intents that wait now: their writers died."""
         with self._wake:
             self._mode = "leading"
             self._last_others = time.monotonic()
@@ -130,7 +130,7 @@ class Courier:
         self._led.wait(self._link.remote.timeout)
 
     def stop(self) -> None:
-        """Finish what waits, and let go of the store."""
+        """Finish what waits, and close the store."""
         with self._wake:
             self._is_stopping = True
             thread = self._thread
@@ -153,15 +153,15 @@ class Courier:
             try:
                 self._step()
             except RemoteError:
-                time.sleep(SHORTEST_POLL)  # those whose time is up are told
-            except BaseException as exc:  # noqa: BLE001  # whatever it is, those who wait are told
+                time.sleep(SHORTEST_POLL)  # those whose time is up get an error below
+            except BaseException as exc:  # noqa: BLE001  # whatever it is, those who wait get it
                 self._fail_all(exc)
             finally:
                 self._led.set()
             self._tell_late()
 
     def _rest(self) -> bool:
-        """Wait until there may be something to do; False where the thread ends."""
+        """Wait until there may be something to do; False if the thread is to end."""
         with self._wake:
             while True:
                 now = time.monotonic()
@@ -192,7 +192,7 @@ class Courier:
             self._follow_others()
 
     def _take(self) -> list[Waiting]:
-        """What waits here. Where several landed together their threads are about to say the next: as long as more come they are waited for, a little."""
+        """Take what waits here. If several landed together, their threads are about to append the next: as long as more come, wait a little."""
         end = time.monotonic() + _GATHERED_FOR * self._took
         number = len(self._queue)
         while self._had_several and number and time.monotonic() < end:
@@ -215,7 +215,7 @@ class Courier:
         self._posted.clear()
 
     def _tell_late(self) -> None:
-        """Tell those who have waited for longer than the remote's timeout; what they posted may land all the same."""
+        """Fail those who have waited for longer than the remote's timeout; what they posted may still land."""
         now = time.monotonic()
         text = f"what waits for '{self._branch}' has not landed in remote '{self._link.name}'"
         for id, posted in list(self._posted.items()):
@@ -248,12 +248,12 @@ class Courier:
                 self._mode, self._last_others = "leading", now
 
     def _carry(self, own: list[Waiting], listing: Listing) -> bool:
-        """Carry *own* and what is listed; where another writer was first, *own* waits again."""
+        """Carry *own* and the listed intents; if another writer was first, *own* waits again."""
         wishes = [wish for one in own for wish in one.wishes]
         link, repo = self._link, self._own
         known = link.remembered(repo.tract, self._branch)
         repo.refs.refresh()
-        # What is appended was looked through before it came here; what else there is to send was not.
+        # Appended messages were scanned before they came here; other objects to send were not.
         link.scans = self._scans and (known is None or known.head.commit != repo.head()[1])
         began = time.monotonic()
         try:
@@ -261,7 +261,7 @@ class Courier:
         except BaseException as exc:
             for one in own:
                 one.fail(exc)
-            if isinstance(exc, RemoteMovedError):  # nothing can be appended here before somebody merges or resets
+            if isinstance(exc, RemoteMovedError):  # nothing can be appended here before a user merges or resets
                 self._mode = "alone"
             raise
         self._took = time.monotonic() - began
@@ -295,7 +295,7 @@ class Courier:
             self._mode, self._last_others = "leading", time.monotonic()
 
     def _see_landed(self, landed: dict[bytes, Landed]) -> bool:
-        """Whether anything of this process is among *landed*; those who wait for it are told."""
+        """True if intents of this process are among *landed*; their callers get the result."""
         if self._posted.keys().isdisjoint(landed):
             return False
         bring(self._link, self._own, self._branch)
@@ -329,7 +329,7 @@ class Courier:
         self._posted[id] = _Posted(key, tuple(own), asked == 1)
 
     def _settle(self, landed: dict[bytes, Landed]) -> None:
-        """Tell those whose intents landed which commits they became, and remove the intents."""
+        """Give the callers of landed intents their commits, and remove the intents."""
         gone: list[_Posted] = []
         for id in self._posted.keys() & landed.keys():
             posted = self._posted.pop(id)
@@ -371,7 +371,7 @@ class Courier:
 
 
 def _hand_out(waiting: Sequence[Waiting], made: list[tuple[ObjectId, Commit]]) -> None:
-    """Tell each of those who wait which commits its messages became; *made* has them one behind the other."""
+    """Give each waiting caller the commits of its messages; *made* has them one after the other."""
     at = 0
     for one in waiting:
         one.settle(made[at : at + len(one.wishes)])
@@ -379,7 +379,7 @@ def _hand_out(waiting: Sequence[Waiting], made: list[tuple[ObjectId, Commit]]) -
 
 
 def _opened_anew(repo: Repository) -> Repository:
-    """The store of *repo* opened once more, on its branch."""
+    """Open the store of *repo* again, on its branch."""
     assert repo.path is not None
     durability = repo.objects.durability if isinstance(repo.objects, Database) else "full"
     made = open_repository(repo.path, tract=repo.tract, durability=durability, author=repo.author, create_tract=False)

@@ -1,4 +1,4 @@
-"""What a process has one of for all handles on a store that lives in a remote: the lanes of its tracts, and a courier for each branch that is appended to."""
+"""Objects that all handles of a process share for a store that lives in a remote: the lanes of its tracts, and a courier for each branch that is appended to."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _lock = threading.Lock()
 
 
 def _forget_in_child() -> None:
-    """A fork copies no thread, and may copy a lock that nobody lets go of: the child begins with couriers and lanes of its own."""
+    """Give a forked child couriers and lanes of its own: a fork copies no thread, and may copy a lock that no one will release."""
     global _lock
     _lock = threading.Lock()
     _shared.clear()
@@ -27,7 +27,7 @@ os.register_at_fork(after_in_child=_forget_in_child)
 
 
 def courier_for(repo: Repository, link: Link, user: int) -> Courier:
-    """The courier of this process for HEAD's branch; *user* lets go of it by ``leave``."""
+    """The process's courier for HEAD's branch; *user* gives it up with ``leave``."""
     branch = repo.head()[0]
     assert branch is not None
     found: Courier = _found(repo, link, user, (repo.prefix, branch), lambda: Courier(repo, link))
@@ -35,7 +35,7 @@ def courier_for(repo: Repository, link: Link, user: int) -> Courier:
 
 
 def lanes_for(repo: Repository, link: Link, user: int) -> Lanes:
-    """The lanes of this process for the store; *user* lets go of them by ``leave``."""
+    """The process's lanes for the store; *user* gives them up with ``leave``."""
     found: Lanes = _found(repo, link, user, (), lambda: Lanes(repo, link))
     return found
 
@@ -52,7 +52,7 @@ def _found(repo: Repository, link: Link, user: int, more: tuple[str, ...], make:
 
 
 def leave(user: int) -> None:
-    """Let go of all that *user* has; what nobody else has finishes what waits, and stops."""
+    """Give up everything that *user* shares; what no other user has finishes its work, and stops."""
     with _lock:
         mine = [key for key, (_, users) in _shared.items() if user in users]
         stopping = []

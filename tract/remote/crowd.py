@@ -1,4 +1,4 @@
-"""What others want carried: the intents of a branch, as a carrier finds them."""
+"""The intents of other writers on a branch, as a carrier finds them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tract.remote.link import Link
 from tract.remote.transport import Listed
 
 ABANDONED = 600.0
-"""Seconds after which others remove an intent that landed: who left it is gone."""
+"""After this many seconds others remove an intent that landed: its writer is gone."""
 
 _MOST_CARRIED = 256
 _LOOK_AGAIN = 0.12
@@ -22,7 +22,7 @@ _SHORTEST_LOOK = 0.004
 
 
 class FoundIntents(NamedTuple):
-    """What waits, and what the head that was read before says: the intents that *landed* already, and those of them that are still *listed*."""
+    """The intents that wait, and, by the head that was read before, those that *landed* already and of these the ones still *listed*."""
 
     listing: Listing
     landed: dict[bytes, Landed]
@@ -40,15 +40,15 @@ class Crowd:
         self._had_others = False
 
     def is_there(self) -> bool:
-        """Whether anybody waits; False where it cannot be told."""
+        """True if an intent waits; False if that cannot be told."""
         with suppress(RemoteError):
             return bool(list_intents(self._link, self._tract, self._branch))
         return False
 
     def find(self, took: float) -> FoundIntents:
-        """What waits now. The head is read first and the listing made after.
+        """Find the intents that wait now. The head is read first and the listing made after.
 
-        Where others waited the last time, they have just learned that theirs landed and are about to say the next: as long as more come it is worth a part of the time that a push *took*, for who misses it waits for another.
+        If others waited the last time, they have just learned that theirs landed and will leave the next: as long as more come, waiting is worth a part of the time that a push *took*, because an intent that misses it waits for another push.
         """
         link = self._link
         known = link.remembered(self._tract, self._branch) or link.look(self._tract, self._branch)
@@ -69,12 +69,12 @@ class Crowd:
         return FoundIntents(Listing(intents, frozenset(listed), 0 if known is None else known.head.gen), landed, listed)
 
     def older_than(self, key: str, landed: dict[bytes, Landed]) -> int:
-        """How many intents wait that are older than the one under *key*."""
+        """The number of waiting intents that are older than the one under *key*."""
         listed = list_intents(self._link, self._tract, self._branch)
         return sum(one.key < key and id not in landed for id, one in listed.items())
 
     def remove_abandoned(self, found: FoundIntents) -> None:
-        """Remove what landed long ago, and whose writer never came to see that; by the store's clock, for whoever leads may have a wrong one."""
+        """Remove intents that landed long ago and whose writers never came to see that; by the store's clock, because the carrier's may be wrong."""
         now = max((one.time for one in found.listed.values()), default=0.0)
         for id, one in found.listed.items():
             if id in found.landed and one.time < now - ABANDONED:

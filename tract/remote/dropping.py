@@ -1,4 +1,4 @@
-"""Deleting a tract of a remote: tombstones in the place of all its heads, so that everyone's next fetch knows; the tract here, if it is here, stays."""
+"""Deleting a tract of a remote: tombstones replace all its heads, so that every later fetch sees it; the tract in this store, if any, stays."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ _END = "::"
 
 
 def tract_to_drop(ref: str) -> str | None:
-    """The tract that *ref*, as it was given to a push, deletes there: ``:researcher::``; None where it is about a branch or a tag."""
+    """The tract that a push of *ref* deletes there (``:researcher::``); None if *ref* is a branch or a tag."""
     name = ref.removeprefix("+")
     return name[1 : -len(_END)] if name.startswith(":") and name.endswith(_END) else None
 
 
 def drop_tract_there(link: Link, repo: Repository, name: str, force: Force) -> list[PushedRef]:
-    """Delete the tract *name* there, with its branches, tags and notes.
+    """Delete the tract *name* on the remote, with its branches, tags and notes.
 
-    RemoteError where there is none; SessionError for the root tract; RemoteMovedError where a branch of it is not where it was when it was last seen from here.
+    RemoteError if it does not exist; SessionError for the root tract; RemoteMovedError if a branch of it has moved since this store last saw it.
     """
     refuse_root(name, "deleted")
     own = replace(repo, tract=name, prefix=tract_prefix(name), branch=None)

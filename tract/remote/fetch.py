@@ -1,9 +1,9 @@
-"""Fetching: heads, then the packs that they name and this store has not, then one operation a tract.
+"""Fetching: heads, then the packs that they name and this store lacks, then one operation for each tract.
 
     list, or heads by name ─▸ heads ─▸ packs ─▸ each object hashed, all that they need looked for ─▸ refs/remotes/<remote>/…, notes joined
 
-Reading never depends on a listing: it only says which heads there are, and which may have changed.
-A pack that is missing is first taken for one that a compaction replaced: the head is read again.
+Correctness never depends on a listing: it only tells which heads exist, and which may have changed.
+A missing pack is first assumed to have been replaced by a compaction: the head is read again.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class FetchedRef:
 
 @dataclass(slots=True)
 class Fetched:
-    """What a fetch brought."""
+    """The result of a fetch."""
 
     refs: list[FetchedRef]
     objects: int = 0
@@ -63,7 +63,7 @@ class Fetched:
 
 
 def fetch(link: Link, repo: Repository, asked: Asked, told: Callable[[int, int], None] = nobody) -> Fetched:
-    """Bring what *asked* names from the remote; all of it is proved before anything of it is in the store."""
+    """Fetch what *asked* names from the remote; everything is proved before anything of it is in the store."""
     found = Fetched([])
     heads = find_heads(link, asked)
     for attempt in range(_ATTEMPTS):
@@ -100,7 +100,7 @@ def _bring(
         receive(link, unknown, incoming, is_new=is_new, told=told)
         missing = incoming.lacking(roots, cuts)
         if missing:
-            # What is remembered of packs is not what is here: gc may have taken it since.
+            # The remembered content of packs may be missing here: gc may have removed objects since.
             wanted = set(missing)
             again = [pack for pack in packs.values() if not wanted.isdisjoint(link.ids(pack))]
             for pack in again:
@@ -137,12 +137,12 @@ def _land_all(
 
 
 def _is_shallow(link: Link, repo: Repository, heads: Sequence[Head]) -> bool:
-    """Whether the store has some history cut, and there are packs of which it has read nothing: most of them may be behind that."""
+    """True if the store has cut history, and some packs are unknown to it: most of their objects may be behind the cut."""
     return bool(repo.shallow.cuts) and any(not link.knows(pack) for head in heads for pack in head.packs)
 
 
 def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: Asked, found: Fetched) -> None:
-    """The same, with nothing of the packs but what is needed here, and with *depth* nothing behind that."""
+    """Do the same, but take from the packs only what is needed here, and with *depth* nothing behind that."""
     packs = list({pack.key: pack for head in heads for pack in head.packs}.values())
     cuts = {id: cut for head in heads for id, cut in head.cuts.items()}
     objects = RemoteObjects(link, packs)
@@ -168,7 +168,7 @@ def _bring_shallow(link: Link, repo: Repository, heads: Sequence[Head], asked: A
 
 
 def _is_news(link: Link, repo: Repository, head: Head) -> bool:
-    """Whether a head may say something that this store has not taken in."""
+    """True if a head may have something that this store has not taken in."""
     own = replace(repo, tract=head.tract, prefix=tract_prefix(head.tract), branch=None)
     if head.branch is None:
         return True
@@ -184,7 +184,7 @@ def _noted_ref(link: Link, repo: Repository, namespace: str) -> str:
 
 
 def _notes(link: Link, incoming: Incoming, heads: Sequence[Head]) -> dict[str, list[HeadNote]]:
-    """All notes that heads say, by tract; RemoteError for one that is no note."""
+    """All notes in the heads, by tract; RemoteError for one that is not a note."""
     reader = incoming.reader()
     found: dict[str, list[HeadNote]] = {}
     for head in heads:
@@ -220,7 +220,7 @@ def _land(
     asked: Asked,
     found: Fetched,
 ) -> None:
-    """Take the heads of one tract in: one operation, of which the objects come first."""
+    """Take in the heads of one tract: one operation, objects first."""
     own = replace(repo, tract=tract, prefix=tract_prefix(tract), branch=None)
     with transaction(own, f"fetch: {link.name}", moves="refs") as tx:
         tx.repo = replace(incoming.reader(), tract=tract, prefix=own.prefix, branch=None)
@@ -240,7 +240,7 @@ def _land(
 
 
 def _check_targets(link: Link, tx: Transaction, heads: Iterable[Head]) -> None:
-    """RemoteError where a branch, a tag or a link there is at what is none, as at a note."""
+    """Raise RemoteError if a branch, a tag or a link on the remote is at a note."""
     for head in heads:
         at = [(HEADS + (head.branch or ""), head.commit), *head.refs.items()]
         for name, id in at:
@@ -277,7 +277,7 @@ def _hex(id: ObjectId | None) -> str | None:
 
 
 def _tag_edits(tx: Transaction, heads: Iterable[Head]) -> Iterator[tuple[FetchedRef, RefEdit | None]]:
-    """The tags and links that are new here; one that is another here stays."""
+    """Yield the tags and links that are new here; one with another value here stays."""
     for head in heads:
         for name, id in head.refs.items():
             here = tx.ref(name)
@@ -292,7 +292,7 @@ def _tag_edits(tx: Transaction, heads: Iterable[Head]) -> Iterator[tuple[Fetched
 
 
 def _own_branches(tx: Transaction, heads: Iterable[Head]) -> None:
-    """Make the remote's branches the store's own, where it has none of the name."""
+    """Create the remote's branches in this store, except names that exist."""
     for head in heads:
         if head.branch is not None and head.commit is not None and tx.ref(HEADS + head.branch) is None:
             tx.move(HEADS + head.branch, head.commit, None)
@@ -319,9 +319,9 @@ def _begin_tract(link: Link, tx: Transaction, heads: Sequence[Head], *, as_clone
 
 
 def _join(link: Link, tx: Transaction, notes: Sequence[HeadNote]) -> int:
-    """Take notes into the lists of the tract; how many are new here.
+    """Join notes into the lists of the tract; return how many are new here.
 
-    What is about a commit that is not here waits in the remote's list, until a fetch brings that.
+    A note about a commit that is not here waits in the remote's list, until a fetch brings the commit.
     """
     repo = tx.repo
     lists = note_lists(repo, link.name)

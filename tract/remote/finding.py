@@ -1,6 +1,6 @@
 """Finding what a remote has: its heads, by name or from a listing, and its tracts.
 
-A listing only says which heads there are, and which may have changed; what a head says is read from the head.
+A listing only tells which heads exist, and which may have changed; the content is read from the head itself.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _LOG = "/log/"
 
 
 class Asked(NamedTuple):
-    """What to fetch: *tracts* by name, None for all; *branches* by name, None for all, and then what belongs to none too.
+    """What to fetch: *tracts* by name, None for all; *branches* by name, None for all, which includes what belongs to no branch.
 
-    With *as_clone* the branches and settings become the store's own. *depth* leaves out what is behind the last so many commits of each branch.
+    With *as_clone* the branches and settings become the store's own. With *depth*, only that many of the last commits of each branch are fetched.
     """
 
     tracts: Sequence[str] | None
@@ -45,7 +45,7 @@ def find_heads(link: Link, asked: Asked) -> list[Head]:
 
 
 def list_heads(link: Link, starts: Sequence[str]) -> dict[str, str]:
-    """The keys of the heads whose keys begin so, with their versions; those of logs, and of a store that tells none, have "" for one."""
+    """The keys of the heads that begin with one of *starts*, with their versions; the version is "" for logs, and for stores that list none."""
     found: dict[str, str] = {}
     for start in starts:
         listed = link.patiently(lambda start=start: list(link.transport.list(start)))  # type: ignore[misc]
@@ -56,7 +56,7 @@ def list_heads(link: Link, starts: Sequence[str]) -> dict[str, str]:
 
 
 def tract_names(link: Link) -> list[str]:
-    """The names of the tracts there, in order; from the listing alone, but for those whose keys are cut."""
+    """The names of the remote's tracts, in order, from the listing; only for keys that are cut a head is read."""
     keys: dict[str, str] = {}
     for one in link.patiently(lambda: list(link.transport.list(TRACTS))):
         part = one.key.removeprefix(TRACTS).split("/")[1:2]
@@ -72,7 +72,7 @@ def _name_at(link: Link, key: str) -> str | None:
 
 
 def _look_at_all(link: Link, listed: dict[str, str]) -> list[Head]:
-    """The heads under the keys *listed*; those whose version is the one that is remembered are not asked for."""
+    """The heads under the keys *listed*; a head whose version is the remembered one is not requested."""
     link.listed = listed
     try:
         known = {key: link.remembered_at(key) for key in listed}
@@ -84,7 +84,7 @@ def _look_at_all(link: Link, listed: dict[str, str]) -> list[Head]:
 
 
 def _checked(link: Link, heads: Sequence[Head]) -> list[Head]:
-    """*heads*, whose names can be names here."""
+    """Return *heads* if their names are allowed here, else raise RemoteError."""
     for head in heads:
         try:
             tract_prefix(head.tract)
@@ -100,7 +100,7 @@ def _checked(link: Link, heads: Sequence[Head]) -> list[Head]:
 
 
 def roots_of(head: Head) -> Iterator[tuple[ObjectId, Kind]]:
-    """What a head names, all of which must be in its packs."""
+    """Yield the objects that a head names, all of which must be in its packs."""
     if head.commit is not None:
         yield head.commit, "commit"
     for note in head.notes:

@@ -7,25 +7,25 @@
 | body | … | a zstd frame: a map in canonical msgpack, as below |
 | check | 16 | the first 16 bytes of the BLAKE3 of all before |
 
-A head of a branch says where the branch is, which packs have all that its history needs, and what is said about its commits.
-A head without a branch (``meta``) says what of a tract belongs to none.
+The head of a branch holds the branch's commit, the packs with everything that its history needs, and the notes about its commits.
+A head without a branch (``meta``) holds what of a tract belongs to no branch.
 
 | key | what |
 |---|---|
 | ``tract``, ``branch`` | their names; the branch is nil in ``meta`` |
 | ``gen`` | 1 + the head's before: no head ever has the bytes of another |
-| ``pushes`` | the last 16 pushes' ids, 16 random bytes each, oldest first: a writer whose answer was lost finds its own here |
-| ``commit`` | where the branch is; nil for one that was deleted, and in ``meta`` |
+| ``pushes`` | the ids of the last 16 pushes, 16 random bytes each, oldest first: a writer that got no answer finds its own here |
+| ``commit`` | the branch's commit; nil for a deleted branch, and in ``meta`` |
 | ``by``, ``time`` | who pushed last, and when, in microseconds since 1970 |
 | ``packs`` | ``[key, objects, size, index, time]`` each: bytes, where the index begins, and when it was written |
 | ``folded`` | namespace -> ``[tree, open]``: a list of notes in chunks, as a context is, that are in the packs |
-| ``notes`` | ``[namespace, target, blob]`` each: what is said since, of which the blobs are in the packs |
+| ``notes`` | ``[namespace, target, blob]`` each: later notes, whose blobs are in the packs |
 | ``cuts`` | ``[commit, grade, day]`` each: where history was cut, as in ``shallow`` |
 | ``refs`` | of ``meta``: tags and links by name, nil for one that was deleted |
 | ``default`` | of ``meta``: the branch that a clone begins on, or nil |
 | ``settings`` | of ``meta``: the tract's settings, or nil |
 
-A reader leaves keys alone that it does not know, and a writer keeps them.
+A reader ignores keys that it does not know, and a writer keeps them.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ _MOST = 2**53
 
 
 class PackName(NamedTuple):
-    """A pack as heads name it: *size* in bytes, *index_at* where its index begins, *time* in microseconds since 1970."""
+    """A pack as heads name it: *size* in bytes, *index_at* the offset of its index, *time* in microseconds since 1970."""
 
     key: str
     objects: int
@@ -66,7 +66,7 @@ class PackName(NamedTuple):
 
 
 class HeadNote(NamedTuple):
-    """A note of which a head says that it is there: its namespace, the commit it is about, and its blob."""
+    """A note in a head: its namespace, the commit it is about, and its blob."""
 
     namespace: str
     target: ObjectId
@@ -75,7 +75,7 @@ class HeadNote(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
-    """What a head says; see above."""
+    """The content of a head; see above."""
 
     tract: str
     branch: str | None
@@ -92,10 +92,10 @@ class Head:
     default: str | None = None
     settings: Mapping[str, Any] | None = None
     more: Mapping[str, Any] = field(default_factory=dict)
-    """What a later tract wrote beside it."""
+    """Keys that a later version of tract wrote."""
 
     def after(self, push: bytes, *, by: str, time: int, **changes: Any) -> Head:
-        """The head that the push *push* puts in the place of this one."""
+        """The head by which the push *push* replaces this one."""
         pushes = (*self.pushes, push)[-_PUSHES_KEPT:]
         return replace(self, gen=self.gen + 1, pushes=pushes, by=by, time=time, **changes)
 
@@ -122,7 +122,7 @@ def encode_head(head: Head) -> bytes:
 
 
 def decode_head(data: bytes, key: str) -> Head:
-    """The head in *data*, which lies under *key*; ObjectCorruptError where it is none, or another key's."""
+    """Return the head in *data*, stored under *key*; ObjectCorruptError if it is not a head."""
     body = data[:-_CHECK]
     if data[:16] != _MAGIC:
         raise ObjectCorruptError(key, "it does not begin as a head of this version does", 0)

@@ -1,9 +1,9 @@
-"""How heads are read and put, by what the store of a remote can be relied on for.
+"""Reading and putting heads, according to what the remote's store guarantees.
 
-    if-match       the head's key is swapped where it has the version that the writer read
+    if-match       the head's key is swapped if it still has the version that the writer read
     create-only    a head is a log: <key>/log/<20 digits> are only ever created, and the last one counts
 
-A store that keeps writers apart by neither is only read.
+A store that guarantees neither can only be read.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class Heads(Protocol):
     """Heads by their keys."""
 
     def read(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
-        """The head under *key*, None where there is none, UNCHANGED where its version is *unless*."""
+        """Return the head under *key*; None if there is none, UNCHANGED if its version is *unless*."""
         ...
 
     def put(self, key: str, data: bytes, version: str | None) -> str | None:
-        """Put a head in the place of the *version* that is there, None for none; its version, or None where another writer was first."""
+        """Put a head in the place of *version* (None: of nothing); return its new version, or None if another writer was first."""
         ...
 
 
@@ -44,7 +44,7 @@ class SwappedHeads:
 
 
 class LoggedHeads:
-    """Heads that are logs. Nothing of a log is ever removed: a writer that slept would create its number anew."""
+    """Heads that are logs. No entry of a log is ever removed: a writer that slept would create its number again."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -57,8 +57,8 @@ class LoggedHeads:
             last = one.key.removeprefix(start)
         number = int(last or unless or 0)
         found = None if last is None else self._transport.get(start + last)
-        # A listing may be behind: what follows the last that it names is asked for until nothing does.
-        # Beside writers that are as fast as this reads it is not looked for for ever: it was the last when this began.
+        # A listing may be behind: the entries after its last one are requested until one is missing.
+        # The search is limited, because writers may be as fast as this reads; the result was the last entry when this began.
         for _ in range(_MOST_BEHIND):
             further = self._transport.get(f"{start}{number + 1:0{_DIGITS}}")
             if not isinstance(further, Stored):
@@ -74,14 +74,14 @@ class LoggedHeads:
 
 
 class ReadHeads(SwappedHeads):
-    """Heads of a store that does not keep writers apart."""
+    """Heads of a store in which writers can overwrite each other."""
 
     def put(self, key: str, data: bytes, version: str | None) -> str | None:
         raise RemoteRefusedError("the remote's store does not keep writers apart, so it can only be read")
 
 
 def heads_of(transport: Transport, conditions: Conditions | None) -> Heads:
-    """How heads are kept where the probe found *conditions*; those of a store that was not probed are swapped."""
+    """The form of heads for the *conditions* that a probe found; a store that was not probed uses swapped heads."""
     if conditions == "none":
         return ReadHeads(transport)
     return LoggedHeads(transport) if conditions == "create-only" else SwappedHeads(transport)

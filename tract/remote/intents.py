@@ -4,9 +4,9 @@
     head: "landed" [[id, commit, number], …]  the intents that became commits of this branch: how many, and the last one
 
 Exactly once: a carrier reads the head first and lists after; a head keeps the name of every intent that the listing still shows.
-So an intent that a carrier finds is either named in the head that it builds on, or in none.
-Who left an intent removes it when it has seen the head that names it; what a dead writer left is removed by others, a while after it landed.
-An intent is never taken back: one whose writer died lands with the next push that carries, or the next opening.
+So an intent that a carrier finds is either named in the head on which it builds, or in no head.
+A writer removes its intent when it has seen the head that names it; others remove the intents of dead writers, a while after they landed.
+An intent is never taken back: if its writer died, it lands with the next push that carries, or the next opening.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Wish(NamedTuple):
 
 
 class Intent(NamedTuple):
-    """What waits under a key."""
+    """The messages that wait under a key."""
 
     key: str
     id: bytes
@@ -62,7 +62,7 @@ class Intent(NamedTuple):
 
 
 def can_wait(drafts: Sequence[Draft]) -> bool:
-    """Whether *drafts* mean the same wherever the branch is by then: plain messages, which refer to nothing."""
+    """True if *drafts* mean the same wherever the branch is then: plain messages, which refer to nothing."""
     return all(
         one.operation is CommitOperation.APPEND
         and one.target is None
@@ -74,7 +74,7 @@ def can_wait(drafts: Sequence[Draft]) -> bool:
 
 
 def intents_start(tract: str, branch: str) -> str:
-    """What the keys of a branch's intents begin with."""
+    """The beginning of the keys of a branch's intents."""
     return f"{tract_key(tract).rstrip('/')}{INTENTS}{key_part(branch)}/"
 
 
@@ -87,7 +87,7 @@ def encode_intent(id: bytes, wishes: Sequence[Wish]) -> bytes:
 
 
 def decode_intent(data: bytes, key: str) -> Intent:
-    """The intent in *data*; ObjectCorruptError where it is none."""
+    """Return the intent in *data*; ObjectCorruptError if it is not an intent."""
     body = data[:-_CHECK]
     if data[:16] != _MAGIC or blake3(body).digest()[:_CHECK] != data[-_CHECK:]:
         raise ObjectCorruptError(key, "it is no intent, or does not match its check")
@@ -114,12 +114,12 @@ def _wish_of(value: Any) -> Wish:
 
 
 def intent_key(repo: Repository, branch: str, id: bytes) -> str:
-    """The key of a new intent: they are listed in the order of their writers' clocks."""
+    """The key of a new intent; intents are listed in the order of their writers' clocks."""
     return f"{intents_start(repo.tract, branch)}{repo.clock():020}-{id.hex()}"
 
 
 def wish_of(repo: Repository, draft: Draft) -> Wish:
-    """What *draft* is as a wish of this repository's author, made now."""
+    """*draft* as a wish of this repository's author, made now."""
     notes = ((CONFIG, draft.config), (USAGE, draft.usage))
     return Wish(
         draft.value,
@@ -132,19 +132,19 @@ def wish_of(repo: Repository, draft: Draft) -> Wish:
 
 
 def list_intents(link: Link, tract: str, branch: str) -> dict[bytes, Listed]:
-    """What waits for a branch, the oldest first, by id; what is no intent by its name is left alone."""
+    """The intents that wait for a branch, the oldest first, by id; keys with other names are ignored."""
     start = intents_start(tract, branch)
     listed = link.patiently(lambda: list(link.transport.list(start)))
     return {bytes.fromhex(found[1]): one for one in listed if (found := _KEY.search(one.key)) is not None}
 
 
 def read_intents(link: Link, keys: Sequence[str]) -> list[Intent]:
-    """The intents under *keys*, in their order, but for those that are gone, or are none."""
+    """The intents under *keys*, in order, without those that are gone or damaged."""
 
     def read(key: str) -> Intent | None:
         found = link.patiently(lambda: link.transport.get(key))
         if not isinstance(found, Stored):
-            return None  # a listing may be behind
+            return None  # the listing may be behind
         with suppress(ObjectCorruptError):
             intent = decode_intent(found.data, key)
             name = _KEY.search(key)
@@ -155,14 +155,14 @@ def read_intents(link: Link, keys: Sequence[str]) -> list[Intent]:
 
 
 class Landed(NamedTuple):
-    """The commits that an intent became: so many, one after the other, up to *last*."""
+    """The commits that an intent became: *number* of them, one after the other, up to *last*."""
 
     last: ObjectId
     number: int
 
 
 def landed_in(head: Head) -> dict[bytes, Landed]:
-    """The intents that a head names, and what they became; what of it makes no sense is left out."""
+    """The intents that a head names, with their commits; invalid rows are ignored."""
     rows = head.more.get(LANDED)
     found: dict[bytes, Landed] = {}
     for row in rows if type(rows) is list else ():
@@ -175,7 +175,7 @@ def landed_in(head: Head) -> dict[bytes, Landed]:
 
 
 def named_in(base: Head, made: Mapping[bytes, Landed], left: frozenset[bytes]) -> dict[str, Any]:
-    """What a head that goes on from *base* says beside: the intents that it *made* commits of, those that are still *left* there, and the last few."""
+    """The extra fields of a head that follows *base*: the intents of which commits were *made*, named ones that are still *left* there, and the last few."""
     before = list(landed_in(base).items())
     kept = [row for number, row in enumerate(before) if row[0] in left or number >= len(before) - _KEPT]
     return {**base.more, LANDED: [[id, *row] for id, row in [*kept, *made.items()]]}
