@@ -109,3 +109,22 @@ def test_plumbing_lists_what_is_there(cut: tuple[Any, list[str], str]) -> None:
     assert compression == run("rev-list", "HEAD").out.split()[-1]
     for text, start in (("f", "message"), ("abcd", "HEAD")):
         assert 0 == run("log", "-S", text, start).status
+
+
+def test_lists_of_what_reaches_what_warn_where_history_was_cut(cut: tuple[Any, list[str], str]) -> None:
+    run, _, compression = cut
+    run("tag", "-d", "message")
+    said = f"warning: history behind {compression[:16]} was cut on {TODAY}: what it reached there counts as not reached"
+    for argv, listed in (
+        (("branch", "--contains", "side"), ["  side"]),
+        (("branch", "--no-contains", "side"), ["* main"]),
+        (("branch", "--merged", "main"), ["* main"]),
+        (("branch", "--no-merged", "main"), ["  side"]),
+        (("tag", "--contains", "side"), []),
+    ):
+        done = run(*argv)
+        assert (0, listed) == (done.status, done.out.splitlines()), argv
+        assert [said] == done.err.splitlines(), argv
+    for argv in (("branch", "--contains", "main"), ("branch", "--merged", "side"), ("branch", "--contains", "HEAD~1")):
+        done = run(*argv)
+        assert "" == done.err, argv

@@ -10,7 +10,7 @@ from tract.cli.command import Args, Param
 from tract.cli.console import Console, one_line
 from tract.cli.rendering import SHORT, read_line
 from tract.compile.workspace import Workspace
-from tract.history.walk import is_ancestor
+from tract.history.walk import cut_behind, is_ancestor
 from tract.objects.id import ObjectId
 from tract.refs.names import HEADS, TAGS
 from tract.repo import Repository
@@ -40,34 +40,56 @@ FILTERS = (
     Param("no_merged", ("--no-merged",), bare="", metavar="REV", help="List only those that are not merged into it."),
 )
 
-_Test = Callable[[Repository, ObjectId, ObjectId], bool]
-
-_TESTS: tuple[tuple[str, _Test], ...] = (
-    ("contains", lambda repo, at, given: is_ancestor(repo, given, at)),
-    ("no_contains", lambda repo, at, given: not is_ancestor(repo, given, at)),
-    ("merged", lambda repo, at, given: is_ancestor(repo, at, given)),
-    ("no_merged", lambda repo, at, given: not is_ancestor(repo, at, given)),
-)
+_TESTS = ("contains", "no_contains", "merged", "no_merged")
 
 
 def is_filtered(args: Args) -> bool:
     """Whether one of FILTERS was given."""
-    return any(getattr(args, name) is not None for name, _ in _TESTS)
+    return any(getattr(args, name) is not None for name in _TESTS)
 
 
-def read_filters(repo: Repository, args: Args, names: Sequence[str]) -> tuple[Callable[[ObjectId], bool], list[str]]:
+class _Reaching:
+    """Which commit reaches which; a warning, once for each cut, where history was cut so that nothing tells."""
+
+    def __init__(self, console: Console, repo: Repository) -> None:
+        self._console = console
+        self._repo = repo
+        self._warned: set[ObjectId] = set()
+
+    def passes(self, test: str, at: ObjectId, given: ObjectId) -> bool:
+        """Whether a ref at the commit *at* passes the *test* with the commit that was given for it."""
+        early, late = (given, at) if test.endswith("contains") else (at, given)
+        return self._is_reached(early, late) != test.startswith("no_")
+
+    def _is_reached(self, early: ObjectId, late: ObjectId) -> bool:
+        if is_ancestor(self._repo, early, late):
+            return True
+        cut = cut_behind(self._repo, [late], above=self._repo.commit(early).generation)
+        if cut is not None and cut not in self._warned:
+            self._warned.add(cut)
+            date = self._repo.shallow.cuts[cut].date
+            self._console.warn(
+                f"history behind {cut.hex()[:16]} was cut on {date}: what it reached there counts as not reached"
+            )
+        return False
+
+
+def read_filters(
+    console: Console, repo: Repository, args: Args, names: Sequence[str]
+) -> tuple[Callable[[ObjectId], bool], list[str]]:
     """The test that a ref's commit must pass, and the patterns among *names*.
 
     As in git a revision may also come after its option and a blank: then it is the first of *names*.
     """
     rest = list(names)
-    chosen: list[tuple[_Test, ObjectId]] = []
-    for name, test in _TESTS:
+    chosen: list[tuple[str, ObjectId]] = []
+    for name in _TESTS:
         given = getattr(args, name)
         if given is not None:
             given = given or (rest.pop(0) if rest and not args.list else "HEAD")
-            chosen.append((test, resolve_revision(repo, given)))
-    return lambda at: all(test(repo, at, given) for test, given in chosen), rest
+            chosen.append((name, resolve_revision(repo, given)))
+    reaching = _Reaching(console, repo)
+    return lambda at: all(reaching.passes(test, at, given) for test, given in chosen), rest
 
 
 def matching(refs: Mapping[str, str], passes: Callable[[ObjectId], bool], patterns: Sequence[str]) -> dict[str, str]:

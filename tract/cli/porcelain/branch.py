@@ -111,7 +111,7 @@ def _show_current(console: Console, repo: Repository, args: Args) -> int:
 
 def _list(console: Console, space: Workspace, args: Args) -> int:
     repo = space.repo
-    passes, patterns = read_filters(repo, args, args.names)
+    passes, patterns = read_filters(console, repo, args, args.names)
     head, tip = repo.head()
     current = None if head is None else head.removeprefix(HEADS)
     found = matching(_of_remotes(repo) if args.remotes else list_branches(repo), passes, patterns)

@@ -54,7 +54,7 @@ def _delete(console: Console, repo: Repository, args: Args) -> int:
 
 
 def _list(console: Console, space: Workspace, args: Args) -> int:
-    passes, patterns = read_filters(space.repo, args, args.names)
+    passes, patterns = read_filters(console, space.repo, args, args.names)
     for name, commit in matching(list_tags(space.repo), passes, patterns).items():
         id = parse_id(commit)
         if args.json:
