@@ -107,6 +107,14 @@ def test_the_short_status_is_a_line_and_one_for_each_command_under_way(run):
     assert ["## main  1 message, 1 skipped, ~8 tokens", "UU bisect under way"] == run("status", "-s").out.splitlines()
 
 
+def test_the_short_status_ends_with_the_budget_where_there_is_one(run):
+    run("config", "token_budget", "5")
+    assert "## main  0 messages, 0 tokens, budget 5\n" == run("status", "-s").out
+    run("commit", "one")
+
+    assert "## main  1 message, 8 tokens, budget 5\n" == run("status", "-s").out
+
+
 def test_a_detached_head_is_told(run, tmp_path):
     run("commit", "hello")
     repo = open_repository(str(tmp_path / ".tract"))

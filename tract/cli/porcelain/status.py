@@ -215,10 +215,11 @@ def _print_short(console: Console, state: _State) -> None:
     tokens = f"{'~' if totals.estimated else ''}{totals.tokens.total} tokens"
     count = f"{totals.messages} message{'' if totals.messages == 1 else 's'}"
     beside += [] if state.upstream is None else [str(state.upstream)]
+    budget = [] if state.budget is None else [f"budget {state.budget.max_tokens}"]
     console.line(
         "## ",
         console.paint(where, "green" if state.branch is not None else "red"),
-        f"  {', '.join([count, *beside, tokens])}",
+        f"  {', '.join([count, *beside, tokens, *budget])}",
     )
     waiting = [("merge", state.merge is not None), *((one["command"], True) for one in state.replays)]
     for name in [name for name, is_there in (*waiting, ("bisect", state.bisection is not None)) if is_there]:
@@ -279,6 +280,7 @@ COMMAND = Command(
     ),
     """
 A token count with a ~ is an estimate: status counts no tokens itself.
+The line of --short ends with 'budget N' where the tract has a token budget.
 The prefix says how many tokens of the last recorded call the context still begins with, that is, how much a provider's prompt cache can still serve.
 The number of pinned messages does not include system prompts, which are always pinned.
 
