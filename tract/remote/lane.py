@@ -1,12 +1,12 @@
-"""Lanes: what the threads and handles of a process change in one tract of a store that lives in a remote.
+"""Lanes: the changes that the threads and handles of a process make in one tract of a store that lives in a remote.
 
     the lock of the store    a transaction makes its objects and moves, on top of what waits in the lane
-    no lock                  it waits in the lane; the first there pushes all that waits as one, and what comes meanwhile waits for the next push
+    no lock                  it waits in the lane; the first there pushes all that waits as one, and later ones wait for the next push
     the lock of the store    each lands here, in the order of the lane, as an operation of its own
 
-What is refused there does not land here, nor does what was made on top of it: that is told as refused too.
-Nobody but the transactions of this process sees what waits.
-Another process may have brought here meanwhile what was pushed: then what is left of the transaction lands, and the rest is brought as a fetch brings it.
+A transaction that the remote refuses does not land here, nor do those made on top of it: they are refused too.
+Only the transactions of this process see what waits.
+Another process may have brought here meanwhile what was pushed: then only the rest of the transaction lands, and the other part comes as by a fetch.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _SUPPOSED_KEPT = 1024
 
 
 class _Shown(NamedTuple):
-    """What a repository shows that waits, and what it was before."""
+    """The waiting transactions that a repository shows, and its state before."""
 
     waiting: Sequence[Passing]
     refs: OperationRefs
@@ -48,7 +48,7 @@ class _Shown(NamedTuple):
 
 
 class Lanes:
-    """The lanes of one store that lives in one remote, and what they push by: the store opened once more, and a link, for each that pushes at once."""
+    """The lanes of one store that lives in one remote, and what they push with: for each concurrent push the store, opened again, and a link."""
 
     def __init__(self, repo: Repository, link: Link) -> None:
         assert repo.path is not None
@@ -89,7 +89,7 @@ class Lanes:
                 self.stop()
 
     def stop(self) -> None:
-        """Let go of the store; what is on its way still does when it is done."""
+        """Close the store; links in use are closed when they are done."""
         with self._lock:
             self._is_stopped = True
             idle, self._idle = self._idle, []
@@ -99,7 +99,7 @@ class Lanes:
 
 
 class Lane:
-    """What waits, in order."""
+    """The transactions that wait, in order."""
 
     def __init__(self, lanes: Lanes) -> None:
         self._lanes = lanes
@@ -112,7 +112,7 @@ class Lane:
     # With the lock of the store
 
     def show(self, repo: Repository) -> bool:
-        """Let *repo* be as if what waits had landed; whether anything waits."""
+        """Let *repo* look as if what waits had landed; return whether anything waits."""
         refs, store = repo.refs, repo.objects
         assert isinstance(refs, OperationRefs)
         assert isinstance(store, Database)
@@ -120,7 +120,7 @@ class Lane:
             waiting = standing([one for one in self._waiting if one.error is None], repo)
         if not waiting:
             return False
-        # What landed meanwhile is here: only what goes on from there is supposed.
+        # What landed meanwhile is here already: only the changes after it are supposed.
         changes = [change for change in changes_of(waiting).values() if refs.read(change.name) != change.new]
         keys = repo.keys
         repo.key_indexes[repo.prefix] = keys.beside()
@@ -130,7 +130,7 @@ class Lane:
         return True
 
     def hide(self, repo: Repository) -> Sequence[Passing]:
-        """Let *repo* be as it is; what it showed."""
+        """Let *repo* show its real state again; return what it showed."""
         found = self._shown.pop(id(repo.refs), None)
         if found is None:
             return ()
@@ -138,13 +138,13 @@ class Lane:
         refs.go_back(before)
         repo.key_indexes[repo.prefix] = keys
         store.is_supposing = False
-        # Tables of notes may still stand on what is refused later.
+        # tables of notes may still refer to what is refused later
         for old in list(islice(store.supposed, max(0, len(store.supposed) - _SUPPOSED_KEPT))):
             del store.supposed[old]
         return waiting
 
     def add(self, tx: Transaction, *, scans: bool) -> Passing | None:
-        """Put *tx* at the end; None where it changes nothing. The errors are those of its landing."""
+        """Put *tx* at the end; None if it changes nothing. The errors are those of landing it."""
         refs = tx.repo.refs
         assert isinstance(refs, OperationRefs)
         edits = tx.all_edits()
@@ -164,14 +164,14 @@ class Lane:
     # Without it
 
     def wait(self) -> None:
-        """Wait until nothing waits any more that waits now."""
+        """Wait until everything that waits now has landed or was refused."""
         with self._turn:
             last = self._waiting[-1] if self._waiting else None
             while last is not None and last in self._waiting:
                 self._turn.wait()
 
     def see(self, waiting: Sequence[Passing], let_go: Callable[[], AbstractContextManager[None]]) -> None:
-        """Wait until *waiting*, on which a transaction stands that changes nothing itself, have landed; RefMovedError where one was refused."""
+        """Wait until *waiting* have landed, on which a transaction without changes of its own is based; RefMovedError if one was refused."""
         with let_go(), self._turn:
             while any(one in self._waiting for one in waiting):
                 self._turn.wait()
@@ -182,7 +182,7 @@ class Lane:
     def bring(self, one: Passing, repo: Repository, let_go: Callable[[], AbstractContextManager[None]]) -> None:
         """Bring *one* to the remote, with what else waits, and then to this store; *let_go* lets other threads in meanwhile.
 
-        RefMovedError where it was refused there: nothing of it landed. RemoteError with ``landed`` None where no answer came.
+        RefMovedError if the remote refused it: nothing of it landed. RemoteError with ``landed`` None if no answer came.
         """
         try:
             with let_go():
@@ -197,7 +197,7 @@ class Lane:
             self.leave(one.tx)
 
     def leave(self, tx: Transaction) -> None:
-        """Let *tx* neither wait nor push any more."""
+        """Remove *tx* from the lane, and end its turn to push."""
         with self._turn:
             self._waiting[:] = [one for one in self._waiting if one.tx is not tx]
             if self._pushing is tx:
@@ -205,9 +205,9 @@ class Lane:
             self._turn.notify_all()
 
     def _is_decided(self, one: Passing) -> bool:
-        """Whether it is known what became of *one*; else it is its turn to push, now that nobody else does."""
+        """True if the outcome of *one* is known; otherwise it is now its turn to push."""
         with self._turn:
-            # What was sent has to land before the next push goes on from it.
+            # what was sent has to land before the next push continues from it
             while not one.is_decided and (self._pushing is not None or any(other.is_sent for other in self._waiting)):
                 self._turn.wait()
             if not one.is_decided:
@@ -238,9 +238,9 @@ class Lane:
                 self._turn.notify_all()
 
     def _take(self, link: Link) -> list[Passing]:
-        """Those that go in one push: all that wait, but for those that went on from what was refused."""
+        """Take the transactions for one push: all that wait, except those based on a refused one."""
         with self._turn:
-            link.repo.refs.refresh()  # so that it is as new here as for whoever waits
+            link.repo.refs.refresh()  # as new here as for the handle that waits
             waiting = [one for one in self._waiting if not one.is_decided]
         group = standing(waiting[:1] if self._one_by_one else waiting, link.repo, self._lanes.name)
         self._one_by_one = max(0, self._one_by_one - 1)
@@ -262,13 +262,13 @@ class Lane:
             one.is_sent = True
 
     def _land(self, one: Passing, repo: Repository) -> None:
-        """Land *one* here, where the remote has it now."""
+        """Land *one* here, after the remote has it."""
         edits = [RefEdit(name, new, old) for name, old, new in one.changes]
         if not one.tx.land_after_gate(edits, needs=one.needs, beside=one.edits, objects=one.objects):
             self._land_rest(one, replace(repo, gates=[], riders=[]), edits)
 
     def _land_rest(self, one: Passing, repo: Repository, edits: Sequence[RefEdit]) -> None:
-        """The same where others moved refs here since: what they did not move lands, and what was pushed comes as a fetch brings it."""
+        """Do the same if other processes moved refs here meanwhile: moves of other refs land, and the rest of what was pushed comes as by a fetch."""
         with transaction(repo, one.tx.reason, moves="refs") as tx:
             tx.objects += one.tx.objects
             tx.read_own()
@@ -291,7 +291,7 @@ class Lane:
 
 
 def _join(tx: Transaction, namespace: str, entries: Sequence[tuple[bytes, bytes]]) -> None:
-    """Take notes into the list of others, where they are not in it."""
+    """Add notes to the list of others, except those already in it."""
     now = tx.ref(NOTES + namespace)
     known = {blob for _, blob in noted_entries(tx.repo, now)} if isinstance(now, bytes) else set()
     for target, blob in entries:

@@ -3,7 +3,7 @@
     cache/remote-<name>-<hash>     a head as it was when it was last seen, with its version: a push then asks nothing first
     cache/remote-pack-<digits>     the ids in a pack, in order, so that a push knows what need not be sent
 
-Both are derived: what is not remembered is asked for.
+Both are derived: anything not remembered is requested.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from tract.storage import files
 from tract.tree import Context
 
 GRACE = 7 * 24 * 3600.0
-"""So many seconds nobody collects what no head names: it may be a push under way."""
+"""For this many seconds no collector removes a pack that no head names: its push may be under way."""
 
 _T = TypeVar("_T")
 _TRIES = 6
@@ -46,23 +46,23 @@ _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 2.0
 _BETWEEN_SAVES = 2.0
 
-# What is in packs of so few objects is looked up in a set, which takes a hundredth of a search.
+# The content of packs with up to this many objects is looked up in a set, in a hundredth of the time of a search.
 _SMALL = 4096
 
 
 class KnownHead(NamedTuple):
-    """A head, and its version there."""
+    """A head, and its version on the remote."""
 
     head: Head
     version: str
 
 
 def nobody(done: int, total: int) -> None:
-    """Told how far something is, does nothing."""
+    """A progress callback that does nothing."""
 
 
 def open_transport(remote: RemoteConfig) -> Transport:
-    """The transport to *remote*; RemoteError where what it needs is not installed."""
+    """Open the transport to *remote*; RemoteError if what it needs is not installed."""
     address = parse_address(remote.url)
     if address.scheme == "file":
         return FileTransport(address.place)
@@ -85,7 +85,7 @@ class Link:
         self.grace = grace
         self.scans = scans(remote)
         self.told: Callable[[int, int], None] = nobody
-        """Told how many objects of how many are sent."""
+        """Called with the number of objects sent and the total."""
 
         self.name = remote.name
         self.traffic = Traffic()
@@ -98,19 +98,19 @@ class Link:
         self._sets: dict[str, frozenset[ObjectId]] = {}
         self.noted = NotedBlobs()
         self.joined: dict[str, set[Context]] = {}
-        """The lists of notes of which all are here, by tract."""
+        """The lists of notes that are completely here, by tract."""
 
         self.is_lasting = False
-        """Whether the link stays open for many pushes, and keeps what it remembers now and then instead of each time."""
+        """True if the link stays open for many pushes, and writes what it remembers now and then instead of each time."""
 
         self.listed: dict[str, str] = {}
-        """The versions of heads as a listing has just told them, by key: those that are as they are remembered need not be asked for."""
+        """The versions of heads from a recent listing, by key: a head with its remembered version is not requested."""
 
         self._unsaved: dict[str, bytes] = {}
         self._saved = time.monotonic()
 
     def count_with(self, traffic: Traffic) -> None:
-        """Count requests where those of another link are counted."""
+        """Count requests together with those of another link."""
         self.traffic = traffic
         self.transport = Counted(self.plain, traffic)
         self.heads = heads_of(self.transport, self.remote.conditions)
@@ -118,7 +118,7 @@ class Link:
     # Asking again
 
     def patiently(self, ask: Callable[[], _T]) -> _T:
-        """What *ask* gives, asked again a few times where the remote fails, within its timeout; only for what may be asked twice."""
+        """Return the result of *ask*, repeated a few times within the remote's timeout if the remote fails; only for requests that may be repeated."""
         deadline = time.monotonic() + self.remote.timeout
         for number in range(_TRIES):
             try:
@@ -132,7 +132,7 @@ class Link:
         raise AssertionError
 
     def pause(self, number: int) -> None:
-        """Wait before the try after try *number*, longer each time and never as long as others do."""
+        """Wait before the try after try *number*: longer each time, and by chance not as long as others."""
         since = began()
         time.sleep(min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number) * random.uniform(0.2, 1.0))
         emit("retry", None, since, of="remote", remote=self.remote.name)
@@ -140,11 +140,11 @@ class Link:
     # Heads
 
     def remembered(self, tract: str, branch: str | None) -> KnownHead | None:
-        """A head as it was when it was last seen from this store; None where it was not."""
+        """A head as this store last saw it; None if it never did."""
         return self.remembered_at(head_key(tract, branch))
 
     def remembered_at(self, key: str) -> KnownHead | None:
-        """The same of the head under *key*."""
+        """The same for the head under *key*."""
         found = self._known.get(key)
         if found is None:
             data = self.recall(self._name_of(key))
@@ -155,16 +155,16 @@ class Link:
         return found
 
     def seen(self, tract: str, branch: str, commit: RefValue) -> KnownHead | None:
-        """A branch's head as new as its tracking ref, which is at *commit*: where another link of this store saw it since, it is asked for."""
+        """A branch's head that is as new as its tracking ref, which is at *commit*; it is requested if another link of this store has seen a newer one."""
         known = self.remembered(tract, branch)
         return known if known is not None and known.head.commit == commit else self.look(tract, branch)
 
     def look(self, tract: str, branch: str | None) -> KnownHead | None:
-        """A head as it is now, in one request; None where there is none."""
+        """A head as it is now, in one request; None if there is none."""
         return self.look_at(head_key(tract, branch))
 
     def look_at(self, key: str) -> KnownHead | None:
-        """The same of the head under *key*; in none where a listing tells."""
+        """The same for the head under *key*; without a request if a listing tells."""
         known = self.remembered_at(key)
         if known is not None and self.listed.get(key) == known.version.strip('"'):
             return known
@@ -176,13 +176,13 @@ class Link:
         return self.take(key, found) if isinstance(found, Stored) else None
 
     def gone(self, key: str) -> RemoteError:
-        """The error where a head is not there any more: nothing removes one, so somebody removed all, or another remote lies there now."""
+        """The error for a head that has disappeared: heads are never removed, so the place was emptied, or another remote is there now."""
         return RemoteError(
             f"remote '{self.name}': '{key}', which was there when it was last seen, is gone: the place was emptied, or is another one now"
         )
 
     def _read(self, key: str, unless: str | None) -> Stored | Unchanged | None:
-        """What lies under *key*; RemoteError where it is damaged, which may be what came of it only."""
+        """Read the head under *key*; RemoteError if it is damaged, which may be so only on the way here."""
         found = self.heads.read(key, unless=unless)
         if isinstance(found, Stored):
             try:
@@ -192,7 +192,7 @@ class Link:
         return found
 
     def take(self, key: str, found: Stored) -> KnownHead:
-        """The head that was found under *key*, remembered; RemoteError where it is none, or another's."""
+        """Return and remember the head found under *key*; RemoteError if it is not a head, or belongs to another key."""
         try:
             head = decode_head(found.data, key)
         except ObjectCorruptError as exc:
@@ -202,7 +202,7 @@ class Link:
         return self.remember(key, head, found.data, found.version)
 
     def remember(self, key: str, head: Head, data: bytes, version: str) -> KnownHead:
-        """Keep what a head is now, and no longer what was in packs that it does not name any more."""
+        """Remember the present head, and forget the content of packs that it no longer names."""
         before = self.remembered_at(key)
         known = self._known[key] = KnownHead(head, version)
         named = {pack.key for pack in head.packs}
@@ -218,7 +218,7 @@ class Link:
     # Packs
 
     def has(self, packs: Sequence[PackName]) -> Callable[[ObjectId], bool]:
-        """Whether an object is in one of *packs*."""
+        """A function that tells whether an object is in one of *packs*."""
         tables = [self.ids(pack) for pack in packs]
         small = [self._set(pack.key, ids) for pack, ids in zip(packs, tables, strict=True) if len(ids) <= _SMALL]
         large = [ids for ids in tables if len(ids) > _SMALL]
@@ -242,7 +242,7 @@ class Link:
         return found
 
     def ids(self, pack: PackName) -> Ids:
-        """The ids in a pack, in order; asked for, in one request, where this store does not remember them."""
+        """The ids in a pack, in order; one request if this store does not remember them."""
         found = self._packs.get(pack.key)
         if found is None:
             data = self.recall(_pack_name(pack.key))
@@ -253,17 +253,17 @@ class Link:
         return found
 
     def knows(self, pack: PackName) -> bool:
-        """Whether this store remembers what is in a pack: it sent the pack, or has had all of it."""
+        """True if this store remembers the content of a pack, because it sent the pack or has had all of it."""
         return pack.key in self._packs or self.recall(_pack_name(pack.key)) is not None
 
     def remember_pack(self, key: str, ids: Sequence[ObjectId]) -> None:
-        """Keep what is in a pack."""
+        """Remember the content of a pack."""
         data = b"".join(sorted(ids))
         self._packs[key] = Ids(data)
         self.keep(_pack_name(key), data)
 
     def forget_pack(self, key: str) -> None:
-        """Do not keep any longer what is in a pack, which is gone."""
+        """Forget the content of a pack that is gone."""
         self._packs.pop(key, None)
         self._sets.pop(key, None)
         self._memory.pop(_pack_name(key), None)
@@ -274,11 +274,11 @@ class Link:
                 files.unlink(os.path.join(self._folder, _pack_name(key)))
 
     def is_there(self, pack: PackName) -> bool:
-        """Whether a pack can be read."""
+        """True if a pack can be read."""
         return self.patiently(lambda: self.transport.get_range(pack.key, 0, 1)) is not None
 
     def index(self, pack: PackName) -> PackIndex:
-        """The index of a pack, in one request; RemoteError where it is not whole."""
+        """The index of a pack, in one request; RemoteError if it is damaged."""
 
         def ask() -> PackIndex:
             tail = self.transport.get_range(pack.key, pack.index_at, pack.size - pack.index_at)
@@ -299,7 +299,7 @@ class Link:
     # What is remembered lies in the store's cache, or in memory where the store does
 
     def recall(self, name: str) -> bytes | None:
-        """What was kept as *name*; None where it is not any more."""
+        """The data kept as *name*; None if it is gone."""
         if name in self._unsaved:
             return self._unsaved[name]
         if self._folder is None:
@@ -310,7 +310,7 @@ class Link:
             return None
 
     def keep(self, name: str, data: bytes) -> None:
-        """Keep *data* as *name*, as long as nobody clears the cache."""
+        """Keep *data* as *name*, until the cache is cleared."""
         if self._folder is None:
             self._memory[name] = data
             return
@@ -330,7 +330,7 @@ class Link:
 
     def _write(self, name: str, data: bytes) -> None:
         assert self._folder is not None
-        with suppress(OSError, StorageError):  # it is only remembered
+        with suppress(OSError, StorageError):  # a cache can be lost
             files.write_file(os.path.join(self._folder, name), data, sync=False)
 
 
@@ -339,7 +339,7 @@ def _pack_name(key: str) -> str:
 
 
 class MissingPackError(RemoteError):
-    """A pack that a head names is not there: the head was read before a compaction, or the remote is damaged."""
+    """A pack that a head names is missing: the head was read before a compaction, or the remote is damaged."""
 
     def __init__(self, name: str, key: str) -> None:
         self.key = key

@@ -1,6 +1,6 @@
-"""What of a tract belongs to no branch: tags and links, its first branch and settings, and notes about commits that were there before.
+"""What of a tract belongs to no branch: tags and links, its first branch and settings, and notes about commits that the remote had before.
 
-It is one head more, put only when it changes, and after the branches that it is about.
+It is one more head, put only when it changes, and after the branches that it refers to.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from tract.repo import Repository
 _DEFAULT = "main"
 
 TRACT = bytes(32)
-"""What a note is about that was made before the first commit: the tract itself."""
+"""The target of notes that were made before the first commit: the tract itself."""
 
 
 class MetaWanted(NamedTuple):
-    """What is to stand in the head of no branch: tags by their refs, None for those that go; and notes."""
+    """The wanted content of the head without a branch: tags by their refs, None for those to delete; and notes."""
 
     refs: Mapping[str, ObjectId | None]
     notes: Sequence[HeadNote]
@@ -41,7 +41,7 @@ class MetaWanted(NamedTuple):
 
 
 def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], force: Force) -> None:
-    """Put what is new of a tract beside its branches; RemoteMovedError for a tag that is another there."""
+    """Push what is new of a tract beside its branches; RemoteMovedError for a tag with another value there."""
     repo = push.repo
     known = link.remembered(repo.tract, None)
     wanted = _wanted(link, push, tags)
@@ -73,7 +73,7 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
 
 
 def _after(link: Link, push: TractPush, base: Head, wanted: MetaWanted, force: Force, token: bytes, sent: Sent) -> Head:
-    """The head that follows *base*, with what is *wanted*; what it needs is sent."""
+    """The head that follows *base*, with what is *wanted*; the objects it needs are sent."""
     repo = push.repo
     refs = _joined(wanted, base, force)
     ids = [id for id in refs.values() if id is not None]
@@ -102,7 +102,7 @@ def _after(link: Link, push: TractPush, base: Head, wanted: MetaWanted, force: F
 
 
 def refuse_moved_tags(repo: Repository, tags: Mapping[str, ObjectId | None], base: Head) -> None:
-    """RemoteMovedError where a tag is to move from where it is here, and is elsewhere in the head *base*."""
+    """Raise RemoteMovedError if a tag is to move, and in the head *base* is neither at its value here nor at the new one."""
     for name, id in tags.items():
         there, here = base.refs.get(name), repo.ref(name)
         if name.startswith(TAGS) and there is not None and here != id and there not in (id, here):
@@ -131,7 +131,7 @@ def _wanted(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None]) ->
 
 
 def _there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
-    """Whether the remote has an object of the tract by one of its branches, as far as this store knows; what other links of it saw is asked for when somebody wants to know."""
+    """A function that tells whether a branch on the remote gives it an object of the tract, as far as this store knows; heads that other links saw are requested at the first call."""
     tests: list[Callable[[ObjectId], bool]] | None = None
 
     def has(id: ObjectId) -> bool:
@@ -147,7 +147,7 @@ def _there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
 
 
 def _children_there(link: Link, repo: Repository) -> Callable[[ObjectId], bool]:
-    """Whether the remote has an object of any tract, as far as this link knows: notes about a child are about the child's first commit, which it has just pushed."""
+    """A function that tells whether the remote has an object of any tract, as far as this link knows: a note about a child is about the child's first commit, which it has just pushed."""
     start = f"{REMOTES}{link.name}/"
     tests: list[Callable[[ObjectId], bool]] = []
     for prefix, _, _ in repo.refs.tracts():
@@ -203,7 +203,7 @@ def _joined(wanted: MetaWanted, base: Head, force: Force) -> dict[str, ObjectId 
 
 
 def _borrowed(link: Link, repo: Repository, base: Head, ids: Sequence[ObjectId]) -> list[PackName]:
-    """The packs of this head, and those of a branch by which the remote has a commit of *ids*."""
+    """The packs of this head, and those of branches by which the remote has the commits *ids*."""
     packs = dict.fromkeys(base.packs)
     start = f"{REMOTES}{link.name}/"
     for id in ids:
@@ -212,7 +212,7 @@ def _borrowed(link: Link, repo: Repository, base: Head, ids: Sequence[ObjectId])
         for name, at in repo.local_refs(start):
             known: KnownHead | None = link.seen(repo.tract, name.removeprefix(start), at)
             if known is not None and link.has(known.head.packs)(id):
-                # It may be a while since this store saw that head: what a collector took since is no help.
+                # This store may have seen that head long ago; packs that a collector removed since are no help.
                 known = link.look(repo.tract, name.removeprefix(start))
                 if known is not None and link.has(known.head.packs)(id):
                     packs |= dict.fromkeys(known.head.packs)

@@ -1,10 +1,10 @@
-"""Notes between a tract and its remote: which are not there yet, and which came.
+"""Notes between a tract and its remote: the ones to send, and the ones that came.
 
     refs/notes/<namespace>                    all notes of the tract
-    refs/remote-notes/<remote>/<namespace>    all that are known to be on the remote; what is about commits that are not here waits in it
+    refs/remote-notes/<remote>/<namespace>    all notes known to be on the remote; those about commits that are not here wait in it
 
-What policies did here is this store's own, and does not travel.
-Where both have the same notes, and mostly they do, both refs are at one commit.
+The records of what policies did here belong to this store, and are not sent.
+If both have the same notes, as they mostly do, both refs are at one commit.
 """
 
 from __future__ import annotations
@@ -24,20 +24,20 @@ from tract.tree import EMPTY, Context, append_entry, list_items
 
 
 class NoteLists(NamedTuple):
-    """The tips of a tract's lists of notes, and of those that are known to be on a remote, by namespace."""
+    """The tips of a tract's lists of notes, and of the lists known to be on a remote, by namespace."""
 
     own: dict[str, ObjectId]
     there: dict[str, ObjectId]
 
 
 class NotedBlobs:
-    """Which notes are in lists, by the names of their refs; it moves with them, and costs no more than what was added."""
+    """The notes in lists, by the names of their refs; it moves with the refs, and costs no more than the notes that were added."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[ObjectId | None, set[ObjectId]]] = {}
 
     def at(self, repo: Repository, ref: str, tip: ObjectId | None) -> set[ObjectId]:
-        """The blobs of the notes in the list at *tip*, where the ref *ref* is; not to be changed."""
+        """The blobs of the notes in the list at *tip*, the value of the ref *ref*; the caller must not change them."""
         before, blobs = self._known.get(ref, (None, set()))
         if before != tip or tip is None:
             steps = None if before is None else notes_between(repo, before, tip)
@@ -50,7 +50,7 @@ class NotedBlobs:
 
 
 def note_lists(repo: Repository, remote: str, own: Mapping[str, ObjectId] | None = None) -> NoteLists:
-    """The lists of this tract; *own* are its tips where they are about to move."""
+    """The lists of this tract; *own* has its tips if they are about to move."""
     tips = {name: tip for name, tip in repo.local_refs(NOTES) if isinstance(tip, bytes)}
     start = f"{REMOTE_NOTES}{remote}/"
     there = {name: tip for name, tip in repo.local_refs(start) if isinstance(tip, bytes)}
@@ -60,7 +60,7 @@ def note_lists(repo: Repository, remote: str, own: Mapping[str, ObjectId] | None
 
 
 def unsent_notes(repo: Repository, lists: NoteLists) -> list[HeadNote]:
-    """The notes of this tract that are not known to be on the remote, in the order they were made in each namespace."""
+    """The notes of this tract that are not known to be on the remote, in each namespace in the order in which they were made."""
     found: list[HeadNote] = []
     for namespace, tip in sorted(lists.own.items()):
         there = lists.there.get(namespace)
@@ -75,7 +75,7 @@ def unsent_notes(repo: Repository, lists: NoteLists) -> list[HeadNote]:
 
 
 def notes_about(repo: Repository, lists: NoteLists, commits: frozenset[ObjectId]) -> list[HeadNote]:
-    """All notes of this tract about *commits*; reads the lists whole."""
+    """All notes of this tract about *commits*; reads the whole lists."""
     return [
         HeadNote(namespace, target, blob)
         for namespace, tip in sorted(lists.own.items())
@@ -85,7 +85,7 @@ def notes_about(repo: Repository, lists: NoteLists, commits: frozenset[ObjectId]
 
 
 def with_needed(repo: Repository, chosen: Sequence[HeadNote]) -> list[HeadNote]:
-    """*chosen*, and before each the note that it leaves its request to; ObjectCorruptError for one that says nothing of its commit."""
+    """*chosen*, each after the note that it refers to instead of repeating a request; ObjectCorruptError for one that is not about its commit."""
     found: dict[ObjectId, HeadNote] = {}
     for note in chosen:
         body = read_body(note.blob, repo.blob(note.blob), note.target)
@@ -108,7 +108,7 @@ def read_list(repo: Repository, found: Context) -> list[Entry]:
 def append_notes(
     repo: Repository, tip: ObjectId | None, entries: Iterable[Entry], new: list[NewObject]
 ) -> ObjectId | None:
-    """The list at *tip* with *entries* at its end: a commit for each, made of what the note says, so that it is the same wherever it is made."""
+    """Append *entries* to the list at *tip*; return the new tip. Each entry gets a commit made only from the note, so that it is the same wherever it is made."""
     for target, blob in entries:
         before = EMPTY
         generation = 0
@@ -138,9 +138,9 @@ def append_notes(
 def sent_edits(
     repo: Repository, remote: str, lists: NoteLists, sent: Iterable[HeadNote], new: list[NewObject]
 ) -> list[RefEdit]:
-    """The edits after which the notes *sent* are known to be on the remote too; objects for them are added to *new*.
+    """The edits that record that the notes *sent* are on the remote too; objects for them are added to *new*.
 
-    Where the remote then has just what the tract has, its ref goes to the tract's own list.
+    If the remote then has exactly the tract's notes, its ref goes to the tract's own list.
     """
     edits: list[RefEdit] = []
     for namespace, entries in by_namespace(sent).items():

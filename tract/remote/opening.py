@@ -22,7 +22,7 @@ from tract.storage.locks import ThreadLock
 
 
 def check_sync(path: str | Path | None, sync: str, *, read_only: bool) -> None:
-    """ConfigError for what cannot be."""
+    """Raise ConfigError for a combination of arguments that is impossible."""
     if sync not in SYNC_MODES:
         raise ConfigError(f"sync must be {', '.join(map(repr, SYNC_MODES[:-1]))} or {SYNC_MODES[-1]!r}, not {sync!r}")
     if path == ":memory:":
@@ -32,7 +32,7 @@ def check_sync(path: str | Path | None, sync: str, *, read_only: bool) -> None:
 
 
 def prepare(path: str | Path | None, remote: str | os.PathLike[str], config: TractConfig | None) -> str:
-    """Make the store, with what the remote has, where there is none; the name of the remote in its settings."""
+    """Make the store, with the content of the remote, if it does not exist; return the name of the remote in its settings."""
     found = find_repository(os.getcwd()) if path is None else store_path(os.fsdecode(path))
     store = found or store_path(os.getcwd())
     if isinstance(remote, str) and "://" not in remote and files.is_there(store) and _named(store, remote):
@@ -65,7 +65,7 @@ def _named(store: str, name: str) -> bool:
 
 
 def _is_remote(url: str, config: TractConfig | None) -> bool:
-    """Whether anything was ever pushed to *url*."""
+    """True if anything was ever pushed to *url*."""
     from tract.opening import memory_repository
 
     remote = RemoteConfig(name=ORIGIN, url=url)
@@ -73,9 +73,9 @@ def _is_remote(url: str, config: TractConfig | None) -> bool:
 
 
 def begin_sync(repo: Repository, name: str | None, mode: SyncMode, lock: ThreadLock | None = None) -> Sync:
-    """Keep the store in step with a remote from now on; what was left open is settled first.
+    """Keep the store in step with a remote from now on; what earlier processes left open is settled first.
 
-    Without a *name* it is the only remote; RemoteError where there are none, or several.
+    Without a *name* the store's only remote is used; RemoteError if it has none, or several.
     """
     if name is None:
         known = remotes(repo)

@@ -8,9 +8,9 @@
 | index | … | a zstd frame: ``{"frames": [[offset, size, length, number], …], "kinds": …, "lengths": […], "ids": …}`` in canonical msgpack |
 | check | 16 | the first 16 bytes of the BLAKE3 of the index length and the index |
 
-*kinds* has a byte an object, *ids* 32, both in the order of the frames; a frame's *length* is what it unpacks to and *number* how many objects it has.
-Heads say where the index begins, so that it can be read by itself.
-Every payload is hashed when it is read: what a store gives back is never trusted.
+*kinds* has a byte an object, *ids* 32, both in the order of the frames; a frame's *length* is its unpacked size, and *number* its number of objects.
+Heads have the offset of the index, so that it can be read by itself.
+Every payload is hashed when it is read: the answers of a store are never trusted.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _INDEX_LIMIT = 256 * 1024 * 1024
 
 
 class FrameRow(NamedTuple):
-    """A frame: where it is, its bytes, what it unpacks to, its objects' number and the first one's place in the pack."""
+    """A frame: its offset, its size in bytes, its unpacked length, its number of objects, and the place of the first in the pack."""
 
     offset: int
     size: int
@@ -47,7 +47,7 @@ class FrameRow(NamedTuple):
 
 
 class PackIndex(NamedTuple):
-    """What is in a pack; objects are numbered in the order of its frames."""
+    """The content of a pack; objects are numbered in the order of its frames."""
 
     frames: tuple[FrameRow, ...]
     kinds: bytes
@@ -61,12 +61,12 @@ class PackIndex(NamedTuple):
         return len(self.kinds)
 
     def sorted_ids(self) -> bytes:
-        """All ids in order, back to back."""
+        """All ids, sorted, back to back."""
         return b"".join(sorted(self.id(number) for number in range(len(self))))
 
 
 class NewPack(NamedTuple):
-    """A pack still to be sent, and where its index begins."""
+    """A pack still to be sent, and the offset of its index."""
 
     data: bytes
     index_at: int
@@ -74,7 +74,7 @@ class NewPack(NamedTuple):
 
 
 def encode_pack(objects: Iterable[NewObject]) -> NewPack:
-    """A pack of *objects*, in their order."""
+    """Make a pack of *objects*, in their order."""
     parts = [_MAGIC]
     at = len(_MAGIC)
     rows: list[list[int]] = []
@@ -110,7 +110,7 @@ def encode_pack(objects: Iterable[NewObject]) -> NewPack:
 
 
 def decode_index(tail: bytes, at: int, key: str) -> PackIndex:
-    """The index in *tail*, the end of the pack *key* from *at* on; ObjectCorruptError where it is none."""
+    """Return the index in *tail*, the end of the pack *key* from *at* on; ObjectCorruptError if it is not an index."""
     body = tail[:-_CHECK]
     if len(tail) < 4 + _CHECK or blake3(body).digest()[:_CHECK] != tail[-_CHECK:]:
         raise ObjectCorruptError(key, "its index does not match its check", at)
@@ -161,7 +161,7 @@ def _every(_: ObjectId) -> bool:
 def read_frame(
     frame: bytes, row: FrameRow, index: PackIndex, key: str, wanted: Callable[[ObjectId], bool] = _every
 ) -> Iterator[NewObject]:
-    """The objects of one frame that are *wanted*, each proved by its id and by the shape of its kind."""
+    """Yield the *wanted* objects of one frame, each proved by its id and by the shape of its kind."""
     try:
         raw = decompress(frame, row.length)
     except ValueError as exc:
@@ -184,7 +184,7 @@ def read_frame(
 
 
 def read_pack(data: bytes, index_at: int, key: str, wanted: Callable[[ObjectId], bool] = _every) -> Iterator[NewObject]:
-    """The objects of a whole pack that are *wanted*; frames without any are not unpacked."""
+    """Yield the *wanted* objects of a whole pack; frames without any are not unpacked."""
     if data[:16] != _MAGIC:
         raise ObjectCorruptError(key, "it does not begin as a pack of this version does", 0)
     index = decode_index(data[index_at:], index_at, key)

@@ -1,4 +1,4 @@
-"""What is passing to the remote: transactions that wait in a lane, joined into one push, tract by tract."""
+"""Transactions on their way to the remote: those that wait in a lane, joined into one push, tract by tract."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from tract.transaction import Transaction
 
 @dataclass(eq=False, slots=True, kw_only=True)
 class Passing:
-    """A transaction in its lane: what it changes, and what became of it."""
+    """A transaction in its lane: its changes and its outcome."""
 
     tx: Transaction
     changes: tuple[RefChange, ...]
     needs: Collection[ObjectId]
     supposed: Collection[ObjectId]
-    """Those of *needs* that others made, which waited when it was made."""
+    """The *needs* that other waiting transactions had made when this one was made."""
 
     scans: bool
     is_sent: bool = False
     error: BaseException | None = None
     edits: list[RefEdit] = field(default_factory=list)
-    """What this store knows of the remote after the push; it lands with the last of those that went together."""
+    """The edits that record this store's knowledge of the remote after the push; they land with the last transaction of the push."""
 
     objects: list[NewObject] = field(default_factory=list)
 
@@ -50,7 +50,7 @@ def of_tract(repo: Repository, prefix: str) -> Repository:
 
 
 def changes_of(group: Sequence[Passing]) -> dict[str, RefChange]:
-    """What *group* changes together, by the names of the refs."""
+    """The changes of *group* together, by the names of the refs."""
     found: dict[str, RefChange] = {}
     for one in group:
         for change in one.changes:
@@ -60,7 +60,7 @@ def changes_of(group: Sequence[Passing]) -> dict[str, RefChange]:
 
 
 def standing(waiting: Sequence[Passing], repo: Repository, told: str = "") -> list[Passing]:
-    """Those of *waiting* that go on from where the refs are, and from what is here; with *told*, the name of the remote, the others are refused."""
+    """The transactions of *waiting* that continue from the present refs and objects; with *told*, the name of the remote, the others are refused."""
     found: list[Passing] = []
     values: dict[str, RefValue | None] = {}
     made: set[ObjectId] = set()
@@ -88,12 +88,12 @@ def moved_there(remote: str, name: str, expected: str | None, actual: str | None
 
 
 def refused_before(remote: str, one: Passing) -> RefMovedError:
-    """The error where what was refused was seen as if it had landed."""
+    """The error for a transaction based on one that was refused."""
     return moved_there(remote, one.changes[0].name, shown(one.changes[0].new), None)
 
 
 def send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewObject]]:
-    """Push what *group* changes, tract by tract; what this store knows of the remote then."""
+    """Push the changes of *group*, tract by tract; return the edits and objects that record this store's knowledge of the remote."""
     merged = changes_of(group)
     objects = [new for one in group for new in one.tx.objects]
     is_begun = False
@@ -120,11 +120,11 @@ def send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewO
         except RemoteMovedError as exc:
             bring(link, plain, None)
             if not exc.ref.startswith(TAGS) and all(_has_landed(link, plain, branch, objects) for branch in wanted):
-                continue  # others pushed so often before its answer was asked for again that the head does not name it any more
+                continue  # others pushed so often meanwhile that the head no longer names this push
             raise _parted(link, plain, wanted, exc) from exc
         except RemoteError as exc:
             if (one.done.pushed or is_begun) and exc.landed is False:
-                exc.landed = None  # a branch is there by now, or another tract
+                exc.landed = None  # a branch, or another tract, is there by now
             raise
         is_begun = True
         one.finish()
@@ -134,7 +134,7 @@ def send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewO
 
 
 def _push_tract(push: TractPush, wanted: Sequence[Wanted], beside: Mapping[str, ObjectId | None]) -> None:
-    """Push the branches of a tract, and then what belongs to none; RemoteMovedError where one of them is elsewhere there."""
+    """Push the branches of a tract, and then what belongs to no branch; RemoteMovedError if one of them has another value there."""
     link, own = push.link, push.repo
     push.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
     if any(name.startswith(TAGS) for name in beside) and (meta := link.look(own.tract, None)) is not None:
@@ -144,7 +144,7 @@ def _push_tract(push: TractPush, wanted: Sequence[Wanted], beside: Mapping[str, 
 
 
 def _parted(link: Link, plain: Repository, wanted: Sequence[Wanted], exc: RemoteMovedError) -> RefMovedError:
-    """The error for a branch or a tag that others moved there; where the branch here has parted from it by now, that is raised instead."""
+    """The error for a branch or a tag that others moved there. If the branch here has diverged from it meanwhile, that error is raised instead."""
     for branch in wanted:
         if branch.force is None:
             check_not_parted(link, plain, branch.branch)
@@ -153,7 +153,7 @@ def _parted(link: Link, plain: Repository, wanted: Sequence[Wanted], exc: Remote
 
 
 def _wanted(link: Link, own: Repository, branch: str, tip: ObjectId | None) -> Wanted:
-    """A branch to push. It may go back there, or aside, where the branch here had all that it loses there: with a lease. Else it must go on from where it is there."""
+    """A branch to push. With a lease it may go back or aside there, if the branch here had all the commits that it loses there; otherwise it must move forward there."""
     here, seen = own.ref(HEADS + branch), own.refs.read(tracking_ref(own, link.name, branch))
     if tip is not None and isinstance(here, bytes) and is_ancestor(own, here, tip):
         return Wanted(branch, tip)
@@ -162,7 +162,7 @@ def _wanted(link: Link, own: Repository, branch: str, tip: ObjectId | None) -> W
 
 
 def _has_landed(link: Link, plain: Repository, branch: Wanted, objects: Sequence[NewObject]) -> bool:
-    """Whether a branch was to be at one of *objects*, and there goes on from it by now."""
+    """True if the branch was to be at one of *objects*, and the branch there continues from it by now."""
     if all(branch.tip != new.id for new in objects):
         return False
     there = plain.refs.read(tracking_ref(plain, link.name, branch.branch))

@@ -1,7 +1,7 @@
-"""What the store of a remote can be relied on for, found out by trying, with writers that race.
+"""Finding out what the store of a remote guarantees, by trying with concurrent writers.
 
-Servers answer 200 to a condition and overwrite all the same; some keep it until two ask at once; some take an ETag only without its quotes.
-So no store is trusted by its name: what a documented protocol promises is tried eight times at once.
+Some servers answer 200 to a condition and overwrite all the same; some honour it until two ask at once; some take an ETag only without its quotes.
+So no store is trusted by its name: the promises of the protocol are tried with eight writers at once.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _STEPS = 4
 
 
 def probe(remote: RemoteConfig, transport: Transport | None = None) -> Conditions:
-    """How writers can be kept apart there; ``none`` where they cannot.
+    """Return how writers can be kept apart there; ``none`` if they cannot.
 
-    RemoteError where it cannot be reached, RemoteAuthError where it refuses the credentials.
+    RemoteError if the store cannot be reached, RemoteAuthError if it refuses the credentials.
     """
     plain = transport or open_transport(replace(remote, conditions="if-match"))
     bare = transport or open_transport(replace(remote, conditions="if-match-bare"))
@@ -42,12 +42,12 @@ def probe(remote: RemoteConfig, transport: Transport | None = None) -> Condition
         return "create-only"
     finally:
         for key in keys:
-            with suppress(RemoteError):  # a later one finds nothing wrong with what is left
+            with suppress(RemoteError):  # a later probe is not disturbed by what is left
                 plain.delete(key)
 
 
 def _creates(transport: Transport, start: str, keys: list[str]) -> bool:
-    """Whether of many that create one key exactly one does, and what is there is its."""
+    """True if exactly one of many writers creates a key, and its content is there."""
     for number in range(_ROUNDS):
         key = f"{start}create-{number}"
         keys.append(key)
@@ -59,7 +59,7 @@ def _creates(transport: Transport, start: str, keys: list[str]) -> bool:
 
 
 def _swaps(transport: Transport, key: str, keys: list[str]) -> bool:
-    """Whether a key is only swapped where its version is the one that was read: first alone, then in a race of counters."""
+    """True if a key is swapped only if its version is the one that was read: tried first alone, then with counters that race."""
     keys.append(key)
     first = transport.create(key, b"0")
     if not first:
@@ -81,7 +81,7 @@ def _swaps(transport: Transport, key: str, keys: list[str]) -> bool:
                 if not isinstance(found, Stored):
                     return False
                 number = int(found.data.split(b"-")[0]) + 1
-                # No two writers put the same bytes: of two puts of one content some stores make one version.
+                # No two writers put the same bytes: some stores make one version of two puts with the same content.
                 if transport.swap(key, b"%d-%d" % (number, writer), found.version) is not None:
                     done += 1
                     if done == _STEPS:
@@ -99,7 +99,7 @@ def _swaps(transport: Transport, key: str, keys: list[str]) -> bool:
 
 
 def _race(act: Callable[[int], bool]) -> list[int]:
-    """The writers for which *act* gave True, all of them at once."""
+    """The writers for which *act* returned True, all of them at once."""
     with ThreadPoolExecutor(_WRITERS) as pool:
         done = list(pool.map(act, range(_WRITERS)))
     return [writer for writer, is_done in enumerate(done) if is_done]

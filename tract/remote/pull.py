@@ -1,4 +1,4 @@
-"""Fetch and pull as they are asked for: by a remote's name, and with results to show."""
+"""Fetch and pull by a remote's name, with results to show."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class FetchResult(Shown):
 
 @dataclass(frozen=True, slots=True)
 class PullPlan:
-    """What a pull found: whether HEAD's branch is behind what the remote has, or both went on."""
+    """The result of a pull's fetch: HEAD's branch is behind the remote's, or both have gone on."""
 
     fetched: FetchResult
     kind: Literal["up to date", "behind", "diverged", "begun"]
@@ -73,7 +73,7 @@ def fetch_from(
     all_tracts: bool = False,
     told: Callable[[int, int], None] = nobody,
 ) -> FetchResult:
-    """Fetch from the remote *name*: the branches *refs*, or all, of this tract or of all."""
+    """Fetch from the remote *name*: the branches *refs*, or all, of this tract or of all tracts."""
     names = [ref.removeprefix(HEADS) for ref in refs]
     for one in names:
         branch_ref(one)
@@ -96,9 +96,9 @@ def fetch_from(
 
 
 def plan_pull(repo: Repository, name: str, strategy: Strategy) -> PullPlan:
-    """Fetch, and see what a pull has to do; a branch without commits begins with the remote's here already.
+    """Fetch, and find out what a pull has to do; a branch without commits is set to the remote's commit here already.
 
-    RemoteMovedError where both went on and only a fast-forward is asked for.
+    RemoteMovedError if both have gone on and only a fast-forward is asked for.
     """
     branch, tip = repo.head()
     if branch is None:
@@ -125,7 +125,7 @@ def plan_pull(repo: Repository, name: str, strategy: Strategy) -> PullPlan:
 
 
 def finish_pull(plan: PullPlan, *, merge: MergeResult | None = None, rebase: RebaseResult | None = None) -> PullResult:
-    """What the pull did, with what came of its merge or rebase."""
+    """The result of the pull, with that of its merge or rebase."""
     kind: Literal["up to date", "fast-forward", "merged", "rebased", "conflicts"] = "up to date"
     commit = plan.commit
     if rebase is not None:

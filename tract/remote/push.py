@@ -1,6 +1,6 @@
-"""A push: what was asked for, tract by tract: branches each by itself, and then what belongs to none.
+"""Pushing what was asked for, tract by tract: each branch by itself, and then what belongs to no branch.
 
-What there is to refuse is refused before anything is sent.
+Everything that must be refused is refused before anything is sent.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from tract.report.text import Shown, count_of
 from tract.transaction import transaction
 
 _Planned: TypeAlias = tuple[TractPush, dict[str, ObjectId | None], Force]
-"""What is to be pushed of one tract: its branches, its tags, and how far they may be forced."""
+"""The push of one tract: its branches, its tags, and how far they may be forced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ def push(
 ) -> PushResult:
     """Push to the remote *name* what is asked for.
 
-    RemoteMovedError where a branch there does not lead to ours; RemoteRefusedError where its store does not keep writers apart.
+    RemoteMovedError if a branch there is not behind ours; RemoteRefusedError if its store does not keep writers apart.
     """
     link = link or ready_link(repo, name)
     done = Sending()
@@ -114,7 +114,7 @@ def _push(
 
 
 def _planned(link: Link, own: Repository, name: str, request: PushRequest) -> _Planned:
-    """What is to be pushed of one tract; RemoteError where a branch is to be deleted that is not there."""
+    """Plan the push of one tract; RemoteError if a branch to delete does not exist there."""
     branches, tags, force = _named(own, request)
     one = TractPush(link, own, note_lists(own, name), force=force)
     one.plan(branches)
@@ -124,7 +124,7 @@ def _planned(link: Link, own: Repository, name: str, request: PushRequest) -> _P
 
 
 def _push_all(link: Link, pushes: list[_Planned], done: Sending) -> None:
-    """Push what was planned: all branches first. *done* gets what was sent."""
+    """Push what was planned, all branches first; *done* receives what was sent."""
     try:
         for one, _, _ in pushes:
             one.run()
@@ -143,7 +143,7 @@ def _push_all(link: Link, pushes: list[_Planned], done: Sending) -> None:
 
 
 def _is_unchanged(unchanged: PushedBefore, own: Repository, pushed: list[PushedRef]) -> bool:
-    """Whether nothing of a tract is to be pushed; *pushed* gets its branches then."""
+    """True if a tract has nothing to push; *pushed* then receives its branches."""
     if not unchanged.has(own):
         return False
     for name, value in own.local_refs(HEADS):
@@ -166,7 +166,7 @@ def _result(link: Link, name: str, done: Sending) -> PushResult:
 
 
 def ready_link(repo: Repository, name: str) -> Link:
-    """The remote, opened to be pushed to: probed now where it never was."""
+    """Open the remote for a push; it is probed now if it never was."""
     remote = remote_named(repo, name)
     if remote.conditions is None:
         remote = probed(remote)
@@ -234,7 +234,7 @@ def _add_named(repo: Repository, text: str, wanted: dict[str, Wanted], tags: dic
 
 
 def _remember(one: TractPush) -> None:
-    """Let this store know what is there now."""
+    """Record in this store what is on the remote now."""
     edits, new = one.done.edits, one.new()
     if edits:
         with transaction(one.store, f"push: {one.link.name}", moves="refs") as tx:

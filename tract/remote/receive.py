@@ -1,6 +1,6 @@
-"""Receiving: objects of a remote, each proved, and all that they need proved to be there, before anything of them is in the store.
+"""Receiving objects of a remote: each is proved, and everything they need is proved to be there, before anything of them is in the store.
 
-What fits in memory waits there, and lands with the operation; more of it waits on the disk, in quarantine.
+Up to a limit objects wait in memory, and land with the operation; more of them wait on the disk, in quarantine.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tract.transaction import Transaction, wrong_content
 
 _IN_MEMORY = 16 * 1024 * 1024
 
-# A pack with fewer objects is read whole: to look at its index first would take as long.
+# A pack with fewer objects is read whole: reading its index first would take as long.
 _LEAST_LOOKED_INTO = 64
 
 
@@ -61,7 +61,7 @@ class Incoming:
             self._objects[new.id] = new
 
     def read(self, id: ObjectId) -> Object | None:
-        """An object that came; None for any other."""
+        """Return an object that came; None for any other."""
         if id not in self._ids:
             return None
         if self._quarantine is not None:
@@ -70,16 +70,16 @@ class Incoming:
         return Object(new.kind, new.payload)
 
     def has(self, id: ObjectId) -> bool:
-        """Whether an object is in the store, or came."""
+        """True if an object is in the store, or came."""
         return id in self._ids or self._repo.objects.contains(id)
 
     def was_here(self, id: ObjectId) -> bool:
-        """Whether an object is in the store, without a second look for what other processes packed meanwhile: a no may be wrong, and costs nothing."""
+        """True if an object is in the store, without a second look for what other processes packed meanwhile: a wrong no is harmless."""
         store = self._repo.objects
         return store.was_seen(id) if isinstance(store, Database) else store.contains(id)
 
     def lacking(self, roots: Iterable[tuple[ObjectId, Kind]], cuts: Mapping[ObjectId, Cut]) -> list[ObjectId]:
-        """What *roots* need that is neither here nor came; RemoteError where something that came is not what it must be.
+        """The objects that *roots* need and that are neither here nor came; RemoteError if an object that came is not what it must be.
 
         What is in the store is whole, so the walk ends there.
         """
@@ -126,7 +126,7 @@ class Incoming:
                 yield named, kind, by
 
     def _check_content(self, commit: Commit, by: str) -> None:
-        """RemoteError where the content that came is none that the commit's operation brings."""
+        """Raise RemoteError if the content that came is not one that the commit's operation brings."""
         content = None if commit.content is None else self.read(commit.content)
         if content is None and commit.content is not None and self._repo.objects.contains(commit.content):
             content = self._repo.objects.read(commit.content)
@@ -139,7 +139,7 @@ class Incoming:
         return self._repo.commit(id).generation if found is None else read_commit(id, found).generation
 
     def reader(self) -> Repository:
-        """The store with what came; the store itself, once that has it."""
+        """The store with what came; the store alone once it has that."""
         if self._landed:
             return self._repo
         if self._quarantine is None:
@@ -147,7 +147,7 @@ class Incoming:
         return replace(self._repo, objects=_WithQuarantine(self._repo.objects, self._quarantine, self._ids))
 
     def land(self, tx: Transaction) -> None:
-        """Put all that is needed of it into the store with the first transaction that asks."""
+        """Put everything of it that is needed into the store, with the first transaction that asks."""
         if self._landed:
             return
         self._landed = True
@@ -182,7 +182,7 @@ class _WithQuarantine(BufferedObjects):
 
 @contextmanager
 def receiving(repo: Repository, size: int) -> Iterator[Incoming]:
-    """A place for objects, of *size* bytes as they are sent."""
+    """A place for objects of *size* bytes, as they are sent."""
     store = repo.objects
     if isinstance(store, Database) and size > _IN_MEMORY // 4:
         with store.maintenance(), Quarantine(store.path) as quarantine:
@@ -194,9 +194,9 @@ def receiving(repo: Repository, size: int) -> Iterator[Incoming]:
 def receive(
     link: Link, packs: Sequence[PackName], incoming: Incoming, *, is_new: bool, told: Callable[[int, int], None]
 ) -> None:
-    """Read *packs*, several at once, and take in what the store has not; *is_new* says that it has nothing yet.
+    """Read *packs*, several at once, and take in what the store lacks; *is_new* says that it has nothing yet.
 
-    *told* is told how many bytes of how many are read. Other threads only ask and prove; the store is this one's.
+    *told* is called with the number of bytes read and the total. Other threads only request and prove; only this thread uses the store.
     """
     total = sum(pack.size for pack in packs)
     done = 0
@@ -230,7 +230,7 @@ def _part(link: Link, pack: PackName, index: PackIndex | None, incoming: Incomin
 
 
 class _Part(NamedTuple):
-    """What is asked for of one pack: all of it, or some *rows*, and of what its *table* names only what is *wanted*."""
+    """The request for one pack: all of it, or some *rows*; of the objects in its *table* only those *wanted* are used."""
 
     link: Link
     pack: PackName
@@ -239,7 +239,7 @@ class _Part(NamedTuple):
     wanted: frozenset[ObjectId] | None = None
 
     def read(self) -> list[NewObject]:
-        """The objects, each proved."""
+        """Read the objects, each proved."""
         if self.rows is None:
             return self.link.patiently(self._whole)
         return [new for row in self.rows for new in self.link.patiently(partial(self._frame, row))]

@@ -43,7 +43,7 @@ def remotes(repo: Repository) -> tuple[RemoteConfig, ...]:
 
 
 def remote_named(repo: Repository, name: str) -> RemoteConfig:
-    """The remote *name*; RemoteError where there is none."""
+    """The remote *name*; RemoteError if it does not exist."""
     found = next((one for one in remotes(repo) if one.name == name), None)
     if found is None:
         raise RemoteError(f"there is no remote named '{name}'")
@@ -51,14 +51,14 @@ def remote_named(repo: Repository, name: str) -> RemoteConfig:
 
 
 def describe(remote: RemoteConfig) -> RemoteInfo:
-    """What is shown of a remote."""
+    """The public description of a remote."""
     return RemoteInfo(remote.name, remote.url, remote.conditions)
 
 
 def add_remote(repo: Repository, remote: RemoteConfig, *, probing: bool = True) -> RemoteConfig:
-    """Keep a remote, with what its probe finds; RemoteError where there is one of its name, or it cannot be reached.
+    """Add a remote, with what its probe finds; RemoteError if the name is taken, or the remote cannot be reached.
 
-    Without *probing* nothing is asked of it now, and the first push probes it.
+    Without *probing* it is not contacted now, and the first push probes it.
     """
     address = parse_address(remote.url)
     remote = replace(remote, url=str(address))
@@ -71,19 +71,19 @@ def add_remote(repo: Repository, remote: RemoteConfig, *, probing: bool = True) 
 
 
 def probed(remote: RemoteConfig) -> RemoteConfig:
-    """The remote with what its store can be relied on for; what is a folder, or in memory, is tract's own and known."""
+    """The remote with the guarantees of its store; those of a folder, or of memory, are tract's own and known."""
     if parse_address(remote.url).scheme in ("file", "memory"):
         return replace(remote, conditions="if-match")
     return replace(remote, conditions=probe(remote))
 
 
 def remember_probe(repo: Repository, remote: RemoteConfig) -> None:
-    """Keep what a probe found."""
+    """Save what a probe found."""
     _save(repo, lambda found: tuple(remote if one.name == remote.name else one for one in found))
 
 
 def remove_remote(repo: Repository, name: str) -> None:
-    """Forget a remote, and where its branches are; nothing of it changes there."""
+    """Forget a remote and its remote-tracking refs; nothing changes on the remote."""
     remote_named(repo, name)
     for prefix, _, _ in list(repo.refs.tracts()):
         own = replace(repo, prefix=prefix, branch=None)
@@ -101,14 +101,14 @@ def remove_remote(repo: Repository, name: str) -> None:
 
 
 def open_link(repo: Repository, name: str) -> Link:
-    """The remote *name*, opened."""
+    """Open the remote *name*."""
     return Link(repo, remote_named(repo, name))
 
 
 def begin_remote(link: Link) -> Link:
-    """The link, where the place is a remote: the first that pushes to it says so, and how its heads are kept.
+    """Return the link once the place is marked as a remote: the first push marks it, with the form of its heads.
 
-    RemoteError where it is one of another version; RemoteRefusedError where its heads are kept as this probe found that they cannot be.
+    RemoteError if it is a remote of another version; RemoteRefusedError if its heads have a form that, by this probe, its store cannot keep.
     """
     if link.recall(_marker_name(link)) is None:
         word = "logged" if link.remote.conditions == "create-only" else "swapped"
@@ -128,7 +128,7 @@ def _marker_name(link: Link) -> str:
 
 
 def read_marker(link: Link) -> bytes | None:
-    """What the place says that it is; None where it says nothing. RemoteError where that is nothing of this version of tract's."""
+    """The mark that says what the place is; None if there is none. RemoteError if it is not a mark of this version of tract."""
     found = link.patiently(lambda: link.transport.get(MARKER))
     if not isinstance(found, Stored):
         return None
@@ -138,7 +138,7 @@ def read_marker(link: Link) -> bytes | None:
 
 
 def as_marked(link: Link) -> Link:
-    """The link, with heads as the place keeps them; RemoteError where it is no remote."""
+    """The link, with the form of heads that the place uses; RemoteError if it is not a remote."""
     name = _marker_name(link)
     data = link.recall(name) or read_marker(link)
     if data is None:
@@ -160,7 +160,7 @@ def _settings(repo: Repository) -> TractConfig:
 
 def _save(repo: Repository, change: Callable[[tuple[RemoteConfig, ...]], Sequence[RemoteConfig]]) -> None:
     root = replace(repo, tract=ROOT, prefix="", branch=None)
-    with transaction(root, "remote", moves="refs"):  # for its lock: without a move of refs it writes nothing
+    with transaction(root, "remote", moves="refs"):  # only for its lock: it moves no ref, so it writes nothing
         settings = _settings(repo)
         config = replace(settings, remotes=tuple(change(settings.remotes)))
         if repo.path is None:

@@ -1,6 +1,6 @@
-"""Secrets do not leave by accident: what a push would send is looked through first.
+"""Scanning a push for secrets, so that none leaves by accident.
 
-Only what is new there is looked at, so a push costs what it brings, and what was let through once is not asked about again.
+Only objects that are new there are scanned, so a push costs what it sends, and what was let through once is not asked about again.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ _NAMED = 3
 
 
 class FoundSecret(NamedTuple):
-    """What looks like a secret, and in which commit's content; None for what no commit brings, as a note."""
+    """What looks like a secret, and the commit with the content; None for something that belongs to no commit, such as a note."""
 
     commit: str | None
     secret: SecretAt
 
 
 def refuse_secrets(repo: Repository, need: Needed, what: str) -> None:
-    """RemoteRefusedError, with every place, where something of what is to be sent looks like a secret; *what* is pushed."""
+    """Raise RemoteRefusedError, with every place, if something to be sent looks like a secret; *what* is pushed."""
     _refuse(list(look_through(repo, need)), what, "a note")
 
 
 def refuse_secrets_in(values: Iterable[Any], what: str) -> None:
-    """The same for *values* that are no commits yet."""
+    """The same for *values* that are not commits yet."""
     _refuse([FoundSecret(None, one) for value in values for one in secrets_in(value)], what, "the message")
 
 
@@ -50,7 +50,7 @@ def _refuse(found: Sequence[FoundSecret], what: str, beside: str) -> None:
 
 
 def look_through(repo: Repository, need: Needed) -> Iterator[FoundSecret]:
-    """What looks like a secret in the blobs that are to be sent."""
+    """Yield what looks like a secret in the blobs to be sent."""
     brought: dict[ObjectId, ObjectId] = {}
     for id, kind in need.objects:
         content = repo.commit(id).content if kind == "commit" else None

@@ -19,17 +19,17 @@ from tract.remote.transport import Stored
 from tract.repo import Repository
 
 MOST_PACKS = 32
-"""A head with more packs has its small ones merged."""
+"""If a head has more packs, its small ones are merged."""
 
 MOST_SWAPS = 64
-"""So often a head is put before a writer gives up that others are always faster than."""
+"""A writer puts a head this many times before it gives up because others are always faster."""
 
 _LARGEST_PACK = 32 * 1024 * 1024
 
 
 @dataclass(slots=True)
 class Sent:
-    """The packs that a push of one head sent, what is in them, and when it began."""
+    """The packs that a push of one head sent, their objects, and when it began."""
 
     packs: list[PackName] = field(default_factory=list)
     ids: set[ObjectId] = field(default_factory=set)
@@ -39,7 +39,7 @@ class Sent:
 def send_needed(
     link: Link, repo: Repository, rows: Sequence[tuple[ObjectId, Kind]], base: Sequence[PackName], sent: Sent
 ) -> list[PackName]:
-    """Put objects there, but for what was *sent* before; the packs of the head that goes on from one with the packs *base*."""
+    """Send objects, except those *sent* before; return the packs of the head that follows one with the packs *base*."""
     rows = [row for row in rows if row[0] not in sent.ids]
     packs = list(base)
     if rows:
@@ -49,7 +49,7 @@ def send_needed(
             try:
                 sent.packs.append(send_pack(link, pack, repo.clock()))
             except RemoteError as exc:
-                exc.landed = False  # whatever became of it: no head names it
+                exc.landed = False  # whatever happened to it, no head names it
                 raise
             sent.ids.update(pack.ids)
             link.told(len(sent.ids), len(rows))
@@ -57,9 +57,9 @@ def send_needed(
 
 
 def keep_sent(link: Link, repo: Repository, known: KnownHead, sent: Sent) -> KnownHead:
-    """The head that landed; where it took so long that a collector may have taken what was sent before, that is looked for, and sent again.
+    """Return the head that landed. If the push took so long that a collector may have removed packs sent before, check for them, and send them again.
 
-    No clock can close the time between the last look and the swap, so the look comes after it.
+    No clock can close the gap between the last check and the swap, so the check comes after the swap.
     """
     since = sent.since
     while elapsed(since) > link.grace / 4:
@@ -74,7 +74,7 @@ def keep_sent(link: Link, repo: Repository, known: KnownHead, sent: Sent) -> Kno
 
 
 def _put_again(link: Link, repo: Repository, known: KnownHead, lost: set[str], names: Sequence[PackName]) -> KnownHead:
-    """The head with other packs in the place of those that were *lost*, wherever it is by now."""
+    """Put the head with other packs in the place of the *lost* ones, whatever the head is by now."""
     for _ in range(MOST_SWAPS):
         push = os.urandom(16)
         packs = (*(pack for pack in known.head.packs if pack.key not in lost), *names)
@@ -94,12 +94,12 @@ def now_and_awake() -> tuple[float, float]:
 
 
 def elapsed(since: tuple[float, float]) -> float:
-    """Seconds since *since*, by the clock that says more."""
+    """The seconds since *since*, by the clock that shows more."""
     return max(now - then for now, then in zip(now_and_awake(), since, strict=True))
 
 
 def _packs_of(objects: Iterable[NewObject]) -> Iterable[NewPack]:
-    """*objects* in packs that fit in memory, and in one put."""
+    """Yield *objects* in packs that fit in memory, and in one put."""
     part: list[NewObject] = []
     size = 0
     for new in objects:
@@ -115,9 +115,9 @@ def _packs_of(objects: Iterable[NewObject]) -> Iterable[NewPack]:
 def merged_packs(
     link: Link, repo: Repository, packs: Sequence[PackName], rows: Sequence[tuple[ObjectId, Kind]]
 ) -> tuple[list[PackName], tuple[tuple[ObjectId, Kind], ...]]:
-    """The packs that stay, and what goes into the new one: with it the objects of small packs, where there are too many.
+    """The packs that stay, and the objects for the new one: also those of small packs, if there are too many.
 
-    So packs are merged by the way, without a request; each object is sent anew a few times as its history grows.
+    So packs are merged on the way, without a request; each object is sent again a few times as its history grows.
     """
     if len(packs) < MOST_PACKS:
         return list(packs), tuple(rows)
@@ -132,7 +132,7 @@ def merged_packs(
     have = {id for id, _ in rows}
     ids = dict.fromkeys(id for pack in merged for id in link.ids(pack) if id not in have)
     if not all(repo.objects.contains(id) for id in ids):
-        return list(packs), tuple(rows)  # something of them is only there
+        return list(packs), tuple(rows)  # some of their objects are only there
     more = [(id, repo.objects.read(id).kind) for id in ids]
     gone = {pack.key for pack in merged}
     more.sort(key=lambda row: ("blob", "tree", "commit", "operation").index(row[1]))
@@ -140,7 +140,7 @@ def merged_packs(
 
 
 def send_pack(link: Link, pack: NewPack, when: int) -> PackName:
-    """Put a pack there under a new name; where no answer comes it is put under another."""
+    """Put a pack there under a new name; if no answer comes, put it under another."""
 
     def put() -> PackName:
         key = new_pack_key()
@@ -153,10 +153,10 @@ def send_pack(link: Link, pack: NewPack, when: int) -> PackName:
 
 
 def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple[bool, KnownHead | None]:
-    """Put *head* in the place of the *version* that was read; whether it landed, and what is there now.
+    """Put *head* in the place of the *version* that was read; return whether it landed, and the present head there.
 
-    Where no answer comes, or a refusal that may be the answer to a request that landed, the push's id is looked for there.
-    RemoteError with ``landed`` None where nobody answers within the remote's timeout.
+    If no answer comes, or a refusal that may follow a request that landed, the push's id is searched for there.
+    RemoteError with ``landed`` None if there is no answer within the remote's timeout.
     """
     key = head_key(head.tract, head.branch)
     data = encode_head(head)

@@ -1,11 +1,11 @@
-"""Settings between a tract and its remote: what was changed on one side since both had the same is brought to the other, key by key.
+"""Settings between a tract and its remote: a change on one side since both were equal is brought to the other, key by key.
 
     base     as both had them last (cache/remote-<name>-settings-…)
     here     changed here since: goes with the next push
-    there    changed there since: comes with the next fetch; where both changed one, what is here counts
+    there    changed there since: comes with the next fetch; if both changed a key, the value here counts
 
-A store that never had what the remote has takes nothing from it, and changes nothing there.
-What is about this machine's disk and memory is its own: nobody far away decides what gc takes here.
+A store that never had the remote's settings takes none from it, and changes none there.
+Settings about this machine's disk and memory are not shared: no other machine decides what gc drops here.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _KNOWN = frozenset(one.name for one in fields(TractConfig) if one.init) | {"budg
 
 
 def settings_here(repo: Repository) -> dict[str, Any]:
-    """The settings of a tract as they travel to a remote."""
+    """The settings of a tract in the form in which they are sent to a remote."""
     config = settings_in(repo)
     if repo.path is not None and not repo.prefix:
         config = read_config(
@@ -48,7 +48,7 @@ def settings_here(repo: Repository) -> dict[str, Any]:
 
 
 def settings_to_push(link: Link, repo: Repository, there: Table | None) -> dict[str, Any] | None:
-    """What is to stand there, where *there* does: with what was changed here since both had the same."""
+    """The settings for the remote, whose present ones are *there*, with the changes made here since both were equal."""
     here = settings_here(repo)
     if there is None:
         return here or None
@@ -59,13 +59,13 @@ def settings_to_push(link: Link, repo: Repository, there: Table | None) -> dict[
 
 
 def settings_pushed(link: Link, repo: Repository, there: Table | None) -> None:
-    """Know that the remote has *there*, where that is what is here."""
+    """Record that the remote has *there*, if these are the settings here."""
     if dict(there or {}) == settings_here(repo):
         _keep_base(link, repo.tract, there or {})
 
 
 def take_settings(link: Link, repo: Repository, there: Table | None) -> None:
-    """Take what was changed there since both had the same; for the holder of the store's lock."""
+    """Take over the settings changed there since both were equal. For the holder of the store's lock."""
     here, base = settings_here(repo), _base(link, repo.tract)
     known = {key: value for key, value in (there or {}).items() if key in _KNOWN}
     if base is None:
@@ -75,15 +75,15 @@ def take_settings(link: Link, repo: Repository, there: Table | None) -> None:
     new = {key: value for key, value in new.items() if key not in _OWN}
     new |= {key: value for key, value in here.items() if key in _OWN}
     if new != here:
-        with suppress(ConfigError):  # a later tract's value
+        with suppress(ConfigError):  # the value of a later version of tract
             _write(repo, from_table(new))
     _keep_base(link, repo.tract, there or {})
 
 
 def begin_settings(link: Link, repo: Repository, there: Table | None, *, is_new: bool) -> None:
-    """Give what was just cloned its settings, and a tract that is new here."""
+    """Give their settings to a new clone, and to a tract that is new here."""
     known = {key: value for key, value in (there or {}).items() if key in _KNOWN}
-    with suppress(ConfigError):  # a later tract's value
+    with suppress(ConfigError):  # the value of a later version of tract
         if known and is_new and repo.prefix:
             write_settings(repo, repo.prefix, from_table(known))
         elif known and not repo.prefix:
@@ -100,7 +100,7 @@ def _write(repo: Repository, settings: TractConfig) -> None:
 
 
 def _joined(base: Table, here: Table, there: Table) -> dict[str, Any]:
-    """Each key as the side has it that changed it; as here where both did."""
+    """Each key from the side that changed it; from here if both did."""
     found: dict[str, Any] = {}
     for key in {**there, **here}:
         side = here if here.get(key) != base.get(key) else there

@@ -1,10 +1,10 @@
-"""Clones without history: the last commits, their whole contexts, and nothing behind.
+"""Cloning without history: the last commits, their whole contexts, and nothing behind them.
 
     …  c ─ d ─ e ─ f            depth 2: e and f are whole, e's parents are cut, and of a to d there is what contexts name
        ╰────── cut
 
-What is left out is written down as what gc cuts is, so that nothing asks for it and takes its absence for damage, and whatever needs it says that it was cut.
-Objects are read out of the remote's packs by the frame: a pack is read whole only where most of it is wanted.
+The missing history is recorded as cuts, as after a gc: so nothing takes its absence for damage, and whatever needs it reports the cut.
+Objects are read from the remote's packs by the frame: a pack is read whole only if most of it is wanted.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ class RemoteObjects:
         return self._link.patiently(ask)
 
     def get(self, id: ObjectId) -> NewObject | None:
-        """An object; None where none of the packs has it."""
+        """Return an object; None if none of the packs has it."""
         if id not in self._read and id in self._places:
             self.read_many([id])
         return self._read.get(id)
@@ -79,7 +79,7 @@ def shallow_objects(
     has: Callable[[ObjectId], bool],
     cuts: dict[ObjectId, Cut],
 ) -> Iterator[NewObject]:
-    """What the last *depth* commits of each of *tips* need, without what is behind them; *cuts* gets what is left out.
+    """Yield what the last *depth* commits of each of *tips* need, without the history behind them; *cuts* receives the new cuts.
 
     An object that the store *has* is left out, and so is what it needs.
     """
@@ -122,7 +122,7 @@ def _all_needed(
         for id, kind, is_whole in level:
             new = None if id in seen else objects.get(id)
             if new is None:
-                continue  # what is missing is told of by whoever looks whether all is there
+                continue  # the check that everything is there reports it
             seen.add(id)
             yield new
             if kind == "blob":
@@ -145,7 +145,7 @@ def _all_needed(
 
 
 def notes_of_head(objects: RemoteObjects, head: Head) -> Iterator[HeadNote]:
-    """All notes of a head, those in its lists too."""
+    """Yield all notes of a head, including those in its lists."""
     for namespace, folded in head.folded.items():
         level = [folded.tree] if folded.tree is not None else []
         while level:

@@ -1,11 +1,11 @@
 """Garbage collection in a remote, next to writers that do not know of it.
 
-    list packs ─▸ read all heads ─▸ what no head names and is older than the grace is condemned
-                                     └─ a later run, a wait later: what is condemned and still unnamed is deleted
+    list packs ─▸ read all heads ─▸ packs that no head names and that are older than the grace are condemned
+                                     └─ a later run, a wait later: packs that are condemned and still unnamed are deleted
 
-Three rules let writers go on (tract/remote/sending.py): a pack's name is never used again; a writer takes over packs only of heads it has just read; and where a push took a good part of the grace, it looks after its swap whether what it sent is still there, and sends it again if not.
-One collector at a time: it holds a lease, a key that is swapped.
-Times are the store's own, as its listings say them.
+Three rules let writers go on (tract/remote/sending.py): a pack's name is never used again; a writer takes over packs only of heads it has just read; and after a push that took a good part of the grace, the writer checks after its swap that what it sent is still there, and sends it again if not.
+Only one collector runs at a time: it holds a lease, a key that is swapped.
+Times are the store's own, from its listings.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tract.report.text import Shown, count_of
 from tract.tree import Context, build_list
 
 WAIT = 24 * 3600.0
-"""Seconds between condemning a pack and deleting it, at the least."""
+"""The least number of seconds between condemning a pack and deleting it."""
 
 _LEASE = GC + "lease"
 _CONDEMNED = GC + "condemned"
@@ -42,7 +42,7 @@ _LEASE_SECONDS = 3600.0
 
 
 class Unnamed(NamedTuple):
-    """A pack that no head names: its bytes, how long it lies there, and since when it is condemned, None where it is not; in seconds."""
+    """A pack that no head names: its *size* in bytes, its *age*, and the time when it was condemned, None if it is not; in seconds."""
 
     key: str
     size: int
@@ -71,9 +71,9 @@ class SweepPlan(Shown):
 
 
 def plan_sweep(link: Link, *, grace: float = GRACE, wait: float = WAIT) -> SweepPlan:
-    """What could go: nothing is changed but a key that tells the store's time."""
+    """Plan a collection; nothing is changed except for a key that shows the store's time."""
     now = _store_time(link)
-    # Packs first, heads after: a pack that a head came to name in between is named.
+    # Packs first, heads after: a pack that a new head named in between counts as named.
     packs = [one for one in _list(link, PACKS) if one.key.startswith(PACKS)]
     named = {pack.key for head in all_heads(link) for pack in head.packs}
     condemned = _condemned(link)
@@ -93,9 +93,9 @@ def plan_sweep(link: Link, *, grace: float = GRACE, wait: float = WAIT) -> Sweep
 
 
 def sweep(link: Link, *, grace: float = GRACE, wait: float = WAIT) -> SweepPlan:
-    """Condemn, and delete what was condemned long enough; what was done.
+    """Condemn packs, and delete those condemned long enough; return the plan that was carried out.
 
-    RemoteRefusedError where another collector is at work.
+    RemoteRefusedError if another collector is running.
     """
     with _Lease(link):
         plan = plan_sweep(link, grace=grace, wait=wait)
@@ -108,7 +108,7 @@ def sweep(link: Link, *, grace: float = GRACE, wait: float = WAIT) -> SweepPlan:
 
 
 def all_heads(link: Link) -> list[Head]:
-    """Every head, read now: RemoteError where one cannot be, for then nobody knows what it names."""
+    """Every head, read now; RemoteError if one cannot be read, because the packs that it names are then unknown."""
     keys = dict.fromkeys(one.key.partition("/log/")[0] for one in _list(link, TRACTS) if INTENTS not in one.key)
     known = [link.look_at(key) for key in keys]
     return [one.head for one in known if one is not None]
@@ -119,7 +119,7 @@ def _list(link: Link, prefix: str) -> list[Listed]:
 
 
 def _store_time(link: Link) -> float:
-    """The time by the store's clock, of which no other need know."""
+    """The time by the store's clock; no other clock counts."""
     key = f"{GC}clock-{os.urandom(8).hex()}"
     link.patiently(lambda: link.transport.create(key, b"what time is it?") or None)
     try:
@@ -138,7 +138,7 @@ def _condemned(link: Link) -> dict[str, float]:
     try:
         return {str(key): float(when) for key, when in parse_json(found.data).items()}
     except (ValueError, AttributeError, TypeError):
-        return {}  # whatever it was, what it named is condemned anew, and lies there longer
+        return {}  # its packs are condemned again, and stay there longer
 
 
 def _condemn(link: Link, keys: dict[str, float]) -> None:
@@ -196,10 +196,10 @@ class Repacked:
 
 
 def repack(link: Link, repo: Repository, told: Callable[[int, int], None] = nobody) -> list[Repacked]:
-    """Write the packs of every head anew, with what it needs and nothing else; the old ones are for ``sweep``.
+    """Rewrite the packs of every head, with exactly what it needs; ``sweep`` removes the old ones.
 
-    RemoteRefusedError where history was cut here that is whole there: it would be lost.
-    All of it is fetched first: what is packed is what this store has proved. A head that others move meanwhile stays as it is.
+    RemoteRefusedError if this store has cut history that is whole there: it would be lost.
+    Everything is fetched first, so that only objects that this store has proved are packed. A head that others move meanwhile stays as it is.
     """
     fetch(link, repo, Asked(None), told)
     done: list[Repacked] = []

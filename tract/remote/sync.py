@@ -3,9 +3,9 @@
     objects made ─▸ pack put ─▸ head put ─▸ the local ref moves, with the objects
                                    └─ refused: what is there is brought here, and the commit is a RefMovedError
 
-No lock is held while the bucket answers: a transaction waits in the lane of its tract (tract/remote/lane.py), and what waits at once goes in one push.
-A process that dies before the head is put leaves nothing to be seen, anywhere; after that, the next opening finds the commit in the bucket, where it looks before anything else.
-Where no answer came nobody knows yet: RemoteError with ``landed`` None, and the next opening, or commit, finds out.
+No lock is held while the bucket answers: a transaction waits in the lane of its tract (tract/remote/lane.py), and all that wait at one time go in one push.
+A process that dies before the head is put leaves nothing visible anywhere; after that, the next opening finds the commit in the bucket, which it reads first.
+If no answer came, the outcome is not known yet: RemoteError with ``landed`` None, and the next opening, or commit, finds out.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ SyncMode = Literal["manual", "commit", "close"]
 SYNC_MODES = ("manual", "commit", "close")
 
 _OWN = ("push: ", "fetch: ", "sync: ", "remote", "gc: ")
-"""What the reasons of operations begin with that are about this store alone."""
+"""The reasons of operations that are about this store alone begin with one of these."""
 
 
 class Sync:
     """The remote that a store lives in."""
 
     def __init__(self, repo: Repository, link: Link, mode: SyncMode, lock: ThreadLock | None = None) -> None:
-        """Keep *repo* in step with the remote of *link*; *lock* is the one that keeps the threads of its handle apart, and is let go of while the remote answers."""
+        """Keep *repo* in step with the remote of *link*; *lock* keeps the threads of its handle apart, and is released while the remote answers."""
         self.link = link
         link.is_lasting = True
         self.mode = mode
@@ -54,7 +54,7 @@ class Sync:
             repo.gates.append(self)
 
     def stop(self, repo: Repository) -> None:
-        """Let go of the store: what is left to be sent is sent now, where that was to be done at the end."""
+        """Stop using the store; in the mode ``close``, what is left to send is sent now."""
         if self in repo.gates:
             repo.gates.remove(self)
         leave(id(self))
@@ -67,16 +67,15 @@ class Sync:
             self.link.save()
 
     def takes(self, repo: Repository, drafts: Sequence[Draft]) -> bool:
-        """Whether *drafts* can be appended wherever the branch is by then, with what others of this process append: nobody has to be asked, and nothing else lands with them."""
+        """True if *drafts* can be appended wherever the branch is then, with those of other threads of this process: nothing has to be asked, and nothing else lands with them."""
         is_plain = self.mode == "commit" and not repo.riders and repo.gates == [self]
         return is_plain and can_wait(drafts) and repo.head()[0] is not None
 
     def append(self, repo: Repository, drafts: Sequence[Draft]) -> list[tuple[ObjectId, Commit]]:
-        """The commits that *drafts* became, which the remote has, and this store too.
+        """Append *drafts*; return their commits, which the remote and this store have.
 
-        What others appended meanwhile is taken in by whoever looks next: a writer that never does need not read it all.
-
-        RemoteError with ``landed`` None where that is not known within the remote's timeout.
+        What others appended meanwhile is read at the next look: a writer that never looks need not read it all.
+        RemoteError with ``landed`` None if the outcome is not known within the remote's timeout.
         """
         self._look_at_head(repo)
         check_idle(repo)
@@ -99,7 +98,7 @@ class Sync:
         return waiting.made
 
     def _look_at_head(self, repo: Repository) -> None:
-        """See what others did where one of them may have moved HEAD: its file tells that."""
+        """Read what other processes did if one of them may have moved HEAD, which the file of HEAD shows."""
         if repo.branch is not None or repo.path is None:
             return
         shown = None
@@ -110,22 +109,22 @@ class Sync:
             repo.refs.refresh()
 
     def carry_left(self, repo: Repository) -> None:
-        """Carry what writers left on HEAD's branch that died."""
+        """Carry what dead writers left on HEAD's branch."""
         if list_intents(self.link, repo.tract, _short(repo)):
             courier_for(repo, self.link, id(self)).lead()
 
     # The gate that transactions pass (tract.transaction.Gate)
 
     def wants(self, reason: str) -> bool:
-        """Whether a transaction of that *reason* is for the remote too."""
+        """True if a transaction with this *reason* is for the remote too."""
         return not reason.startswith(_OWN)
 
     def begin(self, tx: Transaction) -> bool:
-        """Let *tx* go on from what waits for the remote."""
+        """Let *tx* start from what waits for the remote."""
         return self._lane(tx.repo).show(tx.repo)
 
     def end(self, tx: Transaction, *, lands: bool) -> Callable[[], None] | None:
-        """Let *tx* wait for the remote; what is given returns when both have it. RefMovedError, and nothing of it, where others moved a branch there."""
+        """Let *tx* wait for the remote; the returned function returns when both have it. If others moved a branch there, it raises RefMovedError, and nothing of *tx* lands."""
         repo, lane = tx.repo, self._lane(tx.repo)
         one = None
         try:
@@ -137,13 +136,13 @@ class Sync:
         return (lambda: lane.see(shown, self._let_go)) if lands and shown else None
 
     def _bring(self, lane: Lane, one: Passing, repo: Repository) -> None:
-        """Wait until the remote and this store have *one*, and tell of it."""
+        """Wait until the remote and this store have *one*, and report it."""
         since = began()
         lane.bring(one, repo, self._let_go)
         emit("push", repo.place, since, remote=self.link.name, refs=len(one.changes))
 
     def leave(self, tx: Transaction) -> None:
-        """Let *tx* not wait for the remote any more."""
+        """Stop *tx* from waiting for the remote."""
         self._lane(tx.repo).leave(tx)
 
     def wait(self, tx: Transaction) -> None:
@@ -158,11 +157,11 @@ class Sync:
         return nullcontext() if self._lock is None else self._lock.let_go()
 
     def refresh(self, repo: Repository, branch: str | None = None) -> None:
-        """Learn what the remote has, and bring the branches here forward to it; one request where nothing is new and it is about one *branch*."""
+        """Learn what the remote has, and bring the branches here forward to it; with one *branch*, one request if nothing is new."""
         bring(self.link, repo, branch)
 
     def refresh_head(self, repo: Repository) -> None:
-        """The same for HEAD's branch alone."""
+        """Do the same for HEAD's branch alone."""
         if repo.head()[0] is not None:
             self.refresh(repo, _short(repo))
 

@@ -1,4 +1,4 @@
-"""Several requests at once, where there are several."""
+"""Sending several requests at once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AT_ONCE = 16
 
 
 def ask_together(ask: Callable[[_Item], _Answer], items: Sequence[_Item]) -> Iterator[_Answer]:
-    """What *ask* gives for each of *items*, in their order; a single one is asked for in this thread."""
+    """Yield the result of *ask* for each of *items*, in order; a single item is asked in this thread."""
     if len(items) < 2:
         yield from map(ask, items)
         return

@@ -1,4 +1,4 @@
-"""What goes over a link, counted."""
+"""Counting what goes over a link."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tract.remote.transport import Listed, Stored, Transport
 
 
 class Traffic:
-    """What went over a link: requests and bytes, as one put and one get each count."""
+    """The traffic of a link: requests and bytes; each put and each get counts as one."""
 
     __slots__ = ("received", "requests", "sent")
 
@@ -20,7 +20,7 @@ class Traffic:
 
 
 class Counted:
-    """A transport whose requests are counted; a listing is a request for each 1,000 keys."""
+    """A transport whose requests are counted; a listing counts as a request for each 1,000 keys."""
 
     def __init__(self, transport: Transport, traffic: Traffic) -> None:
         self._transport = transport

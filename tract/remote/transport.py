@@ -1,9 +1,9 @@
-"""What a remote must be able to do: a few operations on keys, each of which one request answers.
+"""What a remote must be able to do: a few operations on keys, each with one request.
 
-    get   list   put (under a name that nobody else has)   create (only where there is none)   swap (only where the version is that one)   delete
+    get   list   put (under a name that nobody else has)   create (only if the key is missing)   swap (only if the version is that one)   delete
 
-The answers ``None`` are about keys: there is none, or it is not as expected.
-Whatever else goes wrong is a RemoteError; where a write was asked for and no answer came, ``landed`` is None.
+The answer ``None`` is about a key: it is missing, or not as expected.
+Any other failure is a RemoteError; if a write was asked for and no answer came, ``landed`` is None.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _SHARDS = 256
 
 
 class Stored(NamedTuple):
-    """What lies under a key, and its version: an opaque text that ``swap`` takes."""
+    """The data under a key, and its version: an opaque text for ``swap``."""
 
     data: bytes
     version: str
 
 
 class Listed(NamedTuple):
-    """A key that a listing names; *time* is in seconds since 1970, by the store's clock."""
+    """A key in a listing; *time* is in seconds since 1970, by the store's clock."""
 
     key: str
     size: int
@@ -42,46 +42,46 @@ class Listed(NamedTuple):
 
 
 class Unchanged:
-    """The answer to a conditional ``get`` where nothing is new."""
+    """The answer to a conditional ``get`` if nothing is new."""
 
 
 UNCHANGED = Unchanged()
 
 
 class Transport(Protocol):
-    """The keys of a remote, without the path that they all begin with."""
+    """The keys of a remote, without the path with which they all begin."""
 
     def get(self, key: str, *, unless: str | None = None) -> Stored | Unchanged | None:
-        """What is under *key*; None where nothing is, UNCHANGED where its version is *unless*."""
+        """Return what is under *key*; None if the key is missing, UNCHANGED if its version is *unless*."""
         ...
 
     def get_range(self, key: str, start: int, length: int) -> bytes | None:
-        """Some bytes of what is under *key*; None where nothing is. Fewer where it ends before."""
+        """Return *length* bytes of *key* from *start* on, fewer at the end; None if the key is missing."""
         ...
 
     def put(self, key: str, data: bytes) -> None:
-        """Put *data* under *key*, a name that nobody else has: no condition, so it may be asked twice."""
+        """Put *data* under *key*, a name that nobody else has; without a condition, so the request may be repeated."""
         ...
 
     def create(self, key: str, data: bytes) -> str | None:
-        """Put *data* under *key* where there is nothing, and give its version; None where there is something."""
+        """Put *data* under *key* if the key is missing, and return its version; None if it exists."""
         ...
 
     def swap(self, key: str, data: bytes, version: str) -> str | None:
-        """Put *data* in the place of that *version*, and give the new one; None where another version is there, or none."""
+        """Replace that *version* by *data*, and return the new one; None if another version is there, or none."""
         ...
 
     def list(self, prefix: str, after: str = "") -> Iterator[Listed]:
-        """All keys that begin with *prefix*, which ends in a slash, in order; those behind *after* where it is given."""
+        """Yield all keys that begin with *prefix*, which ends in a slash, in order; with *after*, only keys behind it."""
         ...
 
     def delete(self, key: str) -> None:
-        """Remove what is under *key*, if anything is."""
+        """Remove *key*, if it exists."""
         ...
 
 
 class MemoryTransport:
-    """Keys in memory, for tests; one for each name in a process."""
+    """Keys in memory, for tests; one store for each name in a process."""
 
     def __init__(self) -> None:
         self._keys: dict[str, tuple[bytes, str, float]] = {}
@@ -134,15 +134,15 @@ _memories_lock = threading.Lock()
 
 
 def memory_transport(name: str) -> MemoryTransport:
-    """The store in memory of that name, the same one for all of the process."""
+    """The store in memory with this name, the same for the whole process."""
     with _memories_lock:
         return _memories.setdefault(name, MemoryTransport())
 
 
 class FileTransport:
-    """Keys as files below a folder, each on the disk, with its name, when the call returns.
+    """Keys as files below a folder; each is on the disk, with its name, when the call returns.
 
-    A key is swapped under a flock, on one of some files that stay; it is never half there.
+    A key is swapped under a flock, on one of several permanent files; a key is never half-written.
     """
 
     def __init__(self, folder: str) -> None:
@@ -215,7 +215,7 @@ class FileTransport:
             raise self._error(prefix, exc) from exc
 
     def _list(self, folder: str, after: str) -> Iterator[Listed]:
-        # A folder's name sorts with the slash behind it, as it does in a store that has no folders.
+        # A folder's name sorts with a slash at its end, as in a store without folders.
         place = os.path.join(self._folder, folder)
         names = [name for name in files.list_directory(place) if not name.startswith(".tmp-")]
         marked = [name + "/" if files.is_directory(os.path.join(place, name)) else name for name in names]
@@ -254,5 +254,5 @@ class FileTransport:
 
 
 def _version_of(data: bytes) -> str:
-    # Heads never have the same bytes twice, so their hash tells versions apart.
+    # Two heads never have the same bytes, so their hashes tell versions apart.
     return blake3(data).hexdigest()[:32]

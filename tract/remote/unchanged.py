@@ -1,8 +1,8 @@
 """Finds tracts that have nothing to push without reading their heads: for a push of ten thousand tracts of which three have something new.
 
-    cache/remote-<name>-pushed     for each tract the hash of what it was when all of it had been pushed: its refs and settings here, the versions of its heads there
+    cache/remote-<name>-pushed     for each tract a hash of its state when all of it had been pushed: its refs and settings here, the versions of its heads there
 
-A hash that is the same now, with the versions from one listing, says that neither side moved since; whatever else it is, the tract is looked at as always.
+If the hash is the same now, with the versions from one listing, neither side moved since; otherwise the tract is checked in the usual way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from tract.storage import files
 
 
 class PushedBefore:
-    """What was pushed of the tracts of a store, by their names; *listed* are the versions of all heads there."""
+    """The pushed states of a store's tracts, by name; *listed* has the versions of all heads there."""
 
     def __init__(self, link: Link, repo: Repository, listed: dict[str, str]) -> None:
         self._link = link
@@ -44,12 +44,12 @@ class PushedBefore:
         return {}
 
     def has(self, own: Repository) -> bool:
-        """Whether nothing of the tract *own* is new, on either side, since all of it was pushed."""
+        """True if nothing of the tract *own* is new, on either side, since all of it was pushed."""
         known = self._known.get(own.tract)
         return known is not None and known == self._state(own, self._there.get(tract_key(own.tract), {}))
 
     def add(self, own: Repository) -> None:
-        """Remember that all of the tract is there, as its heads are known to be by now."""
+        """Record that all of the tract is on the remote, with its heads as they are known now."""
         heads = dict(self._there.get(tract_key(own.tract), {}))
         for branch in (None, *(name.removeprefix(HEADS) for name, _ in own.local_refs(HEADS))):
             known = self._link.remembered(own.tract, branch)
@@ -58,7 +58,7 @@ class PushedBefore:
         self._known[own.tract] = self._state(own, heads)
 
     def save(self) -> None:
-        """Keep it for the next push."""
+        """Save the states for the next push."""
         self._link.keep(self._name, encode(self._known))
 
     def _state(self, own: Repository, heads: dict[str, str]) -> bytes:

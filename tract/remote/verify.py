@@ -1,6 +1,6 @@
-"""Verifying a remote: fsck for a bucket. Every head, every pack that one names, every object, and whether all that heads need is there.
+"""Verifying a remote, an fsck for a bucket: every head, every pack that a head names, every object, and that everything that heads need is there.
 
-Nothing is changed; what a push under way has put and not named yet is no problem.
+Nothing is changed; packs of a push under way, which no head names yet, are no problem.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class RemoteReport(Shown):
 
 
 def verify_remote(link: Link, told: Callable[[int, int], None] = nobody) -> RemoteReport:
-    """Read all of a remote, and say what is wrong with it."""
+    """Read all of a remote, and report what is wrong with it."""
     report = RemoteReport(remote=link.name)
     listed = {one.key: one for one in link.patiently(lambda: list(link.transport.list(ROOT)))}
     keys = dict.fromkeys(key.partition("/log/")[0] for key in listed if key.startswith(TRACTS) and INTENTS not in key)
@@ -111,7 +111,7 @@ def _check_keys(report: RemoteReport, listed: dict[str, Listed], named: dict[str
 
 
 def _check_intents(link: Link, keys: Sequence[str], heads: Sequence[Head], report: RemoteReport) -> None:
-    """Intents that are none: nobody carries them; and how many wait for somebody who does."""
+    """Check for invalid intents, which no writer carries, and count the intents that wait."""
     landed = {id for head in heads for id in landed_in(head)}
     waiting = 0
     for key in keys:
@@ -153,7 +153,7 @@ def _read_all(
 
 
 def _check_head(report: RemoteReport, head: Head, incoming: Incoming, broken: Iterable[str]) -> None:
-    """Whether all that a head needs is in the packs that it names, as far as those can be read."""
+    """Check that everything that a head needs is in the packs that it names, as far as these can be read."""
     key = head_key(head.tract, head.branch)
     missing: list[ObjectId] = []
     try:
