@@ -384,3 +384,29 @@ def test_what_never_ends_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pyte
         read_transcript(tmp_path / "pipe")
 
     feeding.join()
+
+
+def test_of_problems_of_one_kind_a_thousand_are_told_and_the_rest_are_counted(tmp_path: Path) -> None:
+    said = {"role": "user", "content": "hi"}
+    document = {"messages": [said, *range(1500), *([] for _ in range(3)), said]}
+
+    found = problems(reading := read_bytes(tmp_path, json.dumps(document).encode()))
+
+    assert ["hi", "hi"] == texts(reading)
+    assert [f"messages[{n}]: a message must be an object, found a number" for n in range(1, 1001)] == [
+        detail for _, detail in found[:1000]
+    ]
+    assert [
+        *((1, f"messages[{n}]: a message must be an object, found a list") for n in range(1501, 1504)),
+        (None, "500 more like this: messages…: a message must be an object, found a number"),
+    ] == found[1000:]
+
+
+def test_problems_of_many_conversations_are_counted_together(tmp_path: Path) -> None:
+    document = [{"messages": [{"role": "user", "content": "hi"}, n]} for n in range(1200)]
+
+    found = problems(reading := read_bytes(tmp_path, json.dumps(document).encode()))
+
+    assert 1200 == len(texts(reading))
+    assert 1001 == len(found)
+    assert (None, "200 more like this: ….messages…: a message must be an object, found a number") == found[-1]

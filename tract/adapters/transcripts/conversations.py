@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -92,17 +94,46 @@ class Reading(NamedTuple):
     notes: tuple[Problem, ...] = ()
 
 
+_MOST_ALIKE = 1000
+"""So many problems of one kind are told each with its place; of the rest only how many there are."""
+
+# What two problems of one kind may differ in: their place, and what is quoted.
+_PARTICULARS = re.compile(r"\[\d+\]|'[^']*'")
+
+
 class Report:
-    """What could not be read, and what was left out, as it is found: each with its line (None: no line to name)."""
+    """What could not be read, and what was left out, as it is found: each with its line (None: no line to name).
+
+    Of problems that differ only in their place a thousand are kept, and the others counted.
+    """
 
     def __init__(self, file: str = "") -> None:
         self._file = file
         self.problems: list[Problem] = []
         self.notes: list[Problem] = []
         self._once: set[str] = set()
+        self._alike: Counter[str] = Counter()
 
     def __call__(self, line: int | None, detail: str) -> None:
-        self.problems.append(Problem(self._file, line, detail))
+        kind = _PARTICULARS.sub("…", detail)
+        self._alike[kind] += 1
+        if self._alike[kind] <= _MOST_ALIKE:
+            self.problems.append(Problem(self._file, line, detail))
+
+    def add(self, other: Report) -> None:
+        """Tell the problems of *other* as well."""
+        for problem in other.problems:
+            self(problem.line, problem.detail)
+        for kind, number in other._alike.items():
+            self._alike[kind] += max(0, number - _MOST_ALIKE)
+
+    def uncounted(self) -> list[Problem]:
+        """For each kind of which not all are among the problems, how many more there are."""
+        return [
+            Problem(self._file, None, f"{number - _MOST_ALIKE:,} more like this: {kind}")
+            for kind, number in self._alike.items()
+            if number > _MOST_ALIKE
+        ]
 
     def note(self, line: int | None, detail: str) -> None:
         self.notes.append(Problem(self._file, line, detail))

@@ -81,7 +81,10 @@ class _Reader:
         """What was read."""
         report = self.report
         return Reading(
-            tuple(self._conversations), tuple(report.problems), self._found_format or "unknown", tuple(report.notes)
+            tuple(self._conversations),
+            (*report.problems, *report.uncounted()),
+            self._found_format or "unknown",
+            tuple(report.notes),
         )
 
     def read(self, file: BinaryIO) -> None:
@@ -235,7 +238,7 @@ class _Reader:
                 self.report(found.line(0), f"{found.place or name}: not as {format.name} has it: {str(exc)[:80]}")
                 return []
             return self._conversations_in(name, whole, format)
-        self.report.problems += told.problems
+        self.report.add(told)
         self.report.notes += [one for one in told.notes if one not in self._noted]
         self._noted.update(told.notes)  # what is true of a thousand conversations is told once
         return made

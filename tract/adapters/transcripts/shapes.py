@@ -74,6 +74,7 @@ class Shapes:
 
     def format_of(self, items: Sequence[JSON]) -> Format | None:
         """The format that one of *items* can only be a message of."""
+        items = [item for item in items if isinstance(item, dict)]
         special = [item for item in items if not _is_plain(item)]
         for format in self._lists:
             if any(map(format.detect, items if format is self._lists[-1] else special)):
