@@ -1,4 +1,4 @@
-"""Changes to messages: setting priorities, and what a change would cost a provider's prompt cache."""
+"""Changes to messages: setting priorities, and the cost of a change for a provider's prompt cache."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PARAMS = (
 
 
 def run_priority(console: Console, args: Args, priority: str) -> int:
-    """Set the priority of the targets, or list the messages that have it; the exit status."""
+    """Set the priority of the targets, or list the messages that have it; return the exit status."""
     if args.list == bool(args.targets) or (args.list and args.dry_run):
         console.error("give either the messages or --list")
         return USAGE
@@ -73,13 +73,13 @@ def _list(console: Console, priority: str, args: Args) -> None:
 
 
 def set_priority(console: Console, targets: Sequence[str], priority: str, args: Any) -> None:
-    """Set the priority of all *targets*, or of none when one is no message, and say so."""
+    """Set the priority of all *targets* and report it; none is set if one is not a message."""
     with console.open_tract() as tract:
         if args.dry_run:
             change = partial(_annotate_all, tract, targets, priority)
             print_dry_run(console, tract, change, json=args.json)
             return
-        # A batch of one would hide from the reflog, and from an undo, what it did.
+        # A batch would hide a single change from the reflog, and from an undo.
         with tract.batch() if len(targets) > 1 else nullcontext():
             done = [tract.annotate(target, read_priority(priority), reason=args.reason) for target in targets]
         for note in done:
@@ -93,7 +93,7 @@ def set_priority(console: Console, targets: Sequence[str], priority: str, args: 
 
 
 def _as_shown(tract: Tract, target: str) -> tuple[str, str]:
-    """The role and the text of a message in HEAD's context, with its edits; of one that is not in it, as it was committed."""
+    """The role and the text of a message in HEAD's context, with its edits; a message not in it, as it was committed."""
     repo, id = tract.repository, parse_id(target)
     assert id is not None
     tip = repo.head()[1]
@@ -112,11 +112,11 @@ def _annotate_all(tract: Tract, targets: Sequence[str], priority: str) -> None:
 
 
 class _UndoneError(Exception):
-    """Ends a batch, so that nothing of it lands."""
+    """Ends a batch so that nothing of it lands."""
 
 
 def print_dry_run(console: Console, tract: Tract, change: Callable[[], object], *, json: bool) -> None:
-    """Make *change* in a batch that is given up, and print what it does to the context's prefix."""
+    """Make *change* in a batch that is dropped, and print its effect on the context's prefix."""
     before = tract.compile(policies=False)
     try:
         with tract.batch():

@@ -1,8 +1,8 @@
-"""What a command is, and how a command line becomes the values of its parameters.
+"""Commands, and the parsing of a command line into the values of a command's parameters.
 
-A command's file declares ``COMMAND`` and imports what it needs to run, nothing of typer's: typing ``tract log`` must not cost more than ``log``.
+A command's file declares ``COMMAND`` and imports only what it needs to run, nothing of typer's: typing ``tract log`` must not cost more than ``log``.
 Every value a command is run with comes from :func:`parse`.
-Help, what is wrong with a line, and completion are typer's (``help.py``), built from the same declaration.
+typer handles help, errors in a line, and completion (``help.py``), built from the same declaration.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ class Param(NamedTuple):
     *many*: the option may be given several times, or the argument takes all that is left; its value is a tuple.
     *required* is mostly for arguments; an optional one that is not given has *default*.
     *choices* are the only values allowed.
-    *bare* is the value of an option whose value may be left out; one that is given follows an ``=``.
-    *verbatim* is for an argument that takes all that is left: where the first argument is one of these, it takes even what looks like an option.
-    *words* look like options, and are arguments: what they mean depends on where they stand among the others.
+    *bare* is the value of an option given without one; a value is then given after an ``=``.
+    *verbatim* is for an argument that takes all that is left: if the first argument is one of these words, it takes even words that look like options.
+    *words* look like options, and are arguments: their meaning depends on their place among the others.
     """
 
     name: str
@@ -71,21 +71,21 @@ class Args:
 
 
 class Command(NamedTuple):
-    """A command of the command line; *run* gives the exit status. Its name and summary stand in ``commands.py``."""
+    """A command of the command line; *run* returns the exit status. Its name and summary are in ``commands.py``."""
 
     run: Callable[[Console, Args], int]
     params: tuple[Param, ...] = ()
     description: str = ""
     pages: bool = False
-    """Whether it prints what may be longer than a terminal, and so goes through the pager."""
+    """Whether its output may be longer than a terminal, and so goes through the pager."""
 
 
 class UnreadableError(Exception):
-    """A command line that asks for help or is wrong; typer says which."""
+    """A command line that asks for help or is wrong; typer finds out which."""
 
 
 class _Words(NamedTuple):
-    """A command line taken apart: options with their texts, arguments, and the words from the first one on that fits nothing."""
+    """A command line taken apart: options with their texts, arguments, and the words from the first unreadable one on."""
 
     options: list[tuple[Param, str | None]]
     arguments: list[str]
@@ -93,7 +93,7 @@ class _Words(NamedTuple):
 
 
 def with_common(command: Command) -> Command:
-    """The command with the options that all have; ``--branch`` is not one where the command has its own."""
+    """The command with the options that all commands have; without the common ``--branch`` if it has its own."""
     has_own = any(set(BRANCH.flags) & set(param.flags) for param in command.params)
     return command._replace(params=(*command.params, TRACT, *(() if has_own else (BRANCH,))))
 
@@ -101,8 +101,8 @@ def with_common(command: Command) -> Command:
 def parse(command: Command, argv: Sequence[str]) -> Args:
     """The parameters' values in *argv*: ``--flag value``, ``--flag=value``, ``-n 5``, ``-n5``, ``-in5``, and arguments.
 
-    ``--`` ends the options; a lone ``-`` is an argument. ``-5`` is short for ``-n 5`` where there is ``-n``, as in git.
-    Of an option given twice the last value counts.
+    ``--`` ends the options; a lone ``-`` is an argument. ``-5`` is short for ``-n 5`` if there is ``-n``, as in git.
+    If an option is given twice, the last value counts.
     """
     words = _taken_apart(command, argv)
     if words.unread:
@@ -121,7 +121,7 @@ def parse(command: Command, argv: Sequence[str]) -> Args:
 
 
 def spelled_out(command: Command, argv: Sequence[str]) -> list[str]:
-    """*argv* as typer understands it: without bundles, ``-5``, values left out and verbatim arguments; what fits nothing stays as it is."""
+    """*argv* in a form that typer reads: without bundles, ``-5``, omitted values and verbatim arguments; unreadable words stay as they are."""
     words = _taken_apart(command, argv)
     result: list[str] = []
     for param, text in words.options:
@@ -165,7 +165,7 @@ def _taken_apart(command: Command, argv: Sequence[str]) -> _Words:
 
 
 def _options_in(word: str, by_flag: Mapping[str, Param]) -> list[tuple[Param, str | None]]:
-    """The options in *word*, with the text that stands in the same word; empty where it names none."""
+    """The options in *word*, with their text in the same word; empty if it names none."""
     if word in by_flag:
         return [(by_flag[word], None)]
     flag, equals, text = word.partition("=")
@@ -204,7 +204,7 @@ def _converted(param: Param, text: str | None) -> Any:
 
 
 def _place(command: Command, arguments: Sequence[str], values: dict[str, Any]) -> None:
-    """Give the arguments to the positional parameters, in order."""
+    """Assign the arguments to the positional parameters, in order."""
     rest = list(arguments)
     for param in command.params:
         if param.flags:

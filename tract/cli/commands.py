@@ -1,6 +1,6 @@
-"""The table of commands: where each is, and a line about it.
+"""The table of commands: the module of each, and a one-line summary.
 
-A command's name and summary stand here alone, so that the help needs to load no command.
+Only this file has a command's name and summary, so that the help needs to load no command.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from tract.named_tuple import NamedTuple
 
 
 class Entry(NamedTuple):
-    """A command: the module that declares it as ``COMMAND``, and a line about it."""
+    """A command: the module that declares it as ``COMMAND``, and its summary."""
 
     module: str
     summary: str

@@ -1,7 +1,7 @@
 """The console: the streams, the colours and the store that a command works with.
 
-Text from a store can hold anything, also what drives a terminal: escape sequences, text that runs backwards, characters nobody sees.
-So everything that is printed is escaped, except what ``paint`` made: it escapes what it is given.
+Text from a store can hold anything that drives a terminal: escape sequences, text that runs backwards, invisible characters.
+So everything that is printed is escaped, except the results of ``paint``, which escapes its argument.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Painted(str):
 
 
 def one_line(text: str, width: int) -> str:
-    """The beginning of *text* in one escaped line of at most *width* columns; what is cut off becomes ``…``."""
+    """The beginning of *text* in one escaped line of at most *width* columns; ``…`` marks a cut."""
     start = text[: 4 * width + 200]  # a message may be megabytes long
     line = escaped(" ".join(start.split()))
     if len(start) == len(text) and text_width(line) <= width:
@@ -63,7 +63,7 @@ def one_line(text: str, width: int) -> str:
 
 
 def text_width(text: str) -> int:
-    """How many columns *text* takes on a terminal."""
+    """The number of columns of *text* on a terminal."""
     return len(text) if text.isascii() else sum(map(_columns, text))
 
 
@@ -76,13 +76,13 @@ def _columns(char: str) -> int:
 
 
 class OutputError(OSError):
-    """The standard output or error that cannot be written to; a reader that went away stays a BrokenPipeError."""
+    """The standard output or error cannot be written to; a reader that went away stays a BrokenPipeError."""
 
 
 class Console:
-    """Where a command reads and writes, and how it finds its store.
+    """The streams of a command, and the way to its store.
 
-    *folder* is what relative paths start from, *tract* which tract of the store is meant, None for the root tract.
+    Relative paths start from *folder*; *tract* is the tract of the store, None for the root tract.
     """
 
     def __init__(
@@ -107,16 +107,16 @@ class Console:
 
         self.color = color
         self.read_only = self.environ.get("TRACT_READ_ONLY", "") not in ("", "0")
-        """Whether nothing at all is to be written, to whatever store."""
+        """Whether no store may be written to."""
 
         self.settings: dict[str, Any] = {}
-        """Settings of the tract's, for this one command; they come before what is saved."""
+        """Settings of the tract for this one command; they override stored ones."""
 
         self.preferences: dict[str, str] = {}
-        """Likewise settings of the user's own."""
+        """The same for the user's own settings."""
 
         self.paging = True
-        """Whether what is longer than the terminal goes through the pager."""
+        """Whether output longer than the terminal goes through the pager."""
 
     # Writing
 
@@ -133,7 +133,7 @@ class Console:
             _write(self.stdout, (indent + line).rstrip() + "\n" if indent else line + "\n")
 
     def print_json(self, value: Any, **more: Any) -> None:
-        """Print a result as one JSON document, on a line of its own, with what else is known of it.
+        """Print a result as one JSON document, on a line of its own, with further keys *more*.
 
         Keys are Python's names. It is ASCII only, so that nothing in it can drive a terminal.
         """
@@ -149,7 +149,7 @@ class Console:
         _write(self.stdout, json.dumps(document, ensure_ascii=True).replace("\x7f", "\\u007f") + "\n")
 
     def write_bytes(self, data: bytes) -> None:
-        """Write *data* to the standard output as it is; not for a terminal."""
+        """Write *data* unescaped to the standard output; not for a terminal."""
         buffer = getattr(self.stdout, "buffer", None)
         if buffer is None:  # a stream of text in a test or a program
             _write(self.stdout, data.decode("utf-8", "replace"))
@@ -158,7 +158,7 @@ class Console:
         _write(buffer, data)
 
     def flush(self) -> None:
-        """Bring what was printed to who reads it."""
+        """Send the printed output to its reader."""
         with output_errors():
             self.stdout.flush()
 
@@ -167,19 +167,19 @@ class Console:
         _write(self.stderr, _join(parts) + "\n")
 
     def error(self, text: str) -> None:
-        """Say what failed."""
+        """Print an error."""
         self.note(self.paint("tract:", "red", self.stderr), " ", text)
 
     def warn(self, text: str) -> None:
-        """Say what should be known, though the command goes on."""
+        """Print a warning; the command goes on."""
         self.note(self.paint("warning:", "yellow", self.stderr), " ", text)
 
     def hint(self, text: str) -> None:
-        """Say what could be typed next."""
+        """Print a hint about a next command."""
         self.note(self.paint("hint:", "cyan", self.stderr), " ", text)
 
     def paint(self, text: str, style: str, stream: TextIO | None = None) -> Painted:
-        """*text*, escaped, in *style* where *stream* (the standard output where None) shows colours."""
+        """*text*, escaped, in *style* if *stream* (by default the standard output) shows colours."""
         safe = escaped(text)
         if self._shows_color(stream if stream is not None else self.stdout):
             return Painted(f"\x1b[{_STYLES[style]}m{safe}\x1b[m")
@@ -197,7 +197,7 @@ class Console:
 
     @property
     def width(self) -> int:
-        """The terminal's columns; 80 where there is no terminal."""
+        """The terminal's columns; 80 without a terminal."""
         columns = self.environ.get("COLUMNS", "")
         if columns.isdecimal() and int(columns) > 0:
             return int(columns)
@@ -209,7 +209,7 @@ class Console:
     # Reading
 
     def path(self, name: str) -> str:
-        """The file that *name* means, seen from the folder the command works in."""
+        """The file *name*, relative to the folder the command works in."""
         return os.path.join(self.folder, name)
 
     def read_stdin(self) -> str:
@@ -217,7 +217,7 @@ class Console:
         return self.read_stdin_bytes().decode("utf-8", "surrogateescape")
 
     def read_stdin_bytes(self) -> bytes:
-        """All of the standard input; ContentValidationError where it has more than an object may have, for it may have no end."""
+        """All of the standard input; ContentValidationError if it is larger than an object may be, because it may have no end."""
         buffer = getattr(self.stdin, "buffer", None)
         data = buffer.read(MAX_SIZE + 1) if buffer is not None else self.stdin.read().encode("utf-8", "surrogateescape")
         if len(data) > MAX_SIZE:
@@ -227,7 +227,7 @@ class Console:
         return bytes(data)
 
     def stdin_lines(self) -> Iterator[str]:
-        """The lines of the standard input as they come, with their ends; bytes that are no UTF-8 become lone surrogates.
+        """The lines of the standard input as they come, with their ends; bytes that are not UTF-8 become lone surrogates.
 
         ContentValidationError for a line of more than a million bytes.
         """
@@ -242,9 +242,9 @@ class Console:
     # The store
 
     def store(self) -> str:
-        """The store the command is about: TRACT_DIR's, else the nearest at or above the folder.
+        """The store of the command: TRACT_DIR's, else the nearest at or above the folder.
 
-        NotARepositoryError when there is none; nothing is created.
+        NotARepositoryError if there is none; nothing is created.
         """
         from tract.opening import FOLDER, find_repository, store_path  # help opens no store
 
@@ -258,7 +258,7 @@ class Console:
 
     @contextmanager
     def open_repository(self) -> Iterator[Repository]:
-        """The store, seen from the tract that is meant: for plumbing."""
+        """The store, seen from the chosen tract: for plumbing."""
         repo = self._open()
         try:
             yield repo
@@ -267,9 +267,9 @@ class Console:
 
     @contextmanager
     def open_workspace(self) -> Iterator[LookingWorkspace]:
-        """The store with what reports need, for commands that only look.
+        """The store in the form that reports need, for read-only commands.
 
-        Tokens nobody counted yet are estimated: no tokenizer is loaded.
+        Tokens without a stored count are estimated: no tokenizer is loaded.
         """
         from tract.cli.workspace import looking_workspace  # plumbing needs no compiler
 
@@ -279,7 +279,7 @@ class Console:
     @contextmanager
     def open_tract(self, *, on_moved: Literal["error", "append"] = "error") -> Iterator[Tract]:
         """The store as an open tract, for commands that write; *on_moved* as in ``Tract.open``."""
-        from tract.api.tract import Tract  # takes longer to load than many a command to run
+        from tract.api.tract import Tract  # loading it takes longer than many a command
 
         repo = self._open()
         try:
@@ -316,17 +316,17 @@ class Console:
             raise
 
     def check_writable(self, path: str) -> None:
-        """ReadOnlyError where nothing is to be changed: for commands that write without opening the store *path*."""
+        """ReadOnlyError if nothing may be changed: for commands that write without opening the store *path*."""
         if self.read_only:
             raise ReadOnlyError(path)
 
     def safe_directories(self) -> tuple[str, ...]:
-        """The stores, and the folders that stores are in, to use although another user owns them."""
+        """The stores, and the folders of stores, to use although another user owns them."""
         return tuple(self.environ.get("TRACT_SAFE_DIRECTORIES", "").split(os.pathsep))
 
 
 def _working_folder() -> str:
-    """The working folder; a text that is no folder where it was removed, so that only what needs one fails."""
+    """The working folder; if it was removed, a text that is no folder, so that only commands that need one fail."""
     try:
         return os.getcwd()
     except FileNotFoundError:
@@ -334,7 +334,7 @@ def _working_folder() -> str:
 
 
 def is_terminal(stream: TextIO) -> bool:
-    """Whether *stream* is a terminal; a stream that is closed is none."""
+    """Whether *stream* is a terminal; false for a closed stream."""
     try:
         return stream.isatty()
     except ValueError:
@@ -343,7 +343,7 @@ def is_terminal(stream: TextIO) -> bool:
 
 @contextmanager
 def output_errors() -> Iterator[None]:
-    """Tell an error of writing to the standard output or error from those of the store: OutputError."""
+    """Raise errors of writing to the standard output or error as OutputError, apart from those of the store."""
     try:
         yield
     except BrokenPipeError:
@@ -362,7 +362,7 @@ def _join(parts: tuple[str, ...]) -> str:
 
 
 def utf8_streams() -> None:
-    """Let the process's streams take any text, whatever the locale says of them; one that was closed is nowhere."""
+    """Let the process's streams take any text, whatever the locale; a closed one writes nowhere."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  # for as long as the process runs

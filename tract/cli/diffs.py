@@ -1,4 +1,4 @@
-"""How diffs look: a header a message, then its lines as git shows them."""
+"""The display of diffs: a header for each message, then its lines as git shows them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _STYLES = {"-": "red", "+": "green"}
 
 
 def print_diff(console: Console, result: DiffResult, *, context: int = 3, words: bool = False) -> None:
-    """All messages that differ, with an empty line between them; then the configs of those that stand for others."""
+    """Print all messages that differ, with an empty line between them; then the configs that changed."""
     configs = list(result.generation_config_changes)
     for number, diff in enumerate(result.message_diffs):
         if number:
@@ -81,7 +81,7 @@ def _config_text(change: ConfigChange) -> str:
 
 
 def _print_words(console: Console, lines: Sequence[Piece]) -> None:
-    """The lines of a hunk with the words that changed in ``[-…-]`` and ``{+…+}``, as git marks them."""
+    """Print the lines of a hunk with changed words in ``[-…-]`` and ``{+…+}``, as git marks them."""
     for kept, run in groupby(lines, lambda line: line.mark == " "):
         pieces = list(run)
         if kept:
@@ -104,14 +104,14 @@ def _marked(console: Console, piece: Piece) -> str:
 
 
 def _number(diff: MessageDiff) -> int:
-    """Where the message stands on the side that has it."""
+    """The number of the message on the side that has it."""
     side = diff.after or diff.before
     assert side is not None
     return side.number
 
 
 def print_stat(console: Console, result: DiffResult) -> None:
-    """A line a message with its tokens, and a last one with the sums."""
+    """Print a line for each message with its tokens, and a last one with the sums."""
     rows = [
         (
             str(_number(diff)),

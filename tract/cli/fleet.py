@@ -1,4 +1,4 @@
-"""Which tracts of a store need a look: those that nobody changed for a while, and those whose context is over its budget."""
+"""The tracts of a store that need attention: those unchanged for a while, and those over their budget."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILTERS = (
 
 
 def chosen_tracts(console: Console, repo: Repository, args: Args, *, counts: bool = False) -> Iterator[TractInfo]:
-    """The tracts of the store that *args* ask for, with *counts* or where tokens are asked for with their figures."""
+    """The tracts of the store that *args* select; with their figures if *counts*, or if the selection needs tokens."""
     before = None if args.stale is None else read_time(args.stale)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""``tract orchestrate --all``: a run in each tract that is asked for, some at once, within limits of all together."""
+"""``tract orchestrate --all``: a run in each selected tract, several at once, within common limits."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Purse:
-    """What is left of the limits of all runs together; None is no limit. *until* is by the clock of ``time.monotonic``."""
+    """The rest of the limits of all runs together; None is no limit. *until* is a time of ``time.monotonic``."""
 
     until: float | None
     tokens: int | None
     cost: float | None
 
     def share(self, parts: int) -> OrchestratorConfig | None:
-        """The limits of one run where *parts* may be under way at once, which are taken out; None where nothing is left."""
+        """The limits of one run while up to *parts* may be under way, which are taken out of the purse; None if nothing is left."""
         seconds = None if self.until is None else self.until - time.monotonic()
         tokens = None if self.tokens is None else self.tokens // parts
         cost = None if self.cost is None else self.cost / parts
@@ -44,7 +44,7 @@ class Purse:
         return OrchestratorConfig(max_seconds=seconds, max_tokens=tokens, max_cost=cost)
 
     def give_back(self, share: OrchestratorConfig, tokens: int, cost: float) -> None:
-        """Put back what a run did not use of its share."""
+        """Put back the unused part of a run's share."""
         self.tokens = None if self.tokens is None else self.tokens + (share.max_tokens or 0) - tokens
         self.cost = None if self.cost is None else self.cost + (share.max_cost or 0) - cost
 
@@ -58,7 +58,7 @@ class _UnderWay:
 
 
 class Fleet:
-    """The runs of one command: *config* is what they have in common, *tell* prints what one did and says whether it failed."""
+    """The runs of one command: *config* is common to them, *tell* prints a run's result and says whether it failed."""
 
     def __init__(
         self,
@@ -68,14 +68,14 @@ class Fleet:
         client: LLMClient | None,
         tell: Callable[[OrchestratorResult], int],
     ) -> None:
-        # Two people cannot be asked at one terminal; what needs approval waits then.
+        # One terminal cannot ask two questions at once; actions that need approval then wait.
         self._config = config if args.at_once == 1 else replace(config, callbacks=OrchestratorCallbacks())
         self._console, self._args, self._client, self._tell = console, args, client, tell
         self._under_way: dict[Future[OrchestratorResult], _UnderWay] = {}
         self._status = DONE
 
     def look_after_all(self, ending: threading.Event) -> int:
-        """Begin a run for one tract after the other, as long as the limits last and nothing says that it is to end."""
+        """Begin a run for one tract after the other, while the limits last and *ending* is not set."""
         console, args = self._console, self._args
         with console.open_repository() as repo:
             names = [info.tract_id for info in chosen_tracts(console, repo, args)]
@@ -118,7 +118,7 @@ class Fleet:
         self._under_way[made] = _UnderWay(name, tract, share, stack)
 
     def _collect(self, purse: Purse) -> None:
-        """Wait for a run to end, and tell of it."""
+        """Wait for a run to end, and report it."""
         for done in wait(self._under_way, return_when=FIRST_COMPLETED).done:
             one = self._under_way.pop(done)
             with one.stack:

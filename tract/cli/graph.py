@@ -15,22 +15,22 @@ from tract.objects.id import ObjectId
 
 
 class Graph:
-    """Drawn commit by commit, a child always before its parents."""
+    """A graph, drawn commit by commit, a child always before its parents."""
 
     def __init__(self) -> None:
         self._columns: list[ObjectId] = []  # the commit that each column leads to, none twice
         self._edges: list[str] = []
-        self._ended: int | None = None  # the column that just came to its end, where no row shows that
+        self._ended: int | None = None  # the column that just ended without a row that shows it
 
     def before(self, id: ObjectId) -> list[str]:
-        """The rows that are still to be drawn above the commit: without one, it could seem to lead to what stands above it."""
+        """The rows to draw above the commit: without them, it could seem to lead to the row above it."""
         edges = self.edges()
         if id not in self._columns and self._ended == len(self._columns):
             edges.append(_row(len(self._columns)).rstrip())
         return edges
 
     def add(self, id: ObjectId, parents: Sequence[ObjectId]) -> tuple[str, str]:
-        """What stands before the commit's first line, and before the other lines about it."""
+        """The text before the commit's first line, and before its other lines."""
         self._ended = None
         if id not in self._columns:
             self._columns.append(id)
@@ -41,21 +41,21 @@ class Graph:
         return lead, below
 
     def pass_by(self, id: ObjectId, parents: Sequence[ObjectId]) -> None:
-        """Draw no star for the commit: whatever leads to it leads on to its parents."""
+        """Draw no star for the commit: lines that lead to it lead on to its parents."""
         if id in self._columns:
             self._lead_on(self._columns.index(id), parents)
 
     def edges(self) -> list[str]:
-        """The rows between the commit that was added and the next."""
+        """The rows between the last added commit and the next."""
         edges, self._edges = self._edges, []
         return edges
 
     def bars(self) -> str:
-        """What stands beside an empty line before the next commit."""
+        """The text beside an empty line before the next commit."""
         return _row(len(self._columns)).rstrip()
 
     def _lead_on(self, at: int, parents: Sequence[ObjectId]) -> None:
-        """Column *at* leads to *parents*: one opens to its right for each after the first; where two lead to one commit, the right one closes."""
+        """Lead column *at* to *parents*: a column opens to its right for each after the first; if two lead to one commit, the right one closes."""
         if not parents:
             self._drop(at)
             return
@@ -68,13 +68,13 @@ class Graph:
                 self._close(places[1], places[0])
 
     def _open(self, at: int, parent: ObjectId) -> None:
-        """A column for *parent* to the right of column *at*."""
+        """Open a column for *parent* to the right of column *at*."""
         width = len(self._columns)
         self._edges.append(_drawn({2 * k: "|" for k in range(at + 1)} | {2 * k + 1: "\\" for k in range(at, width)}))
         self._columns.insert(at + 1, parent)
 
     def _close(self, at: int, into: int) -> None:
-        """Column *at* ends in column *into*, which is to its left."""
+        """End column *at* in column *into*, which is to its left."""
         row = {2 * k: "|" for k in range(at)}
         row |= {2 * k + 1: "_" for k in range(into, at - 1)}
         row |= {2 * k - 1: "/" for k in range(at, len(self._columns))}
@@ -82,7 +82,7 @@ class Graph:
         del self._columns[at]
 
     def _drop(self, at: int) -> None:
-        """Column *at* ends: there is nothing before its commit."""
+        """End column *at*: there is nothing before its commit."""
         if at < len(self._columns) - 1:
             row = {2 * k: "|" for k in range(at)} | {2 * k - 1: "/" for k in range(at + 1, len(self._columns))}
             self._edges.append(_drawn(row))

@@ -1,6 +1,6 @@
-"""What typer does for command lines: help, saying what is wrong with one, and completion.
+"""typer's part of the command line: help, errors in a line, and completion.
 
-The typer app is built from the commands' own declarations. It runs no command and gives no values: those come from ``command.parse``.
+The typer app is built from the commands' own declarations. It runs no command and sets no values: those come from ``command.parse``.
 """
 
 from __future__ import annotations
@@ -34,25 +34,25 @@ _SHORT = 10
 
 
 def explain(console: Console, name: str, command: Command, argv: Sequence[str]) -> int:
-    """Print the help that *argv* asks for, or what is wrong with it; the exit status."""
+    """Print the help that *argv* asks for, or its error; return the exit status."""
     app = _new_app(add_completion=False)
     _add(app, name, ENTRIES[name], command)
     return _say(app, spelled_out(command, argv), f"tract {name}", console)
 
 
 def complete(console: Console, argv: Sequence[str]) -> int:
-    """Answer a shell that completes a command line, or that asks how to: the environment or *argv* says which."""
+    """Answer a shell that completes a command line, or asks for a completion script: the environment or *argv* says which. Return the exit status."""
     app = _new_app(add_completion=True)
 
     def completer(param: Param) -> _Completer | None:
         return _completer(console, param)
 
-    # The options that stand before a command: what they say counts for what completes the words behind them.
+    # The options before a command: their values apply when the words behind them are completed.
     app.callback()(as_function(Command(lambda *_: DONE, (*_BEFORE, TRACT, BRANCH)), lambda _: None, completer))
     typed = _typed()
     for name, entry in ENTRIES.items():
         command = Command(lambda *_: DONE, ())
-        if name in typed:  # what another command takes need not be known, and to load all takes half a second
+        if name in typed:  # other commands' parameters are not needed, and loading all takes half a second
             command = with_common(import_module(entry.module).COMMAND)
         app.command(name, short_help=entry.summary)(as_function(command, lambda _: None, completer))
     before = _start_files(console)
@@ -64,12 +64,12 @@ def complete(console: Console, argv: Sequence[str]) -> int:
 
 
 def _typed() -> str:
-    """The command line that is to be completed, as the shells give it to typer: in the environment of the process."""
+    """The command line to complete, as shells pass it to typer: in the environment of the process."""
     return " ".join(os.environ.get(name, "") for name in ("COMP_WORDS", "_TYPER_COMPLETE_ARGS"))
 
 
 def _start_files(console: Console) -> dict[str, float]:
-    """The files that shells read when they start, with the times they were changed at: what installing a completion may change."""
+    """The files that shells read when they start, with their modification times: installing a completion may change them."""
     home = console.environ.get("HOME", "")
     paths = [os.path.join(home, name) for name in (".bashrc", ".zshrc")] if home else []
     return {path: os.stat(path).st_mtime_ns for path in paths if os.path.exists(path)}
@@ -89,11 +89,11 @@ _OF_TRACTS = ("tract", "child", "names")
 """The names of parameters that are a tract's name."""
 
 _OF_REVISIONS = ("REV", "TARGET", "MESSAGE", "BRANCH", "UPSTREAM", "NEWBASE", "SUMMARY", "A [B]", "[START]")
-"""What the words for a parameter that is a revision have in them."""
+"""Words in the metavar of a parameter that is a revision."""
 
 
 def _completer(console: Console, param: Param) -> _Completer | None:
-    """What completes a parameter's values: branches, tags and recent commits where it is a revision, tracts and settings where it is one, else nothing."""
+    """The completion for a parameter's values: branches, tags and recent commits for a revision, tracts and settings for those, else none."""
     words = param.metavar or ""
     if param.name in _OF_TRACTS and words == "NAME":
         names: Callable[[Console], Iterator[str]] = _tracts
@@ -116,7 +116,7 @@ def _completer(console: Console, param: Param) -> _Completer | None:
 
 
 def _take(console: Console, context: typer.Context) -> None:
-    """Work where the options say that were typed already."""
+    """Work with the options typed already."""
     before, typed = context.find_root().params, context.params
     for folder in before.get("folder") or ():
         console.folder = os.path.join(console.folder, os.path.expanduser(folder))
@@ -137,7 +137,7 @@ def _settings(_: Console, /) -> Iterator[str]:
 
 
 def _revisions(console: Console) -> Iterator[str]:
-    """The names of commits that somebody may want to type; nothing where the store cannot be read."""
+    """Likely names of commits; none if the store cannot be read."""
     with contextlib.suppress(TractError, OSError), console.open_repository() as repo:
         yield HEAD
         for prefix in (HEADS, TAGS):
@@ -156,14 +156,14 @@ def _new_app(*, add_completion: bool) -> typer.Typer:
 
 
 _PYDANTIC = re.compile(r"Value error, |Input should be a valid integer, (?=unable to parse)")
-"""What stands before the words that say what is wrong."""
+"""The text before the error's words."""
 
 _PYTHON_TYPE = re.compile(r" <(?:list\[)?(?:str|int)\]?>")
-"""What typer says behind the name of an argument: nothing to those who type one."""
+"""typer's text behind the name of an argument, of no use to a person who types one."""
 
 
 def _say(app: typer.Typer, argv: Sequence[str], name: str, console: Console) -> int:
-    """Let typer answer *argv*; what it says may quote the command line, so it is escaped as everything else is."""
+    """Let typer answer *argv*; its output may quote the command line, so it is escaped like everything else."""
     out, err = io.StringIO(), io.StringIO()
     status = DONE
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
@@ -190,7 +190,7 @@ def as_function(
     take: Callable[[dict[str, Any]], None],
     completer: Callable[[Param], _Completer | None] = lambda _: None,
 ) -> Callable[..., None]:
-    """A function whose signature says what *command*'s declaration says; it gives the values that typer read to *take*."""
+    """A function with the signature of *command*'s declaration; it passes the values that typer read to *take*."""
 
     def callback(**values: Any) -> None:
         take(values)
@@ -220,6 +220,6 @@ def _parameter(param: Param, completer: _Completer | None) -> inspect.Parameter:
 
 
 def _unwrapped(text: str) -> str:
-    """*text* with its indented paragraphs, the examples, kept as they are laid out."""
+    """*text*, with its indented paragraphs (the examples) laid out as they are."""
     paragraphs = text.strip("\n").split("\n\n")
     return "\n\n".join(f"\b\n{one}" if one.startswith((" ", "$", "tract ")) else one for one in paragraphs)

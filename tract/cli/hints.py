@@ -1,4 +1,4 @@
-"""Hints: what could be typed next after an error. Errors themselves do not know that there is a command line."""
+"""Hints: possible next commands after an error. Errors themselves do not know the command line."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
         "'tract edit --restore' takes the id of a commit as well, and counts back from the newest, -1",
     ),
 )
-"""What goes before the hint for a kind of error, where its message says this."""
+"""Hints that precede the one for a kind of error, if its message contains this."""
 
 _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.NotARepositoryError, "'tract init' makes one here, 'tract -C <folder>' works in another"),
@@ -203,7 +203,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
 
 
 def hint_for(exc: errors.TractError) -> str | None:
-    """What could be done about *exc*, or None."""
+    """A remedy for *exc*, or None."""
     said = str(exc)
     named = _NAMED_UNDER_WAY.match(said)
     if named is not None:
@@ -224,7 +224,7 @@ def similar_name(console: Console, exc: errors.TractError) -> str | None:
 
 
 def _names_like(console: Console, exc: errors.TractError) -> list[str]:
-    """All names of what *exc* misses."""
+    """All names of the kind that *exc* misses."""
     if isinstance(exc, errors.ConfigError) and str(exc).startswith("unknown setting"):
         return [*NAMES, *(one.name for one in fields(TractConfig) if one.init), "budget_action"]
     console.branch = None  # it may be what is missed
@@ -262,4 +262,4 @@ GIT_WORDS = {
     "whatchanged": "'tract show' and 'tract diff' print what a commit changed",
     "worktree": "each tract of a store has a HEAD of its own: 'tract tracts' lists and makes them, 'tract --tract <name>' works on one",
 }
-"""Words of git's that are no commands here, with the way to do it."""
+"""Words of git's that are not commands here, with the commands to use."""

@@ -1,4 +1,4 @@
-"""What a user gives a command: text or JSON, on the command line or on the standard input, and the model to ask."""
+"""The input of a command: text or JSON, on the command line or on the standard input, and the model to ask."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MODEL_PARAMS = (
 )
 
 PRINT_JSON = Param("print_json", ("--print-json",), bool, help="Print the commit as a JSON document.")
-"""For the commands whose --json says what they are given."""
+"""For the commands whose --json describes their input."""
 
 _SCISSORS = "------------------------ >8 ------------------------"
 
@@ -35,9 +35,9 @@ _KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
 
 
 def given_text(console: Console, text: str | None) -> str | None:
-    """The text of an argument; ``-``, or none where something is piped in, means the standard input.
+    """The text of an argument; ``-``, or no argument if input is piped in, means the standard input.
 
-    The newline that ends the input is not part of it. None where nothing was given.
+    The newline that ends the input is not part of it. None if there is no text.
     """
     if text is None and is_terminal(console.stdin):
         return None
@@ -47,9 +47,9 @@ def given_text(console: Console, text: str | None) -> str | None:
 
 
 def edited_text(console: Console, text: str, about: str) -> str | None:
-    """*text* as the user left it in an editor, without its last newline; None where there is no terminal or no editor.
+    """*text* as the user left it in an editor, without its last newline; None if there is no terminal or no editor.
 
-    *about* says below the text what it is for. TractError where the editor fails.
+    *about* explains the text's purpose below it. TractError if the editor fails.
     """
     command = _editor(console)
     if command is None:
@@ -98,9 +98,9 @@ def _editor(console: Console) -> list[str] | None:
 
 
 def summary_text(console: Console, args: Args, about: Callable[[], str]) -> str | None:
-    """The summary that *args* has, or that is piped in; on a terminal, where no model is named and no key is set, the one written in the editor, and None where a model writes it.
+    """The summary in *args*, or from a pipe; on a terminal, without a named model or a key, the text written in the editor; None if a model writes it.
 
-    TractError for one that was left empty.
+    TractError if it was left empty.
     """
     if args.content is not None:
         return given_text(console, args.content)
@@ -115,7 +115,7 @@ def summary_text(console: Console, args: Args, about: Callable[[], str]) -> str 
 
 
 def message_of_role(role: str, text: str, name: str | None = None, call_id: str | None = None) -> Any:
-    """The content that *text* in *role* is; what ``system`` says is an instruction, and pinned."""
+    """The content for *text* in *role*; ``system`` makes an instruction, which is pinned."""
     if role == "tool":
         if not call_id:
             raise ContentValidationError("what a tool answered needs the call it answers (--call-id)")
@@ -150,9 +150,9 @@ def content_from_json(text: str) -> Any:
 
 
 def open_client(console: Console, args: Args) -> closing[ProviderClient]:
-    """The client of the provider that is asked for, else of the one whose key is in the environment; it closes with the block.
+    """The client of the named provider, else of the one whose key is in the environment; it closes with the block.
 
-    LLMConfigError when there is no key.
+    LLMConfigError if there is no key.
     """
     found = [name for name, key in _KEYS.items() if console.environ.get(key)]
     provider = args.provider or (found[0] if found else None)

@@ -1,4 +1,4 @@
-"""The command line's entry: the options before a command, and what happens when one fails.
+"""The command line's entry: the options before a command, and the handling of errors.
 
 Only the module of the command that is run is loaded.
 """
@@ -20,7 +20,7 @@ from tract.errors import ConfigError, DamageWarning, TimeArgumentError, TractErr
 from tract.escape import escaped
 
 _BROKEN_PIPE = 141
-"""What a shell shows for a program that died of SIGPIPE, as git does."""
+"""The exit status of a program that died of SIGPIPE, as git does."""
 
 
 _USAGE = """\
@@ -33,12 +33,12 @@ def entry() -> None:
     """The ``tract`` program."""
     utf8_streams()
     status = main(sys.argv[1:])
-    # The store is closed and the output is written; to take the interpreter apart as well takes a tenth of `tract log`.
+    # The store is closed and the output is written; shutting the interpreter down as well takes a tenth of `tract log`.
     os._exit(status)
 
 
 def main(argv: Sequence[str], *, console: Console | None = None) -> int:
-    """Run one command line, without the program's name, and give the exit status; never raises."""
+    """Run one command line, without the program's name, and return the exit status; never raises."""
     console = console if console is not None else Console()
     try:
         with warnings.catch_warnings():
@@ -60,7 +60,7 @@ def main(argv: Sequence[str], *, console: Console | None = None) -> int:
         console.error(str(exc))
         return USAGE
     except Exception as exc:  # noqa: BLE001  # the last line of defence: a person never sees a traceback unasked
-        with suppress(OSError, ValueError):  # what failed first is what is told
+        with suppress(OSError, ValueError):  # the first error is the one to report
             console.flush()
         _report(console, exc)
     return FATAL
@@ -112,7 +112,7 @@ def _run(console: Console, name: str, argv: list[str]) -> int:
 
 
 def _alias_words(name: str, console: Console) -> list[str] | None:
-    """The words that the user's alias *name* stands for, a command first; None where there is none."""
+    """The words that the user's alias *name* stands for, a command first; None if there is no such alias."""
     import shlex
 
     from tract.cli.user_settings import ALIAS, user_setting
@@ -135,7 +135,7 @@ def _paged(console: Console, run: Callable[[], int]) -> int:
 
 
 def _global_option(argv: list[str], console: Console) -> int | None:
-    """Take one option off the front of *argv*; the exit status where it is all there is to do."""
+    """Take one option off the front of *argv*; return the exit status if nothing else is to be done."""
     option, given, value = argv.pop(0).partition("=")
     if option in ("-h", "--help"):
         _print_help(console)
@@ -163,10 +163,10 @@ def _global_option(argv: list[str], console: Console) -> int | None:
 
 
 def _valued_option(console: Console, option: str, value: str) -> int | None:
-    """Do what an option in front of the command says with its *value*; the exit status where that is none."""
+    """Apply an option before the command with its *value*; return the exit status if it is not an option."""
     if option == "-C":
         console.folder = os.path.join(console.folder, value)
-        os.listdir(console.folder)  # a folder that is not there is better found here than in a message about stores
+        os.listdir(console.folder)  # a missing folder is better reported here than in a message about stores
     elif option == "--tract":
         if not value:
             return _usage_error(console, "--tract takes a name, not an empty one")
@@ -174,7 +174,7 @@ def _valued_option(console: Console, option: str, value: str) -> int | None:
     elif option == "--branch":
         console.branch = value
     elif option == "-c":
-        from tract.cli.user_settings import give  # few commands are told anything else than what is saved
+        from tract.cli.user_settings import give  # few commands override a stored setting
 
         give(console, value)
     elif value not in _COLORS:
@@ -224,7 +224,7 @@ def _print_help(console: Console) -> None:
 
 
 def _report(console: Console, exc: Exception) -> None:
-    """Say what failed."""
+    """Print the error."""
     if isinstance(exc, TractError):
         console.error(str(exc))
         _show_hint(console, exc)
@@ -257,7 +257,7 @@ def _reason(exc: OSError) -> str:
 
 def _report_bug(console: Console, exc: Exception) -> None:
     if console.environ.get("TRACT_TRACEBACK"):
-        import traceback  # only for whoever looks for a bug
+        import traceback  # only for a search for a bug
 
         console.stderr.write(escaped("".join(traceback.format_exception(exc))))
     console.error(f"internal error: {type(exc).__name__}: {exc}")
@@ -266,7 +266,7 @@ def _report_bug(console: Console, exc: Exception) -> None:
 
 
 def _drop_output(console: Console) -> None:
-    """Let the process end in peace when nobody can take its output: Python would try once more and complain."""
+    """Let the process end quietly if its output cannot be written: Python would try once more and complain."""
     if console.stdout is sys.stdout:
         try:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

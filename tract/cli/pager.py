@@ -1,4 +1,4 @@
-"""The pager: output longer than the terminal is shown in a program that scrolls."""
+"""The pager: output longer than the terminal is shown in a scrolling program."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tract.cli.user_settings import user_setting
 
 
 def run_paged(console: Console, run: Callable[[], int]) -> int:
-    """Run a command whose output goes through the pager where it is longer than the terminal; its exit status."""
+    """Run a command and return its exit status; output longer than the terminal goes through the pager."""
     command = _pager(console)
     if command is None:
         return run()
@@ -29,7 +29,7 @@ def run_paged(console: Console, run: Callable[[], int]) -> int:
     try:
         return run()
     except BrokenPipeError:
-        return DONE  # whoever leaves the pager has seen enough
+        return DONE  # a user who leaves the pager has seen enough
     finally:
         console.stdout, console.stderr = out, err
         paged.close()
@@ -37,7 +37,7 @@ def run_paged(console: Console, run: Callable[[], int]) -> int:
 
 
 def _pager(console: Console) -> str | None:
-    """The command line of the pager; None where nothing is to be paged."""
+    """The command line of the pager; None if there is to be none."""
     if not console.paging or console.stdout is not sys.stdout or not console.is_terminal:
         return None
     environ = console.environ
@@ -48,14 +48,14 @@ def _pager(console: Console) -> str | None:
 
 
 class _Held(io.StringIO):
-    """Warnings, until the pager has left the terminal."""
+    """Warnings, held back until the pager has left the terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 _LINES = 24
-"""Of a terminal that does not say how many it has."""
+"""The lines of a terminal that does not report their number."""
 
 
 class _Paged:
@@ -91,7 +91,7 @@ class _Paged:
         return self._terminal.fileno()
 
     def close(self) -> None:
-        """Show what was held back, or wait until the pager is left."""
+        """Print the held lines, or wait until the user leaves the pager."""
         if self._process is None:
             self._terminal.write("".join(self._held))
             return

@@ -1,11 +1,11 @@
-"""``--format``: what is printed of a commit, as a text with placeholders.
+"""``--format``: the output for a commit, as a text with placeholders.
 
 | placeholder | stands for |
 |---|---|
 | ``%H`` ``%h`` | the id, and its first digits |
 | ``%P`` ``%p`` | the parents' ids |
 | ``%an`` ``%ad`` ``%ar`` ``%aI`` ``%at`` | author; date, as an age, in ISO 8601, in seconds since 1970 |
-| ``%s`` ``%b`` ``%B`` | the first line of what the message says, the lines after it, all of them |
+| ``%s`` ``%b`` ``%B`` | the first line of the message's text, the lines after it, all of them |
 | ``%N`` | the note on the commit |
 | ``%r`` ``%t`` ``%o`` ``%k`` ``%M`` | role, tokens (``~`` before an estimate), operation, priority, model |
 | ``%d`` ``%D`` | the names of the commit, with brackets and without |
@@ -27,7 +27,7 @@ _PLACEHOLDER = re.compile(r"%(x[0-9a-fA-F]{2}|a[ndrIt]|[HhPpsbBNrtokMdDn%])")
 
 
 def formatted(format: str, line: Line, names: list[str] | None) -> str:
-    """*format* with what is known of the commit in the place of its placeholders; escaped, but for new lines."""
+    """*format* with its placeholders replaced by the commit's values; escaped, except for new lines."""
     shown = ", ".join(names or ())
     info = line.info
     first, _, rest = line.text.partition("\n")
@@ -65,7 +65,7 @@ def _flat(text: str) -> str:
 
 
 def _age_text(when: datetime) -> str:
-    """How long ago a moment was, as git says it: ``3 hours ago``."""
+    """The age of a moment, as git words it: ``3 hours ago``."""
     seconds = int((datetime.now(UTC) - when).total_seconds())
     if seconds < 0:
         return "in the future"

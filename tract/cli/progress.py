@@ -1,4 +1,4 @@
-"""Progress on a terminal, for what takes over a second."""
+"""Progress on a terminal, for work of over a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BETWEEN_SECONDS = 0.1
 
 
 class Progress:
-    """A line on the standard error that says how far something is, and is gone at the end; nothing where that is no terminal."""
+    """A progress line on the standard error, removed at the end; nothing if that is not a terminal."""
 
     def __init__(self, console: Console, what: str) -> None:
         self._console = console
@@ -24,7 +24,7 @@ class Progress:
         return self
 
     def show(self, done: int, total: int) -> None:
-        """Say that *done* of *total* is done; a total of 0 is one nobody knows."""
+        """Show that *done* of *total* is done; a total of 0 is unknown."""
         now = time.monotonic()
         if self._next is None or now < self._next:
             return

@@ -16,18 +16,18 @@ _is_asking = False
 
 
 def is_asking() -> bool:
-    """Whether a person is asked in this moment: a signal's handler raises KeyboardInterrupt then, so that nobody is waited for."""
+    """Whether a person is being asked now: a signal's handler then raises KeyboardInterrupt, so that no answer is waited for."""
     return _is_asking
 
 
 class _NobodyError(Exception):
-    """Nobody answers: the input is at its end."""
+    """No answer comes: the input is at its end."""
 
 
 def cli_prompt(proposal: Proposal) -> Decision | None:
     """Show a proposal and ask what to do about it; None, so that it stays pending, without a terminal, at the end of the input and after Ctrl-C.
 
-    A rejection is asked for its reason; a change for lines of ``key=value`` until an empty one, and without any the question is asked again.
+    For a rejection, a reason is asked for; for a change, lines of ``key=value`` until an empty one. Without any, the question is repeated.
     """
     if not is_terminal(sys.stdin):
         return None

@@ -1,4 +1,4 @@
-"""How proposals look, and how changed arguments are read."""
+"""The display of proposals, and the reading of changed arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LIST = 4
 
 
 def print_proposal(console: Console, one: Proposal) -> None:
-    """A proposal, with why and what it would do."""
+    """Print a proposal, with its reason and its effect."""
     console.line(
         console.paint(one.id, "yellow"),
         " ",
@@ -43,7 +43,7 @@ def _decision(one: Proposal) -> str:
 
 
 def shown_arguments(action: Action) -> str:
-    """The arguments of an action in a line; long lists by their length."""
+    """The arguments of an action in a line; a long list is shown by its length."""
     return ", ".join(f"{name}={_shown(value)}" for name, value in action.arguments.items())
 
 
@@ -58,7 +58,7 @@ def _shown(value: Any) -> str:
 
 
 def read_changes(given: Iterable[str]) -> Mapping[str, Any]:
-    """Arguments from ``key=value`` texts: a value that is JSON is that, an empty one takes the argument away, any other is a text."""
+    """Arguments from ``key=value`` texts: a value that is JSON is read as that, an empty one removes the argument, any other is a text."""
     found: dict[str, Any] = {}
     for text in given:
         name, equals, value = text.partition("=")
@@ -78,7 +78,7 @@ def _value(text: str) -> Any:
 
 
 def print_outcome(console: Console, one: Proposal) -> bool:
-    """What became of a proposal; whether it was carried out."""
+    """Print the outcome of a proposal; return whether it was carried out."""
     if one.status == "executed":
         at = f" [{one.result_commit[:10]}]" if one.result_commit else ""
         console.line(f"Proposal {one.id} is executed: {one.action.name}", at)

@@ -1,15 +1,15 @@
-"""Which revisions a command is given, and which it is to leave out."""
+"""The revisions a command includes, and those it excludes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 NOT = "--not"
-"""Turns around what the revisions behind it mean, up to the next one."""
+"""Inverts the revisions behind it, up to the next one."""
 
 
 def turned(revisions: Sequence[str]) -> list[str]:
-    """*revisions* without ``--not``: those behind it with a ``^``, or without the one they had; a range ``A..B`` becomes ``A`` and ``^B``."""
+    """*revisions* without ``--not``: those behind it get a ``^``, or lose the one they had; a range ``A..B`` becomes ``A`` and ``^B``."""
     found: list[str] = []
     is_turned = False
     for text in revisions:

@@ -1,4 +1,4 @@
-"""What the commands about branches, tags and HEAD share: which refs to list, and what is said when HEAD moves."""
+"""The common part of commands about branches, tags and HEAD: which refs to list, and the report when HEAD moves."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def read_filters(
 ) -> tuple[Callable[[ObjectId], bool], list[str]]:
     """The test that a ref's commit must pass, and the patterns among *names*.
 
-    As in git a revision may also come after its option and a blank: then it is the first of *names*.
+    As in git, an option's revision may also follow it after a blank: then it is the first of *names*.
     """
     rest = list(names)
     chosen: list[tuple[str, ObjectId]] = []
@@ -109,7 +109,7 @@ def commit_text(console: Console, space: Workspace, id: ObjectId, beside: int = 
 
 
 def print_head(console: Console, space: Workspace) -> None:
-    """Say where HEAD is, if it is anywhere."""
+    """Print HEAD's commit, if there is one."""
     tip = space.repo.head()[1]
     if tip is not None:
         lead = "HEAD is now at "
@@ -117,14 +117,14 @@ def print_head(console: Console, space: Workspace) -> None:
 
 
 def print_place(console: Console, space: Workspace) -> None:
-    """Where HEAD is, for machines."""
+    """Print HEAD's place, for machines."""
     branch, tip = space.repo.head()
     name = None if branch is None else branch.removeprefix(HEADS)
     console.print_json({"branch_name": name, "head_hash": tip, "is_detached": branch is None})
 
 
 def warn_of_twin(console: Console, repo: Repository, name: str) -> None:
-    """Say so where *name* is both a tag and a branch: a revision of that name is the tag, as in git."""
+    """Warn if *name* is both a tag and a branch: a revision of that name is the tag, as in git."""
     if repo.ref(TAGS + name) is not None and repo.ref(HEADS + name) is not None:
         console.warn(
             f"'{name}' is a tag and a branch: as a revision it means the tag, and 'refs/heads/{name}' the branch"
@@ -132,7 +132,7 @@ def warn_of_twin(console: Console, repo: Repository, name: str) -> None:
 
 
 def go_to_new(console: Console, space: Workspace, name: str, start: str | None, *, json: bool) -> None:
-    """Make the branch *name* at the revision *start*, by default where HEAD is, and go there."""
+    """Create the branch *name* at the revision *start*, by default HEAD, and switch to it."""
     from tract.history.branch import create_branch  # few that list refs make one
 
     at = space.repo.head()[1] if start is None else resolve_revision(space.repo, start)
@@ -141,7 +141,7 @@ def go_to_new(console: Console, space: Workspace, name: str, start: str | None, 
 
 
 def go(console: Console, space: Workspace, move: Callable[[], None], *, new: bool, json: bool) -> None:
-    """Let *move* take HEAD elsewhere, and say as git does where it came from and where it is; *new* is for a branch just made."""
+    """Let *move* move HEAD, and report as git does where it was and where it is; *new* if the branch was just created."""
     branch, tip = space.repo.head()
     before = (
         None

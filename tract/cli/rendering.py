@@ -1,4 +1,4 @@
-"""How commits look: short ids, names beside them, dates, excerpts, tokens."""
+"""The display of commits: short ids, names beside them, dates, excerpts, tokens."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from tract.api.tract import Tract
 
 SHORT = 10
-"""The digits of an id that people are shown."""
+"""The digits of an id in output for people."""
 
 _QUOTED = 60
-"""The columns that a revert's line has for what it takes back."""
+"""The columns of a revert's line for the commit it reverts."""
 
 _LEAST = 20
-"""The columns that the words of a message have in a line, however narrow the terminal."""
+"""The least columns for the text of a message in a line, however narrow the terminal."""
 
 _ROLE_STYLES = {"system": "magenta", "developer": "magenta", "user": "green", "assistant": "cyan", "tool": "blue"}
 
@@ -45,7 +45,7 @@ class Line(NamedTuple):
 
 
 def read_line(space: Workspace, id: ObjectId) -> Line:
-    """Commit *id* with what its message says."""
+    """Commit *id* with the role and text of its message."""
     info = describe(space, id)
     content = space.repo.map_in(space.repo.commit(id))
     if content is None:
@@ -55,14 +55,14 @@ def read_line(space: Workspace, id: ObjectId) -> Line:
 
 
 def _of_revert(space: Workspace, id: ObjectId) -> str:
-    """What git would note on a revert: what it takes back, or makes again; nothing for other commits."""
+    """git's note for a revert: the commit that it reverts, or redoes; "" for other commits."""
     repo = space.repo
     verb = ""
     commit = repo.commit(id)
     while commit.operation is CommitOperation.REVERT and commit.target is not None:
         verb = "Reapply" if verb == "Revert" else "Revert"
         if not repo.objects.contains(commit.target):
-            return verb  # one that was reverted here without being in this history, and is gone
+            return verb  # the reverted commit was never in this history, and is gone
         commit = repo.commit(commit.target)
     if not verb:
         return ""
@@ -72,7 +72,7 @@ def _of_revert(space: Workspace, id: ObjectId) -> str:
 
 
 def names_by_commit(repo: Repository) -> dict[str, list[str]]:
-    """What names each commit, by its hexadecimal id: ``HEAD -> main``, branches, ``tag: v1``."""
+    """The names of each commit, by its hexadecimal id: ``HEAD -> main``, branches, ``tag: v1``."""
     names: dict[str, list[str]] = {}
     branch, tip = repo.head()
     if tip is not None:
@@ -85,7 +85,7 @@ def names_by_commit(repo: Repository) -> dict[str, list[str]]:
 
 
 def paint_names(console: Console, names: list[str] | None) -> Painted:
-    """The names of a commit in brackets, after a blank; nothing where it has none."""
+    """The names of a commit in brackets, after a blank; empty if it has none."""
     if not names:
         return Painted("")
     inner = ", ".join(console.paint(name, _name_style(name)) for name in names)
@@ -104,7 +104,7 @@ def paint_role(console: Console, role: str) -> Painted:
 
 
 def marks_of(line: Line) -> str:
-    """What is special about a commit, in square brackets after a blank: hidden, pinned, an edit of another; else nothing."""
+    """The marks of a commit, in square brackets after a blank: hidden, pinned, an edit of another message; else ""."""
     marks = []
     if line.info.operation in (CommitOperation.EDIT, CommitOperation.REVERT) and line.info.response_to is not None:
         marks.append(f"{line.info.operation.value} of {line.info.response_to[:SHORT]}")
@@ -121,7 +121,7 @@ def paint_marks(console: Console, line: Line) -> Painted:
 
 
 def tokens_text(count: int, *, exact: bool) -> str:
-    """A number of tokens; one that was only estimated begins with ``~``."""
+    """A number of tokens; an estimate begins with ``~``."""
     return f"{'' if exact else '~'}{count} token{'' if count == 1 else 's'}"
 
 
@@ -134,13 +134,13 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
     """A commit in one line: id, names, role, the beginning of its text, tokens."""
     id = console.paint(line.id[:SHORT], "yellow")
     decoration = paint_names(console, names)
-    # A merge, a compression or a new order says nothing of its own.
+    # A merge, a compression or a new order has no text of its own.
     tokens = "" if line.info.content_hash is None else f" ({tokens_text(line.info.token_count, exact=line.exact)})"
     role = paint_role(console, line.role)
     plain = f"{lead}{line.id[:SHORT]} {line.role}: {tokens}"
     beside = sum(len(name) + 2 for name in names) + 1 if names else 0
     room = console.width - text_width(plain) - beside - len(marks_of(line))
-    if text_width(one_line(line.text, _LEAST)) > room:  # the words count for more than their number
+    if text_width(one_line(line.text, _LEAST)) > room:  # the text is more important than its tokens
         room, tokens = room + len(tokens), ""
     text = Painted(one_line(line.text, max(_LEAST, room)))
     marks = paint_marks(console, line)
@@ -148,8 +148,8 @@ def print_one_line(console: Console, line: Line, names: list[str] | None, lead: 
 
 
 def print_commit(console: Console, tract: Tract, info: CommitInfo, *, json: bool = False) -> None:
-    """What git says of a commit that was just made: ``[main 3fa9c1d5e2] user: text``; or the commit as JSON."""
-    from tract.messages import message_of  # who only looks needs no classes of content
+    """Print git's line about a new commit, ``[main 3fa9c1d5e2] user: text``; or the commit as JSON."""
+    from tract.messages import message_of  # a reading command needs no classes of content
 
     message = message_of(tract.get_content(info.commit_hash))
     line = Line(info, message.role, message_text(message), False)
@@ -162,6 +162,6 @@ def print_commit(console: Console, tract: Tract, info: CommitInfo, *, json: bool
 
 
 def print_line_json(console: Console, line: Line, names: list[str] | None = None, **more: Any) -> None:
-    """A commit as an item of a list for machines; ``text`` is the beginning of what it says."""
+    """Print a commit as an item of a list for machines; ``text`` is the beginning of its message."""
     said = {"role": line.role, "text": line.text[:200], "tokens_exact": line.exact, "refs": names or ()}
     console.print_json(line.info, **said, **more)

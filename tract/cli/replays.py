@@ -1,4 +1,4 @@
-"""What ``merge``, ``rebase``, ``cherry-pick`` and ``revert`` have in common: they are gone on with, and given up; and the last three are reported."""
+"""The common part of ``merge``, ``rebase``, ``cherry-pick`` and ``revert``: continuing and aborting them; and the report of the last three."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def options(command: Command) -> tuple[Param, ...]:
 def run_replay_command(
     console: Console, args: Args, command: Command, is_asked: bool, replay: Callable[[Tract], ReplayResult]
 ) -> int:
-    """Begin the *replay* that is asked for, or go on with the one under way, or give it up, as *args* say; the exit status."""
+    """Begin the requested *replay*, or continue or abort the one under way, as *args* say; return the exit status."""
     if sum((is_asked, args.go_on, args.abort)) != 1:
         console.error(f"give either what to {command}, or --continue, or --abort")
         return USAGE
@@ -62,7 +62,7 @@ def run_replay_command(
 
 
 def continue_command(console: Console, tract: Tract, args: Args, command: str, report: Callable[[Any], int]) -> int:
-    """Go on with the *command* under way, and let *report* print what it did."""
+    """Continue the *command* under way, and let *report* print the result."""
     try:
         done = tract.continue_command(command=command)
     except MergeConflictError as exc:
@@ -87,7 +87,7 @@ def continue_command(console: Console, tract: Tract, args: Args, command: str, r
 
 
 def abort_command(console: Console, tract: Tract, args: Args, command: str) -> int:
-    """Give the *command* under way up."""
+    """Abort the *command* under way."""
     _print_ended(console, args, tract.abort_command(command=command))
     return DONE
 
@@ -110,7 +110,7 @@ def _print_ended(console: Console, args: Args, ended: CommandUnderWay) -> None:
 
 
 def _report(console: Console, args: Args, command: Command, result: ReplayResult) -> int:
-    """Print what a replay did, would do, or waits for; the exit status."""
+    """Print the result of a replay, done, planned or waiting; return the exit status."""
     losses = result.losses
     if args.json:
         console.print_json(to_plain(result))

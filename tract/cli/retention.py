@@ -1,4 +1,4 @@
-"""How long the commands that drop objects keep them."""
+"""How long commands that drop objects keep them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tract.errors import ConfigError
 
 
 def is_retention(text: str | None) -> bool:
-    """Whether an option says how long something is kept, or nothing."""
+    """Whether an option is a retention, or not given."""
     try:
         return text is None or bool(read_retention("", text))
     except ConfigError:

@@ -11,7 +11,7 @@ from tract.repo import Repository
 
 
 def merge_under_way(repo: Repository) -> dict[str, Any] | None:
-    """What is merged, how many conflicts it has and the file they are in; None where no merge is under way."""
+    """The merge under way, the number of its conflicts and their file; None if there is no merge."""
     state = read_state(repo, "merge")
     if state is None:
         return None
@@ -20,7 +20,7 @@ def merge_under_way(repo: Repository) -> dict[str, Any] | None:
 
 
 def print_merge_under_way(console: Console, merge: dict[str, Any]) -> None:
-    """Say that a merge waits, and what for."""
+    """Print that a merge waits, and its conflicts."""
     count = merge["conflicts"]
     lead = console.paint(f"Merge of '{merge['source']}' under way", "yellow")
     if count == 0:
@@ -39,7 +39,7 @@ def replays_under_way(repo: Repository) -> list[dict[str, Any]]:
 
 
 def bisection_under_way(repo: Repository) -> dict[str, Any] | None:
-    """The bad commit, and how many were called good and skipped; None where no bisection is under way."""
+    """The bad commit, and the numbers of good and skipped ones; None if no bisection is under way."""
     if "bisect" not in states(repo):
         return None
     from tract.history.bisect import read_bisection  # there is seldom one
@@ -55,17 +55,17 @@ def bisection_under_way(repo: Repository) -> dict[str, Any] | None:
 
 
 def compressions_waiting(repo: Repository) -> list[dict[str, Any]]:
-    """The compressions that wait to be approved; they stand in nobody's way."""
+    """The compressions that wait to be approved; they block no command."""
     if not any(name.startswith("compress-") for name in states(repo)):
         return []
-    # What reads them takes a fifth of a short command to load, and there are seldom any.
+    # Loading their reader takes a fifth of a short command, and there are seldom any.
     from tract.curation.compress.store import kept_compressions
 
     return [{"id": one.id, "branch": one.branch, "gist": one.gist} for one in kept_compressions(repo)]
 
 
 def print_compressions_waiting(console: Console, waiting: list[dict[str, Any]]) -> None:
-    """Say how many compressions wait, and how to see them."""
+    """Print how many compressions wait, and how to see them."""
     count = len(waiting)
     lead = console.paint(f"{count} compression{'' if count == 1 else 's'} to review", "yellow")
     console.line(
@@ -77,7 +77,7 @@ def print_compressions_waiting(console: Console, waiting: list[dict[str, Any]]) 
 
 
 def print_bisection_under_way(console: Console, bisection: dict[str, Any]) -> None:
-    """Say that a bisection waits; it stands in nobody's way."""
+    """Print that a bisection waits; it blocks no command."""
     bad, good, skipped = 0 if bisection["bad"] is None else 1, bisection["good"], bisection["skipped"]
     lead = console.paint("Bisection under way", "yellow")
     console.line(
@@ -87,14 +87,14 @@ def print_bisection_under_way(console: Console, bisection: dict[str, Any]) -> No
 
 
 def print_replay_under_way(console: Console, replay: dict[str, Any]) -> None:
-    """Say that a replay waits, and what for."""
+    """Print that a replay waits, and its conflicts."""
     name = replay["command"]
     lead = console.paint(f"{name.capitalize()} under way", "yellow")
     console.line(lead, f": conflicts in '{replay['file']}'; then 'tract {name} --continue'")
 
 
 def agent_states_of(repo: Repository) -> tuple[str, str]:
-    """How the orchestrator and the policies are; see ``tract.agents.orchestrator.AgentStates``."""
+    """The states of the orchestrator and the policies; see ``tract.agents.orchestrator.AgentStates``."""
     if note_tip(repo, ORCHESTRATOR) is None and note_tip(repo, POLICIES) is None:
         return "idle", "none"
     from tract.agents.orchestrator import agent_states  # most stores have neither
@@ -114,13 +114,13 @@ _HELD = {
 
 
 def agents_held(states: tuple[str, str]) -> list[tuple[str, str]]:
-    """What is to be said of the orchestrator and the policies: what they are, and the command that changes it."""
+    """The notices about the orchestrator and the policies: their state, and the command that changes it."""
     pairs = zip(("orchestrator", "policies"), states, strict=True)
     return [_HELD[pair] for pair in pairs if pair in _HELD]
 
 
 def proposals_waiting(repo: Repository) -> int:
-    """How many proposals wait for approval."""
+    """The number of proposals that wait for approval."""
     if note_tip(repo, PROPOSALS) is None:
         return 0
     from tract.agents.proposals import count_pending  # most stores have none
@@ -129,6 +129,6 @@ def proposals_waiting(repo: Repository) -> int:
 
 
 def print_proposals_waiting(console: Console, count: int) -> None:
-    """Say how many proposals wait."""
+    """Print how many proposals wait."""
     what = "1 proposal waits" if count == 1 else f"{count} proposals wait"
     console.line(console.paint(what, "yellow"), " for approval: 'tract proposals' lists them")

@@ -5,8 +5,8 @@
     [alias]
     last = "log -n 1 --format full"
 
-Of a store, settings are ``tract.config``'s.
-What ``tract -c NAME=VALUE`` gives holds for one command, and is saved nowhere.
+A store's settings are in ``tract.config``.
+A setting given by ``tract -c NAME=VALUE`` holds for one command, and is stored nowhere.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ _LASTING = {
     ),
     **dict.fromkeys(("default_branch", "display_name"), "it says how a tract is made; give it to 'tract config'"),
 }
-"""Settings that are of no use to one command, and why."""
+"""Settings that have no effect for a single command, and why."""
 
 
 def give(console: Console, text: str) -> None:
-    """Let this one command have the setting in *text*, ``NAME=VALUE``; ConfigError where it makes no sense."""
+    """Apply the setting in *text*, ``NAME=VALUE``, to this one command; ConfigError if it makes no sense."""
     name, given, value = text.partition("=")
     if not given:
         raise ConfigError(f"a setting for one command is a name and a value, such as author=ida, not {text!r}")
@@ -51,13 +51,13 @@ def give(console: Console, text: str) -> None:
 
 
 def user_file(environ: Mapping[str, str]) -> str | None:
-    """Where the user's settings are, or would be; None where nobody's home is known."""
+    """The path of the user's settings, existing or not; None if there is no home folder."""
     home = environ.get("XDG_CONFIG_HOME") or (os.path.join(environ["HOME"], ".config") if environ.get("HOME") else None)
     return None if home is None else os.path.join(home, "tract", "config.toml")
 
 
 def user_settings(environ: Mapping[str, str]) -> dict[str, str]:
-    """The user's settings by their names, aliases as ``alias.<name>``; ConfigError where the file makes no sense."""
+    """The user's settings by their names, aliases as ``alias.<name>``; ConfigError if the file makes no sense."""
     path = user_file(environ)
     if path is None or not os.path.exists(path):
         return {}
@@ -80,12 +80,12 @@ def user_settings(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def user_setting(console: Console, name: str) -> str | None:
-    """One of the user's settings: the one given to this command, else the one that is saved."""
+    """One of the user's settings: the one given to this command, else the stored one."""
     return console.preferences.get(name) or user_settings(console.environ).get(name)
 
 
 def read_value(text: str) -> Any:
-    """A value as TOML has it: a number, true, false, else the text."""
+    """A value in TOML: a number, true, false, else the text."""
     if text in ("true", "false"):
         return text == "true"
     for kind in (int, float):
@@ -97,7 +97,7 @@ def read_value(text: str) -> Any:
 
 
 def write_user_settings(environ: Mapping[str, str], settings: Mapping[str, str]) -> str:
-    """Write the user's settings, and say where."""
+    """Write the user's settings, and return the path."""
     import json
 
     path = user_file(environ)

@@ -1,4 +1,4 @@
-"""What commands that only look work with."""
+"""The workspace of commands that only read."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from tract.tokens.counts import BlobCache, TotalsCache
 
 
 class LookingWorkspace(Workspace):
-    """A workspace that loads no tokenizer: tokens that nobody counted are estimated.
+    """A workspace that loads no tokenizer: tokens without a stored count are estimated.
 
     The estimates of whole contexts are cached, as counts are; ``estimates.flush()`` writes them.
-    Those of single texts are not: a log shows few, and to load the cache would take longer.
+    Those of single texts are not: a log shows few, and loading the cache would take longer.
     """
 
     __slots__ = ("estimates",)
@@ -31,7 +31,7 @@ class LookingWorkspace(Workspace):
 
 
 def looking_workspace(repo: Repository, warn: Callable[[str], None]) -> LookingWorkspace:
-    """A workspace for looking at *repo*."""
+    """A workspace for reading *repo*."""
     blobs = BlobCache(repo, counter_named(repo.config.tokenizer_encoding))
     compiler = Compiler(repo, maxsize=repo.config.compile_cache_maxsize)
     space = LookingWorkspace(

@@ -25,7 +25,7 @@ def run(console: Console, args: Args) -> int:
             console.line(args.name)
         return DONE
     try:
-        # HEAD is a ref, but none that a script may choose; git says no to it too.
+        # HEAD is a ref, but not one that a script may choose; git refuses it too.
         is_good = "/" in check_ref(args.name)
     except RefNameError:
         is_good = False

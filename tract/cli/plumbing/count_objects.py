@@ -1,4 +1,4 @@
-"""``tract count-objects``: how many objects lie where.
+"""``tract count-objects``: the numbers of objects by place.
 
     12 objects, 34 kilobytes        those not in packs: the journal's and the loose ones
 

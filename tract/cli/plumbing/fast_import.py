@@ -1,6 +1,6 @@
 """``tract fast-import``: a stream of JSON lines from standard input into the store; docs/fast-export.md describes it.
 
-One line on the standard error says what came; with ``--json`` one document on the standard output: objects, new, refs, operations, taken.
+One line on the standard error counts the imported objects; with ``--json`` one document on the standard output: objects, new, refs, operations, taken.
 """
 
 from __future__ import annotations

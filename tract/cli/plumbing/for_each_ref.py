@@ -1,7 +1,7 @@
-"""``tract for-each-ref``: the refs of the tract, one line each, in the form that ``--format`` gives.
+"""``tract for-each-ref``: the refs of the tract, one line each, in the form of ``--format``.
 
 Without ``--format`` a line is ``<id> commit<tab><ref>``, as git's.
-Values are on one line each: what could break it or drive a terminal is escaped.
+Each value is on one line: characters that could break it or drive a terminal are escaped.
 With ``--json`` each line is an object: ref, short, id, type, author, time, subject, operation, generation, head; time in ISO 8601, UTC.
 """
 
@@ -47,7 +47,7 @@ Exit status: 0, also if nothing matches; 128 for an unknown format or key."""
 
 
 class _Ref:
-    """A ref with what can be said of it, each read when it is first asked for."""
+    """A ref with its fields, each read when it is first needed."""
 
     def __init__(self, space: Workspace, name: str, id: ObjectId) -> None:
         self._space = space
@@ -106,7 +106,7 @@ _TOKEN = re.compile(r"%\(([^()]*)\)|%([0-7][0-9A-Fa-f])|%%|%\(")
 
 
 class _Text(NamedTuple):
-    """A part of a format that is printed as it is."""
+    """A literal part of a format."""
 
     text: str
 
@@ -137,7 +137,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _parse(format: str) -> list[_Text | _Value] | None:
-    """The parts of *format*; None where a field is not closed."""
+    """The parts of *format*; None if a field is not closed."""
     parts: list[_Text | _Value] = []
     at = 0
     for match in _TOKEN.finditer(format):
@@ -155,7 +155,7 @@ def _parse(format: str) -> list[_Text | _Value] | None:
 
 
 def _value(atom: str) -> _Value:
-    """What *atom* prints; TractError for one that is unknown."""
+    """The function that prints *atom*; TractError for an unknown one."""
     short = _SHORT_ID.fullmatch(atom)
     if short is not None:
         digits = min(max(LEAST_PREFIX, int(short[1])), HEX_SIZE)
@@ -168,7 +168,7 @@ def _value(atom: str) -> _Value:
 
 
 def _by_time(key: str) -> bool:
-    """Whether a sort key is a time: its text has fewer digits where the microseconds are zero."""
+    """Whether a sort key is a time: its text has fewer digits if the microseconds are zero."""
     name = key.removeprefix("-").partition(":")[0]
     return _ALIASES.get(name, name) == "time"
 
@@ -183,7 +183,7 @@ def _matching(space: Workspace, patterns: Sequence[str], at: ObjectId | None) ->
 
 
 def _rule(pattern: str) -> re.Pattern[str]:
-    """The names that *pattern* matches: those it begins, up to a slash, and those its wildcards match as a whole."""
+    """The names that *pattern* matches: names that begin with it, up to a slash, and names that its wildcards match as a whole."""
     plain = re.escape(pattern.rstrip("/"))
     begins = rf"{plain}/" if pattern.endswith("/") else rf"{plain}(?:/|\Z)"
     return re.compile(rf"{begins}|{_wildcards(pattern)}\Z")
@@ -205,7 +205,7 @@ def _wildcards(pattern: str) -> str:
 
 
 def _char_class(text: str) -> str:
-    """``[a-z]`` or ``[!a-z]`` as a regular expression; a range that runs backwards has nothing in it."""
+    """``[a-z]`` or ``[!a-z]`` as a regular expression; a range that runs backwards is empty."""
     inner = text[1:-1]
     negated = inner.startswith("!")
     inner = inner[negated:]

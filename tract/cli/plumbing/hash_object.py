@@ -1,4 +1,4 @@
-"""``tract hash-object``: the id an object has, and with ``-w`` the object in the store.
+"""``tract hash-object``: an object's id; with ``-w`` the object is stored.
 
 One line an object: its id; with ``--json`` {"id": …, "type": …, "size": …}, the size that of the payload in bytes.
 """
@@ -20,7 +20,7 @@ from tract.objects.strict_reader import check_payload, read_commit, read_node
 from tract.repo import Repository
 from tract.transaction import missing_part
 
-# JSON is longer than what it says, by escapes and blanks; more than this says too much.
+# JSON is longer than its value, by escapes and blanks; more than this cannot be an allowed value.
 _MAX_INPUT = 4 * MAX_SIZE
 
 _DESCRIPTION = """Print the id of each object, one on a line: first standard input's, then the files'.
@@ -50,7 +50,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _check_whole(repo: Repository, new: NewObject) -> None:
-    """StorageError for a commit or a tree that names what the store has not got: whoever met it would fail."""
+    """StorageError for a commit or a tree that names objects which the store lacks: its readers would fail."""
     obj = Object(new.kind, new.payload)
     lacks = None
     if new.kind == "commit":
@@ -95,7 +95,7 @@ def _object(args: Args, data: bytes, source: str) -> NewObject:
 
 
 def _parse_map(data: bytes) -> dict[str, Any]:
-    """The JSON object in *data*; what JSON leaves open (a key twice, NaN) is refused."""
+    """The JSON object in *data*; input that JSON leaves undefined (a key twice, NaN) is refused."""
     if len(data) > _MAX_INPUT:
         raise ContentValidationError(f"more than {_MAX_INPUT} bytes of JSON")
     try:

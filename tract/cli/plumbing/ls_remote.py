@@ -1,4 +1,4 @@
-"""``tract ls-remote``: list what a remote has."""
+"""``tract ls-remote``: list the refs of a remote."""
 
 from __future__ import annotations
 

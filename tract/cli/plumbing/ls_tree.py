@@ -2,7 +2,7 @@
 
     <index> <commit> <blob>     of a commit: its whole context, first to last; the index counts from 0
     entry <commit> <blob>       of a tree node at level 0
-    tree <id> <count>           of a node above: each node under it, and how many entries that has
+    tree <id> <count>           of a higher node: each node under it, and its number of entries
 
 With ``--json`` each line is an object: {"index": …, "commit": …, "blob": …}; of a node as in tract/objects/document.py.
 """

@@ -1,4 +1,4 @@
-"""``tract merge-base``: where histories parted.
+"""``tract merge-base``: the common ancestors of histories.
 
 One line: the id of the best common ancestor; with ``--all`` a line for each of them, the newest first.
 With ``--json`` each is an object: {"id": …}.

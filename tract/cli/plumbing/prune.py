@@ -52,7 +52,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _days_since(text: str) -> float | str:
-    """The retention that lets go what is older than the time *text*; TimeArgumentError where it is none."""
+    """The retention that drops objects older than the time *text*; TimeArgumentError if it is not a time."""
     word = text.strip().lower()
     if word in _NEVER:
         return "never"

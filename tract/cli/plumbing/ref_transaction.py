@@ -21,7 +21,7 @@ from tract.revision import resolve_revision
 
 NO_VALUE = "0" * HEX_SIZE
 
-# What comes after a ref, as (least, most) values. With -z there are always as many as the most.
+# The values after a ref, as (least, most). With -z there are always as many as the most.
 _VALUES = {"update": (1, 2), "create": (1, 1), "delete": (0, 1), "verify": (0, 1)}
 _STEPS = ("start", "prepare", "commit", "abort")
 _CHUNK = 65536
@@ -31,16 +31,16 @@ _State = Literal["implicit", "started", "prepared", "closed"]
 
 
 class TransactionError(TractError):
-    """Input that is no transaction."""
+    """Input that is not a transaction."""
 
 
 def parse_value(repo: Repository, text: str) -> ObjectId | None:
-    """The commit that *text* names; None for the zeros that stand for no value."""
+    """The commit that *text* names; None for the zeros that mean no value."""
     return None if text == NO_VALUE else resolve_revision(repo, text)
 
 
 def run_transactions(console: Console, repo: Repository, *, reason: str, deref: bool, zeros: bool) -> None:
-    """Run what the standard input says; at its end a transaction that was not started by name is committed, any other is not."""
+    """Run the commands of the standard input; at its end, a transaction that was not started explicitly is committed, any other is not."""
     with ExitStack() as locks:
         transaction = _Transaction(console, repo, reason, deref, locks)
         for words in _commands_of_zeros(console) if zeros else _commands_of_lines(console):
@@ -49,7 +49,7 @@ def run_transactions(console: Console, repo: Repository, *, reason: str, deref: 
 
 
 class _Transaction:
-    """The moves read so far. From ``prepare`` on the store is locked, so that ``commit`` cannot fail for what others do."""
+    """The moves read so far. From ``prepare`` on the store is locked, so that ``commit`` cannot fail because of other processes."""
 
     def __init__(self, console: Console, repo: Repository, reason: str, deref: bool, locks: ExitStack) -> None:
         self._console = console
@@ -128,10 +128,10 @@ class _Transaction:
                 self._commit()
             self._close()
         self._console.line(f"{step}: ok")
-        self._console.flush()  # whoever asks may wait for the answer before going on
+        self._console.flush()  # the caller may wait for the answer before going on
 
     def finish(self) -> None:
-        """The input is at its end."""
+        """Handle the end of the input."""
         if self._state == "implicit":
             self._commit()
 
@@ -145,7 +145,7 @@ class _Transaction:
 
 
 def _commands_of_lines(console: Console) -> Iterator[list[str]]:
-    """Each line's words; ``""`` is an empty one. A last line without an end may be half of one, and is refused."""
+    """Each line's words; ``""`` is an empty word. A last line without an end may be incomplete, and is refused."""
     for text in console.stdin_lines():
         if not text.endswith("\n"):
             raise TransactionError(f"unexpected end of input in {text!r:.80}")

@@ -5,7 +5,7 @@
 <id>                    with --objects, after all commits: the tree nodes and blobs of their contexts, each once
 <number>                with --count
 
-With --json each line is an object: {"id": …}, with --parents also "parents"; {"id": …, "object": true} for what --objects adds; {"count": …}.
+With --json each line is an object: {"id": …}, with --parents also "parents"; {"id": …, "object": true} for objects added by --objects; {"count": …}.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _line(row: dict[str, Any]) -> str:
 
 
 def _ends(repo: Repository, args: Args) -> tuple[list[ObjectId], list[ObjectId]]:
-    """Where to begin, and what not to show."""
+    """The commits to begin at, and those to leave out."""
     starts: list[ObjectId] = []
     hidden: list[ObjectId] = []
     for text in turned(args.revisions):

@@ -1,7 +1,7 @@
-"""``tract rev-parse``: what names mean.
+"""``tract rev-parse``: the ids that names mean.
 
-One line a name: its id; ``^<id>`` for what ``^x`` and ``x..y`` leave out, after the rest of the range, as git prints it.
-With ``--json`` each line is an object: {"id": …, "excluded": false}, or {"ref": …} for the name of a ref, null for a name that is no ref.
+One line a name: its id; ``^<id>`` for commits that ``^x`` and ``x..y`` leave out, after the rest of the range, as git prints it.
+With ``--json`` each line is an object: {"id": …, "excluded": false}, or {"ref": …} for the name of a ref, null for a name that is not a ref.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Exit status: 0; 128 if a name names nothing, or with --verify -q 1 and no messag
 
 
 class _NotSingleError(TractError):
-    """No name or several, where exactly one is wanted."""
+    """There is no name, or several, but exactly one is required."""
 
 
 def run(console: Console, args: Args) -> int:

@@ -46,7 +46,7 @@ def _verify(console: Console, repo: Repository, args: Args) -> int:
 
 
 def _value(repo: Repository, name: str) -> ObjectId | None:
-    """The commit the ref with the whole name *name* is at."""
+    """The commit of the ref with the full name *name*."""
     if name == HEAD:
         return repo.head()[1]
     if name != ORIG_HEAD and not name.startswith("refs/"):

@@ -24,7 +24,7 @@ def input_file(console: Console) -> BinaryIO:
 
 
 def write_raw(console: Console, data: bytes) -> None:
-    """Write *data* as it is; on a terminal with everything escaped that could drive it."""
+    """Write *data* unchanged; on a terminal, characters that could drive it are escaped."""
     if console.is_terminal:
         console.line(data.decode("utf-8", "backslashreplace"))
     else:
@@ -32,7 +32,7 @@ def write_raw(console: Console, data: bytes) -> None:
 
 
 def write_name(console: Console, name: str, rest: str) -> None:
-    """Print a name that was read, byte for byte unless on a terminal, and *rest* after it, as one line."""
+    """Print a name that was read, unchanged unless on a terminal, and *rest* after it, as one line."""
     if console.is_terminal:
         console.line(f"{name} {rest}")
     else:

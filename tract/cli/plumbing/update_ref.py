@@ -1,6 +1,6 @@
-"""``tract update-ref``: move a ref, when it is where it is expected to be; with ``--stdin`` many refs, all or none.
+"""``tract update-ref``: move a ref, if it is where it is expected; with ``--stdin`` many refs, all or none.
 
-Prints nothing, with ``--json`` {"ref": …, "id": …}, the id null for a ref that is deleted; but ``start: ok``, ``prepare: ok``, ``commit: ok`` and ``abort: ok`` for those lines of the input.
+Prints nothing, with ``--json`` {"ref": …, "id": …}, the id null for a deleted ref; but ``start: ok``, ``prepare: ok``, ``commit: ok`` and ``abort: ok`` for those lines of the input.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""``tract verify-pack``: whether packs are what was written.
+"""``tract verify-pack``: whether packs hold what was written to them.
 
-Nothing is printed for a pack that is whole. With ``-v``, in the order of the pack:
+Nothing is printed for an undamaged pack. With ``-v``, in the order of the pack:
 
     <id> <kind> <size> <ordinal>    one line an object; the size of its payload, in bytes
     blob: 12 objects                one line a kind
@@ -36,7 +36,7 @@ class _Checked(NamedTuple):
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many objects of each kind there are."""
+        """The number of objects of each kind."""
         found = Counter(kind for kind, _ in self.scan.found.values())
         return {kind: found[kind] for kind in KINDS}
 
@@ -67,7 +67,7 @@ def _check(base: str) -> _Checked:
     folder, name = os.path.split(base)
     scan = PackScan(folder, name + ".pack")
     found = [*scan.problems, scan.check_index(folder, name + ".idx")]
-    # A pack under another name is whole all the same: it may be a copy. Without its index nobody reads it.
+    # A pack under another name is not damaged: it may be a copy. Without its index it cannot be read.
     bad = [p for p in found if p is not None and (p.severity == "error" or p.kind == "index-missing")]
     return _Checked(scan, bad)
 

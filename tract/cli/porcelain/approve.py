@@ -1,4 +1,4 @@
-"""``tract approve``: carry out a proposal, as it is or with changed arguments."""
+"""``tract approve``: carry out a proposal, unchanged or with changed arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tract bisect``: find the commit that turned the context bad."""
+"""``tract bisect``: find the first commit with a bad context."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from tract.report.plain import to_plain
 _ACTIONS = ("start", "good", "bad", "skip", "reset", "run", "log", "next")
 _SKIP = 125
 _NO_VERDICT = 126
-"""From here on a status says that the command could not be run, or was killed: no verdict on the context."""
+"""From this status on, the command could not be run, or was killed: no verdict on the context."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -91,7 +91,7 @@ def _under_way(repo: Repository) -> Bisection:
 
 
 def _start(console: Console, space: LookingWorkspace, args: Args) -> int:
-    """Begin anew, with the bad commit and good ones where they are given."""
+    """Start again, with the bad commit and the good ones that are given."""
     known = Bisection()
     for number, name in enumerate(args.arguments):
         known = known.marked("good" if number else "bad", context_commit(space.repo, name))
@@ -99,7 +99,7 @@ def _start(console: Console, space: LookingWorkspace, args: Args) -> int:
 
 
 def _mark(console: Console, space: LookingWorkspace, args: Args) -> int:
-    """Take verdicts: on the revisions given, else on the commit that is to be tested, else on HEAD."""
+    """Record verdicts: on the given revisions, else on the commit to be tested, else on HEAD."""
     repo = space.repo
     known = read_bisection(repo) or Bisection()
     verdict: Verdict = args.action
@@ -114,12 +114,12 @@ def _mark(console: Console, space: LookingWorkspace, args: Args) -> int:
 
 
 def _go_on(console: Console, space: LookingWorkspace, known: Bisection, args: Args) -> int:
-    """Keep what is known, and say what comes next."""
+    """Store the verdicts, and print the next step."""
     try:
         return _report(console, space, known, args)
     except BisectError as exc:
         if not exc.candidates:
-            known = read_bisection(space.repo) or Bisection()  # what makes no sense is not kept
+            known = read_bisection(space.repo) or Bisection()  # contradicting verdicts are not stored
         raise
     finally:
         write_bisection(space.repo, known)
@@ -177,7 +177,7 @@ def _print_next(console: Console, space: LookingWorkspace, step: BisectStep) -> 
 
 
 def _value(known: Bisection, step: BisectStep | None) -> dict[str, Any]:
-    """How far the search is, for machines."""
+    """The state of the search, for machines."""
     is_next = step is not None and not step.is_found
     return {
         "bad": None if known.bad is None else known.bad.hex(),
@@ -191,7 +191,7 @@ def _value(known: Bisection, step: BisectStep | None) -> dict[str, Any]:
 
 
 def _print_log(console: Console, space: LookingWorkspace, args: Args) -> int:
-    """What was said so far, as commands that say it again."""
+    """Print the verdicts so far, as commands that repeat them."""
     known = _under_way(space.repo)
     if args.json:
         for verdict, id in known.verdicts:
@@ -206,7 +206,7 @@ def _print_log(console: Console, space: LookingWorkspace, args: Args) -> int:
 
 
 def _run_command(console: Console, args: Args) -> int:
-    """Let a command judge one commit after the other, until the first bad one is found."""
+    """Let a command judge commits one by one, until the first bad one is found."""
     with console.open_tract() as tract:
         while True:
             with console.open_workspace() as space:
@@ -229,7 +229,7 @@ def _run_command(console: Console, args: Args) -> int:
 
 
 def _judge(console: Console, tract: Tract, commit: str, command: Sequence[str], *, quiet: bool) -> int:
-    """The exit status of *command*, given the context at *commit* on its standard input."""
+    """The exit status of *command*, which gets the context at *commit* on its standard input."""
     context = tract.compile(at_commit=commit)
     value = {**to_plain(context), "commit_hash": commit, "format": "openai", "context": context.to_openai()}
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""``tract blame``: which commit each message of the context comes from."""
+"""``tract blame``: the commit that each message of the context comes from."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _RANGE = re.compile(r"(\d{1,9})(?:,(\+?)(\d{1,9}))?")
 
 
 _WIDE = 100
-"""A terminal of fewer columns has no room for tokens beside the words."""
+"""A terminal with fewer columns has no room for tokens beside the text."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -73,7 +73,7 @@ def _of_message(repo: Repository, revision: str, name: str) -> slice:
 
 
 def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool]) -> None:
-    """The commit that last changed each message, who made it and when, the place, and the message."""
+    """Print, for each message, the commit that last changed it, its author and date, the number, and the message."""
     authors = [one_line(entry.author, 20) for entry in found]
     width = max(map(text_width, authors), default=0)
     digits = len(str(found[-1].number)) if found else 1
@@ -91,7 +91,7 @@ def _print(console: Console, found: Sequence[BlameEntry], exact: Sequence[bool])
 
 
 def _marks(entry: BlameEntry, width: int) -> str:
-    """The model behind its words, how many messages it stands for, what message it is where a later commit changed it, and whether it is hidden or pinned."""
+    """The model that wrote the message, the number of messages it replaces, the message it is if a later commit changed it, and whether it is hidden or pinned."""
     marks = [f"{entry.changed.operation.value} of {entry.commit_hash[:SHORT]}"] if entry.is_changed else []
     if entry.sources:
         count = f"for {len(entry.sources)} message{'' if len(entry.sources) == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""``tract branch``: list, make, rename and delete branches."""
+"""``tract branch``: list, create, rename and delete branches."""
 
 from __future__ import annotations
 
@@ -133,12 +133,12 @@ def _list(console: Console, space: Workspace, args: Args) -> int:
 
 
 def _of_remotes(repo: Repository) -> dict[str, str]:
-    """The branches of remotes, as they were when they were last looked at."""
+    """The branches of remotes, as of the last look at them."""
     return {name.removeprefix(REMOTES): at.hex() for name, at in repo.local_refs(REMOTES) if isinstance(at, bytes)}
 
 
 def _of_other_tracts(repo: Repository, passes: Callable[[ObjectId], bool], patterns: Sequence[str]) -> dict[str, str]:
-    """The branches of the store's other tracts, as the revisions that name them: ``helper::main``."""
+    """The branches of the store's other tracts, by the revisions that name them: ``helper::main``."""
     from tract.history.tracts import in_tract
     from tract.report.tracts import list_tracts
 
@@ -151,7 +151,7 @@ def _of_other_tracts(repo: Repository, passes: Callable[[ObjectId], bool], patte
 
 
 def _beside(console: Console, space: Workspace, args: Args, name: str, commit: str, width: int) -> str:
-    """With --verbose the commit, in a column of its own."""
+    """With --verbose, the commit in a column of its own."""
     id = parse_id(commit)
     if not args.verbose or id is None:
         return ""

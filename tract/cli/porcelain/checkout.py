@@ -1,4 +1,4 @@
-"""``tract checkout``: go to a branch, or look at any commit."""
+"""``tract checkout``: move HEAD to a branch, or to any commit."""
 
 from __future__ import annotations
 

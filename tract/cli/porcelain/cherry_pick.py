@@ -1,4 +1,4 @@
-"""``tract cherry-pick``: make commits of another branch again on this one."""
+"""``tract cherry-pick``: repeat commits of another branch on this one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tract clone``: a new store with what a remote has."""
+"""``tract clone``: a new store with the contents of a remote."""
 
 from __future__ import annotations
 

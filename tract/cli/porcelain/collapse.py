@@ -1,4 +1,4 @@
-"""``tract collapse``: make one message of what a child did."""
+"""``tract collapse``: turn a child's work into one message."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(console: Console, args: Args) -> int:
         if args.approve is not None:
             content = None if args.content is None else given_text(console, args.content)
             return _report(console, parent.approve_collapse(args.approve, content=content), args)
-        in_tract(parent.repository, args.child)  # before anybody is asked for a summary
+        in_tract(parent.repository, args.child)  # before a model or a person is asked for a summary
         content = summary_text(console, args, lambda: f"What '{args.child}' did, as one message.")
         with ExitStack() as stack:
             if content is None:

@@ -37,13 +37,13 @@ def run(console: Console, args: Args) -> int:
 
 
 def _hint_at_note(console: Console, args: Args) -> None:
-    """What git's ``-m`` is called here, where somebody may have meant that."""
+    """Print a hint at the name of git's ``-m`` here, if the user may have meant that."""
     if args.message is not None:
         console.hint("-m is a note about the commit; what is said stands without it, as in: tract commit 'hello'")
 
 
 def _amend(console: Console, args: Args) -> int:
-    """Edit the last message: with git's word for it."""
+    """Edit the last message: git's word for it."""
     beside = [args.reply_to, args.name, args.call_id, args.config, args.usage]
     if args.json or any(one is not None for one in beside):
         console.error("--amend takes TEXT, --role and --message; 'tract edit --json' replaces a whole message")

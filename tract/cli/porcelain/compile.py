@@ -1,4 +1,4 @@
-"""``tract compile``: the context as a model is sent it."""
+"""``tract compile``: the context as it is sent to a model."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def run(console: Console, args: Args) -> int:
     asked = _asked(args)
     if args.fire:
         with console.open_tract() as tract:
-            tract.compile()  # what policies do about HEAD's context lands here
+            tract.compile()  # actions of policies on HEAD's context land here
     if args.json:  # shows tokens, which are counted
         with console.open_tract() as tract:
             _print(
@@ -51,7 +51,7 @@ def _sent(space: Workspace, revision: str) -> CompiledContext:
 
 
 def _asked(args: Args) -> dict[str, Any]:
-    """What is asked for, in the words of ``Tract.compile``."""
+    """The options as keywords of ``Tract.compile``."""
     return {
         "at_commit": args.at,
         "at_time": args.time,

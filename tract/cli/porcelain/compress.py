@@ -1,4 +1,4 @@
-"""``tract compress``: put a summary in the place of messages."""
+"""``tract compress``: replace messages with a summary."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _compress(console: Console, tract: Tract, args: Args) -> int:
 
 
 def _about(tract: Tract, args: Args) -> str:
-    """What somebody who writes the summary has to know: the messages that it is to take the place of."""
+    """The information for a person who writes the summary: the messages that it will replace."""
     plan = tract.compress(
         commits=args.commits or None,
         from_commit=args.from_commit,
@@ -168,7 +168,7 @@ def _print_result(console: Console, found: CompressResult) -> None:
 
 
 def _print_facts(console: Console, dropped: Sequence[Fact], invented: Sequence[Fact]) -> None:
-    """What the messages stated and the summary does not have, and the other way round."""
+    """Print the facts of the messages that the summary dropped, and those that it invented."""
     for what, facts in (("facts left out", dropped), ("facts in no message", invented)):
         if facts:
             told = ", ".join(fact.text for fact in facts)
@@ -209,7 +209,7 @@ def _print_pending(console: Console, found: PendingCompression) -> None:
 
 
 def _named(console: Console, part: CompressedPart) -> tuple[str, ...]:
-    """The messages of a part, as somebody can look them up who is to approve what becomes of them."""
+    """The messages of a part, in a form in which the approving person can look them up."""
     first, last = (console.paint(id[:SHORT], "yellow") for id in (part.first, part.last))
     return (first,) if part.first == part.last else (first, " to ", last, f", {_count(part.messages)}{_hidden(part)}")
 

@@ -19,12 +19,12 @@ from tract.settings import read_config, write_config
 from tract.tokens.counter import counter_named
 
 _GIVEN = "-c"
-"""Where a setting comes from that this one command was given."""
+"""The origin of a setting given to this one command."""
 _AUTONOMY = "autonomy"
 
 
 class _Setting(NamedTuple):
-    """What a setting is, and where that comes from: a file, a variable of the environment, or ``default``."""
+    """A setting, its value, and its origin: a file, an environment variable, or ``default``."""
 
     name: str
     value: Any
@@ -62,14 +62,14 @@ def _print_one(console: Console, args: Args) -> int:
 
 
 def _store(console: Console) -> str | None:
-    """The store, where there is one: the user has settings without."""
+    """The store, or None: the user's own settings need no store."""
     with suppress(NotARepositoryError):
         return console.store()
     return None
 
 
 def _of_tract(console: Console, store: str | None) -> list[_Setting]:
-    """The settings of the tract that is meant: its own, else the root tract's."""
+    """The settings of the chosen tract: its own, else the root tract's."""
     if store is None:
         return []
     path = _file(store, console.tract)
@@ -88,7 +88,7 @@ def _of_tract(console: Console, store: str | None) -> list[_Setting]:
 
 
 def _autonomy(console: Console) -> list[_Setting]:
-    """What policies and models may do without approval: the store keeps it beside the policies, so that it holds in every process at once."""
+    """The autonomy of policies and models, as a setting: the store keeps it beside the policies, so that it holds in every process at once."""
     from tract.agents.policy_settings import SettingsTable  # few tracts have policies
 
     try:
@@ -115,7 +115,7 @@ def _of_user(console: Console) -> list[_Setting]:
 
 
 def _values(config: TractConfig) -> dict[str, Any]:
-    """All settings, flat, as config.toml has them."""
+    """All settings, flat, as in config.toml."""
     budget = config.budget
     names = [one.name for one in fields(TractConfig) if one.init and one.name not in ("token_budget", "remotes")]
     return {
@@ -127,7 +127,7 @@ def _values(config: TractConfig) -> dict[str, Any]:
 
 
 def _file(store: str, tract: str | None) -> str:
-    """The file with the tract's settings: the root tract's where it has none of its own."""
+    """The file with the tract's settings: the root tract's if it has none of its own."""
     own = _own_file(store, tract)
     return own if os.path.exists(own) else os.path.join(store, "config.toml")
 
@@ -137,7 +137,7 @@ def _own_file(store: str, tract: str | None) -> str:
 
 
 def _change(console: Console, name: str, value: str | None) -> None:
-    """Give a setting a value, or with None its default."""
+    """Set a setting, or with None reset it to its default."""
     if is_user_setting(name):
         settings = user_settings(console.environ)
         write_user_settings(console.environ, _with(settings, name, value))

@@ -1,4 +1,4 @@
-"""``tract diff``: what differs between two contexts."""
+"""``tract diff``: the differences between two contexts."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def _restore(console: Console, args: Args) -> int:
             "--restore takes the whole message from its history: neither TEXT, --role nor --json goes with it"
         )
         return USAGE
-    # An id is never that short, so a small number is a place in the history.
+    # An id is never that short, so a small number is a version number.
     is_place = _PLACE.fullmatch(args.restore) is not None
     with console.open_tract() as tract:
         version = int(args.restore) if is_place else args.restore
@@ -60,7 +60,7 @@ def _restore(console: Console, args: Args) -> int:
 
 
 def _change(console: Console, args: Args, tract: Tract, change: Callable[..., CommitInfo]) -> int:
-    """Make the *change*, and print its commit; or only what it would do."""
+    """Make the *change*, and print its commit; or only its effect."""
     if args.dry_run:
         print_dry_run(console, tract, change, json=args.print_json)
     else:
@@ -69,14 +69,14 @@ def _change(console: Console, args: Args, tract: Tract, change: Callable[..., Co
 
 
 def _message(console: Console, target: str) -> Message:
-    """The message *target* as it is now."""
+    """The present version of the message *target*."""
     with console.open_repository() as repo:
         blob = current_blob(repo, edit_target(repo, resolve_revision(repo, target)))
         return message_of(readable_content(repo.blob(blob)))
 
 
 def _in_role(console: Console, target: str, role: str, text: str | None) -> Any:
-    """The message *target* in another role, and with another text if there is one."""
+    """The message *target* in another role, with *text* if that is given."""
     message = _message(console, target)
     if message.format == "openai" and "tool_calls" not in message.raw and "tool_call_id" not in message.raw:
         return message_of_role(role, message_text(message) if text is None else text, message.name)

@@ -1,4 +1,4 @@
-"""``tract expand``: put the messages back that a summary stands for, or those of a child in the place of what it came to."""
+"""``tract expand``: put back the messages that a summary, or a child's collapse message, replaced."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tract export``: the context as a file that another program reads."""
+"""``tract export``: the context as a file for another program."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _print(console: Console, text: str) -> None:
-    """Print *text* to the byte, but on a terminal, which nothing in it may drive."""
+    """Print *text* unchanged; on a terminal, escaped."""
     if console.is_terminal:
         console.body(text)
     else:

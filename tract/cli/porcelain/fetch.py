@@ -1,4 +1,4 @@
-"""``tract fetch``: learn where a remote's branches are, with all that they have."""
+"""``tract fetch``: get a remote's branches, with all their objects."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""``tract fsck``: whether every promise of docs/format.md holds, and what can be restored where not.
+"""``tract fsck``: whether every promise of docs/format.md holds, and what can be restored if not.
 
     error: objects/journal at 1234: transaction 3: it is not whole, but a later one at offset 2345 is
-      lost: what of it cannot be read
+      lost: the part of it that cannot be read
 
-Every problem is one line with its file and offset, the worst first, and a second where something is lost; then a line in sum.
-The status is 0 for a store without errors and warnings, 1 for one with problems, after a repair those that remain.
+Every problem is one line with its file and offset, the worst first, and a second line if data is lost; then a summary line.
+The status is 0 for a store without errors and warnings, 1 for one with problems; after a repair, the remaining problems count.
 
 With ``--json`` one document: path, objects, reachable, commits, refs, problems, and with ``--repair`` also steps, lost and repaired;
 a problem has kind, severity, subject, path, offset, detail, lost.

@@ -13,7 +13,7 @@ from tract.maintenance.gc.collect import collect, is_due
 from tract.maintenance.gc.options import Archive, GCResult, HeldArchive, read_options
 from tract.refs.names import HEADS, TAGS
 
-# Refs of which many part at an archive are not all named.
+# If many refs diverge at an archive, not all are named.
 _NAMED = 5
 
 
@@ -72,7 +72,7 @@ def _objects(number: int) -> str:
 
 
 def _report_sorts(console: Console, result: GCResult, would: str) -> None:
-    """What is dropped by sort; only where archives are among it, because all else is orphans."""
+    """Print what is dropped, by sort; only if archives are among it, because everything else is orphans."""
     if not result.archives:
         return
     orphans, size = _orphans(result)
@@ -90,13 +90,13 @@ def _named(archive: Archive | HeldArchive) -> str:
 
 
 def _names(refs: tuple[str, ...]) -> str:
-    """*refs* as people read them; of many the first."""
+    """*refs* for people; if there are many, only the first."""
     shown = [ref.replace(HEADS, "").replace(TAGS, "") for ref in refs[:_NAMED]]
     return ", ".join(shown) + (f" and {len(refs) - _NAMED} more" if len(refs) > _NAMED else "")
 
 
 def _orphans(result: GCResult) -> tuple[int, int]:
-    """How many dropped objects belong to no archive, and their bytes."""
+    """The number of dropped objects that belong to no archive, and their bytes."""
     objects = result.dropped - sum(one.objects for one in result.archives)
     return objects, result.dropped_size - sum(one.size for one in result.archives)
 
@@ -116,7 +116,7 @@ def _packs(number: int) -> str:
 
 
 def shown_size(size: int) -> str:
-    """*size*, in bytes, as people read it."""
+    """*size*, in bytes, as a text for people."""
     if size < 1024:
         return f"{size} bytes"
     units = ("KiB", "MiB", "GiB", "TiB")

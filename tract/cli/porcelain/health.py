@@ -1,4 +1,4 @@
-"""``tract health``: what a context is made of, and what could be done about it."""
+"""``tract health``: the composition of a context, and advice about it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def as_json(found: Health) -> dict[str, object]:
 
 
 def _plan(console: Console, args: Args, tract: Tract) -> int:
-    """What the rule planner would do."""
+    """Print the plan of the rule planner."""
     found = tract.plan(args.plan)
     if args.json:
         console.print_json(to_plain(found))
@@ -52,8 +52,8 @@ def _plan(console: Console, args: Args, tract: Tract) -> int:
 
 
 def _apply(console: Console, args: Args, tract: Tract, found: Health) -> int:
-    """Do what an advice says, or propose it."""
-    from tract.agents.acting import act  # to look does without
+    """Carry out an advice, or propose it."""
+    from tract.agents.acting import act  # a look needs none of it
     from tract.agents.executor import own_autonomy
     from tract.agents.proposals import Wish
 

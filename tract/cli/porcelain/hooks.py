@@ -1,4 +1,4 @@
-"""``tract hooks``: coding agents that record their sessions as they go."""
+"""``tract hooks``: coding agents record their sessions while they work."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _change(console: Console, args: Args) -> int:
 
 
 def _folder(console: Console) -> str:
-    """The folder of the store, or where none is, the one that the command works in: there may have been one."""
+    """The folder of the store; if there is none, the working folder of the command, which may have had one."""
     try:
         return os.path.dirname(console.store())
     except NotARepositoryError:
@@ -68,7 +68,7 @@ def _folder(console: Console) -> str:
 
 
 def _is_agreed(console: Console) -> bool:
-    """Whether the user wants the change that is shown."""
+    """Whether the user agrees to the change that is shown."""
     if not is_terminal(console.stdin):
         console.error("nothing was changed")
         console.hint("'--yes' makes the change that is shown")
@@ -91,7 +91,7 @@ def _show(console: Console, change: Change) -> None:
 
 
 def _write(change: Change) -> None:
-    """Write the settings as a whole, with the mode that the file has, or delete the file, and its folder, where nothing is left in them; of a link, write what it leads to."""
+    """Write the settings whole, with the file's mode; if nothing is left in them, delete the file and its folder. A link is followed."""
     path = os.path.realpath(change.path)
     mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else None
     if mode is not None and not mode & stat.S_IWUSR:
@@ -129,7 +129,7 @@ def _status(console: Console, args: Args) -> int:
 
 
 def _look(console: Console, args: Args, program: str) -> dict[str, Any]:
-    """What the settings of *program* say; of those that cannot be read that is told, and fails nothing unless they were asked for."""
+    """The settings of *program*; unreadable ones are reported, and are an error only if they were asked for."""
     path, folder = _path(console, program), _folder(console)
     told: dict[str, Any] = {"program": program, "path": path, "events": [], "is_other": False}
     try:
@@ -154,7 +154,7 @@ def _look(console: Console, args: Args, program: str) -> dict[str, Any]:
 
 
 def _run(console: Console, args: Args) -> int:
-    """Record a session; whatever happens, the program that calls is not disturbed."""
+    """Record a session; whatever happens, the calling program is not disturbed."""
     text = console.read_stdin()
     if args.now:
         _record(console, args, text)
@@ -174,7 +174,7 @@ def _record(console: Console, args: Args, text: str) -> None:
     try:
         store = console.store()
     except TractError:
-        return  # there is no place to say it in
+        return  # there is no place to report it
     author = console.settings.get("author")
     done = record_event(store, args.program or "claude-code", text, console.environ, author=author, scan=args.scan)
     if args.json and done is not None:
@@ -188,7 +188,7 @@ def _path(console: Console, program: str) -> str:
 
 
 def _text(path: str) -> str:
-    """The settings at *path*, none where there is no file; ConfigError for what cannot be read."""
+    """The settings at *path*, empty if there is no file; ConfigError if it cannot be read."""
     if files.is_special(path):
         raise ConfigError(f"cannot read '{path}': it is no regular file")
     try:

@@ -24,10 +24,10 @@ def run(console: Console, args: Args) -> int:
     results: list[ImportResult] = []
     problems: list[Problem] = []
     if args.name is not None:
-        # A name out of a file is made to fit; one that was typed is meant as it is.
+        # A name from a file is made to fit; a typed one is used as it is.
         (tract_prefix if args.place == "tract" else branch_ref)(args.name)
     with console.open_repository() as repo:
-        importer = Importer(repo, count=False)  # tokens are counted when somebody asks
+        importer = Importer(repo, count=False)  # tokens are counted on demand
         try:
             for file in args.files:
                 with without_collections():
@@ -35,7 +35,7 @@ def run(console: Console, args: Args) -> int:
                     _import_all(console, repo, importer, reading, file, args, results, problems)
         finally:
             importer.finish()
-            # An interrupt leaves what landed before it: say what that is.
+            # An interrupt leaves the conversations that landed before it: report them.
             _print_summary(console, repo, results, problems, args)
     if not results:
         return FATAL
@@ -43,7 +43,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _read(console: Console, args: Args, file: str, problems: list[Problem]) -> Reading:
-    """What is in *file*; what could not be read is told at once and added to *problems*."""
+    """The conversations in *file*; problems are reported at once and added to *problems*."""
     try:
         with Progress(console, f"reading {file}") as progress:
             reading = read_transcript(
@@ -102,7 +102,7 @@ def _import_all(
                 if importer.is_full:
                     _land(console, importer, waiting, file, results, problems)
                 progress.show(number, len(reading.conversations))
-    finally:  # what an interrupt left whole lands too
+    finally:  # conversations complete at an interrupt land too
         _land(console, importer, waiting, file, results, problems)
 
 
@@ -114,7 +114,7 @@ def _land(
     results: list[ImportResult],
     problems: list[Problem],
 ) -> None:
-    """Write what waits, and move it to *results*; where that fails, nothing of it was imported."""
+    """Write the waiting conversations, and move them to *results*; on failure none of them was imported."""
     landing, waiting[:] = tuple(waiting), ()
     try:
         importer.land()
@@ -127,7 +127,7 @@ def _land(
 def _scanned(
     console: Console, args: Args, conversation: Conversation, file: str, problems: list[Problem]
 ) -> Conversation | None:
-    """The conversation as it is to be imported, after a look for secrets where that was asked for; None where it is not to be."""
+    """The conversation to import, after a search for secrets if that was asked for; None if it is not to be imported."""
     if args.scan is None:
         return conversation
     found = [one._replace(file=file) for one in find_in_conversation(conversation)]
@@ -140,7 +140,7 @@ def _scanned(
 
 
 def _place(repo: Repository, args: Args, many: bool) -> Place:
-    """Where a conversation goes: as asked, else a single one to the current branch if that is empty and no name was given."""
+    """The place for a conversation: the requested one, else the current branch for a single conversation, if that is empty and no name was given."""
     if args.place is not None:
         return "tract" if args.place == "tract" else "branch"
     branch, tip = repo.head()
@@ -152,7 +152,7 @@ def _line_of(conversation: Conversation) -> int | None:
 
 
 def _report(console: Console, problem: Problem, problems: list[Problem]) -> None:
-    """Name file and line of what could not be taken in, as compilers do."""
+    """Report the file and line of a part that could not be imported, as compilers do."""
     console.warn(f"{_place_of(problem.file, problem.line)}: {problem.detail}")
     problems.append(problem)
 
@@ -162,7 +162,7 @@ def _place_of(file: str, line: int | None) -> str:
 
 
 def _hint_formats(console: Console, refusal: ImportFormatError, args: Args) -> None:
-    """What could be typed next after a file was refused."""
+    """Print hints after a file was refused."""
     if not refusal.formats:
         return
     if refusal.likely_key not in (None, args.key):
@@ -212,7 +212,7 @@ def _print_result(console: Console, repo: Repository, result: ImportResult) -> N
         console.line("  ", console.paint(child, "green"), ": a sub-agent's tract")
     name = result.branches[0].name
     if result.branches[0].shared:
-        return  # it goes on where it was
+        return  # a known conversation continues in its place
     if result.tract != repo.tract:
         if result.tract != result.wanted:
             console.note(f"tract '{result.wanted}' exists or is no name for one; imported as '{result.tract}'")

@@ -33,13 +33,13 @@ def run(console: Console, args: Args) -> int:
 
 
 def _budget(args: Args) -> int | TokenBudgetConfig | None:
-    """The budget that was given; a number alone leaves the action that is saved as it is."""
+    """The given budget; a number alone leaves the stored action as it is."""
     number, action = args.token_budget, args.budget_action
     return number if number is None or action is None else TokenBudgetConfig(number, BudgetAction(action))
 
 
 def _settle(console: Console, store: str, args: Args) -> None:
-    """Give a store that exists its new budget; opening it shows that it is one."""
+    """Give an existing store its new budget; opening it proves that it is a store."""
     budget = _budget(args)
     repo = open_repository(store)
     repo.close()

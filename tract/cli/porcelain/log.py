@@ -38,7 +38,7 @@ _PREFIXES = ("format:", "tformat:")
 
 
 class _Row(NamedTuple):
-    """A commit to show, with the graph's rows above it, before its first line, before the others, and below."""
+    """A commit to show, with the graph's rows above it, the text before its first line and before its others, and the rows below."""
 
     id: ObjectId
     above: list[str]
@@ -60,7 +60,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _starts(space: Workspace, text: str) -> list[str]:
-    """*text*, and for ``A...B`` what it is short for: A and B without what both have."""
+    """The revisions of *text*; ``A...B`` stands for A and B without their common commits."""
     is_left_out = text.startswith("^")
     left, dots, right = text.removeprefix("^").partition("...")
     if not dots:
@@ -74,7 +74,7 @@ def _starts(space: Workspace, text: str) -> list[str]:
 
 
 def _clash(args: Args) -> str | None:
-    """What is wrong with the options together."""
+    """The error in the combination of options, or None."""
     if args.graph and args.reverse:
         return "--graph and --reverse exclude each other"
     if (args.patch or args.stat) and (args.graph or args.json):
@@ -107,7 +107,7 @@ def _selection(args: Args) -> LogOptions:
 
 
 def _any_of(patterns: Sequence[str]) -> str | None:
-    """One pattern that matches where any of them does."""
+    """One pattern that matches if any of *patterns* does."""
     return "|".join(f"(?:{pattern})" for pattern in patterns) if len(patterns) > 1 else next(iter(patterns), None)
 
 
@@ -122,7 +122,7 @@ def _rows(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row]
 
 
 def _drawn(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row]:
-    """The commits that are asked for, with the graph where one is."""
+    """The selected commits, with the graph if it is asked for."""
     asked_for = test_of(space, selection)
     wanted = _with_config(space, args.config) if args.config else None
     if args.message is not None:
@@ -133,7 +133,7 @@ def _drawn(space: Workspace, args: Args, selection: LogOptions) -> Iterator[_Row
     commits = walk(space.repo, selection)
     inside = None
     if args.graph and any(".." in start or start.startswith("^") for start in turned(args.revisions)):
-        known = list(commits)  # no line is drawn to what a range leaves out
+        known = list(commits)  # no line is drawn to commits that a range leaves out
         commits, inside = iter(known), {id for id, _ in known}
     graph = Graph() if args.graph and not args.json else None
     for id, commit in commits:
@@ -196,7 +196,7 @@ def _print_all(console: Console, space: Workspace, args: Args, rows: Iterator[_R
 
 
 def _print_changes(console: Console, space: Workspace, id: ObjectId, *, stat: bool) -> None:
-    """What the commit changed in the context of its first parent."""
+    """Print the commit's changes against the context of its first parent."""
     from tract.cli.diffs import print_diff, print_stat  # a plain log needs neither
     from tract.report.diff import diff_of_commit
 
@@ -246,7 +246,7 @@ def _excerpt(text: str, width: int, most: int) -> list[str]:
 
 
 def _cut(line: str, width: int) -> str:
-    """A line with its indentation, as far as that leaves room."""
+    """A line with as much of its indentation as fits."""
     indent = min(len(line) - len(line.lstrip(" ")), width // 2)
     return " " * indent + one_line(line, width - indent)
 

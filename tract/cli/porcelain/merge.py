@@ -1,4 +1,4 @@
-"""``tract merge``: bring what another branch has into this one."""
+"""``tract merge``: merge another branch into this one."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _merge(console: Console, tract: Tract, args: Args) -> int:
 
 
 def _print_up_to_date(console: Console, args: Args, reason: str) -> int:
-    """There is nothing to do, at which no script that merges again and again is to stop."""
+    """Report that there is nothing to do; the status lets a script that merges again and again continue."""
     if args.json:
         console.print_json({"kind": "up-to-date", "is_committed": False, "reason": reason})
     else:
@@ -118,14 +118,14 @@ def _print_fast_forward(console: Console, args: Args, result: MergeResult) -> No
 
 
 def _print_counts(console: Console, result: MergeResult) -> None:
-    """What the branch gets, as git's last line of a merge says it."""
+    """Print what the branch gets, like the last line of git's merge."""
     counts = _counts(result)
     parts = [f"{counts[what]} message{'' if counts[what] == 1 else 's'} {what}" for what in counts if counts[what]]
     console.line(" ", ", ".join(parts) or "no message changed")
 
 
 def _counts(result: MergeResult) -> dict[str, int]:
-    """How many messages of our side the merge adds, changes and removes; what conflicts become is not known here."""
+    """The numbers of messages of our side that the merge adds, changes and removes; open conflicts are not counted."""
     merged = result.plan.merged
     assert merged is not None
     ours, new = dict(merged.ours), dict(merged.entries)
@@ -138,7 +138,7 @@ def _counts(result: MergeResult) -> dict[str, int]:
 
 
 def _print_decisions(console: Console, result: MergeResult) -> None:
-    """What a model made of the messages in conflict, and what a rule decided."""
+    """Print a model's decisions about the messages in conflict, and those made by a rule."""
     for one in result.resolutions:
         if one.resolved_by == "rule":
             what = f"{one.commit_hash[:SHORT]} (message {result.conflict(one.commit_hash).number})"

@@ -1,4 +1,4 @@
-"""``tract orchestrate``: look after the context once, or for as long as the command runs."""
+"""``tract orchestrate``: run the orchestrator once, or for as long as the command runs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     if args.all:
         return _all(console, args)
-    # What agents say meanwhile is no reason not to curate what was said before.
+    # New messages of agents are no reason not to curate the older ones.
     with console.open_tract(on_moved="append") as tract, ExitStack() as stack:
         if args.log:
             return _print_log(console, tract, args)
@@ -61,7 +61,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _mistake(args: Args) -> str | None:
-    """What is wrong with the options together."""
+    """The error in the combination of options, or None."""
     modes = [name for name in _MODES if getattr(args, name)]
     if len(modes) > 1:
         return f"--{modes[0]} and --{modes[1]} are two commands: give one of them"
@@ -76,7 +76,7 @@ def _mistake(args: Args) -> str | None:
 
 
 def _all(console: Console, args: Args) -> int:
-    """A run in each tract that is asked for."""
+    """Run in each selected tract."""
     ending = threading.Event()
     with ExitStack() as stack:
         client = stack.enter_context(open_client(console, args)) if args.model or args.provider else None
@@ -100,7 +100,7 @@ def _config(args: Args) -> OrchestratorConfig:
 
 
 def _triggers(args: Args, tract: Tract) -> TriggerConfig:
-    """When a process that watches works: as the command line says, else as the tract was configured, else by the defaults."""
+    """The triggers of a watching process: from the command line, else from the tract's configuration, else the defaults."""
     kept = tract.triggers_in_force()
     usual = TriggerConfig() if kept == NO_TRIGGERS else kept
     count, share = args.on_commit_count, args.on_token_threshold
@@ -144,7 +144,7 @@ def _print_log(console: Console, tract: Tract, args: Args) -> int:
 
 
 def _watch(console: Console, tract: Tract, config: OrchestratorConfig, args: Args) -> int:
-    """Look again and again whether a trigger says that it is time, until SIGTERM or Ctrl-C, which let the call under way come to its end."""
+    """Check the triggers again and again, until SIGTERM or Ctrl-C, after which the call under way is finished."""
     ending = threading.Event()
     tract.end_runs_when(ending.is_set)
     failed: str | None = None
@@ -166,11 +166,11 @@ def _watch(console: Console, tract: Tract, config: OrchestratorConfig, args: Arg
 
 @contextmanager
 def told_to_end(ending: threading.Event) -> Iterator[None]:
-    """Inside, SIGTERM and Ctrl-C set *ending*, and nobody is waited for who is asked in that moment."""
+    """Inside, SIGTERM and Ctrl-C set *ending*, and interrupt a question to a person."""
 
     def end(_: int, __: FrameType | None) -> None:
         ending.set()
-        if is_asking():  # what was asked stays pending
+        if is_asking():  # the proposal in question stays pending
             raise KeyboardInterrupt
 
     before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}

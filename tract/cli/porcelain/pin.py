@@ -1,4 +1,4 @@
-"""``tract pin``: keep messages from ever being compressed."""
+"""``tract pin``: protect messages from every compression."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tract policy``: the policies of a tract, and what they did."""
+"""``tract policy``: the policies of a tract, and their actions."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _list(console: Console, tract: Tract, args: Args) -> None:
 
 
 def _named(tract: Tract, args: Args) -> Policy:
-    """The policy of the tract that is meant, or a new one of one of tract's own classes."""
+    """The named policy of the tract, or a new one of tract's own classes."""
     from tract.agents.policies import build_policy
     from tract.agents.policy_settings import PolicySetting
 

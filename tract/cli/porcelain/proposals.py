@@ -1,4 +1,4 @@
-"""``tract proposals``: list the actions that wait for approval, and what became of others."""
+"""``tract proposals``: list the actions that wait for approval, and the outcomes of others."""
 
 from __future__ import annotations
 

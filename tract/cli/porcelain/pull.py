@@ -1,4 +1,4 @@
-"""``tract pull``: fetch, and bring what the remote's branch has into this one."""
+"""``tract pull``: fetch, and merge the remote's branch into this one."""
 
 from __future__ import annotations
 

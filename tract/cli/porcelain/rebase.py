@@ -1,4 +1,4 @@
-"""``tract rebase``: make this branch's commits again on another."""
+"""``tract rebase``: repeat this branch's commits on another."""
 
 from __future__ import annotations
 

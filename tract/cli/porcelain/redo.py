@@ -1,4 +1,4 @@
-"""``tract redo``: do again what was undone."""
+"""``tract redo``: repeat an undone command."""
 
 from __future__ import annotations
 

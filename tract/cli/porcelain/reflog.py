@@ -1,4 +1,4 @@
-"""``tract reflog``: where HEAD, or another ref, has been."""
+"""``tract reflog``: the former values of HEAD, or of another ref."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _text(space: Workspace, entry: ReflogEntry) -> str:
-    """The reason; where that is a commit without a note on it, with what its message says."""
+    """The reason; for a commit without a note, with the text of its message."""
     id = parse_id(entry.commit_hash)
     if id is None or not entry.reason.startswith("commit") or ": " in entry.reason:
         return entry.reason

@@ -1,4 +1,4 @@
-"""``tract remote``: other places that the store is kept in."""
+"""``tract remote``: manage the other places of the store."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from tract.remote.remotes import (
 WAIT = 24 * 3600.0
 
 _NAMES = {None: 0, "list": 0, "add": 2, "remove": 1, "probe": 1, "verify": 1, "gc": 1}
-"""How many names each action takes."""
+"""The number of names that each action takes."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -136,7 +136,7 @@ def _gc(console: Console, args: Args) -> int:
 
 
 def seconds_of(name: str, text: str) -> float:
-    """What ``7d``, ``12h`` or ``0`` says, in seconds."""
+    """The seconds in ``7d``, ``12h`` or ``0``."""
     kept = read_retention(name, text)
     if kept.days is None:
         raise ConfigError(f"{name} must be a time, such as 7d or 12h, not '{text}'")
@@ -160,7 +160,7 @@ _SAID = {
 
 
 def options_in(texts: Sequence[str]) -> dict[str, str] | None:
-    """The options in ``name=value`` texts; None where one is none."""
+    """The options in ``name=value`` texts; None if one is not of that form."""
     parts = [text.partition("=") for text in texts]
     return {name: value for name, _, value in parts} if all(name and equals for name, equals, _ in parts) else None
 

@@ -1,4 +1,4 @@
-"""``tract reorder``: put messages in another place of the context."""
+"""``tract reorder``: move messages to another place of the context."""
 
 from __future__ import annotations
 

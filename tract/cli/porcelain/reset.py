@@ -1,4 +1,4 @@
-"""``tract reset``: put the branch on another commit."""
+"""``tract reset``: move the branch to another commit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def run(console: Console, args: Args) -> int:
         console.error("--soft and --hard exclude each other")
         return USAGE
     with console.open_workspace() as space:
-        # Where the branch is now: a revision such as HEAD~1 is one of that.
+        # The branch's present tip: a revision such as HEAD~1 counts from it.
         tip = space.repo.head()[1]
         target = resolve_or_before(space.repo, args.revision)
         reset(space.repo, target, mode="hard" if args.hard else "soft", named=args.revision, expected=tip)

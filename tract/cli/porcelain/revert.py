@@ -1,4 +1,4 @@
-"""``tract revert``: take back what commits did."""
+"""``tract revert``: undo the changes of commits with new commits."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from tract.escape import escaped
 from tract.report.search import SearchHit, search
 
 _BEFORE = 30
-"""The columns that a line has for what stands before the words that were found."""
+"""The columns of a line before the matching words."""
 
 
 def run(console: Console, args: Args) -> int:
@@ -37,7 +37,7 @@ def run(console: Console, args: Args) -> int:
 
 
 def _print(console: Console, hit: SearchHit, tract: str) -> None:
-    """The message's id and role, and the line of it that matches first."""
+    """Print the message's id and role, and its first line that matches."""
     lead = f"{tract}{hit.commit_hash[:SHORT]} {hit.role}: "
     room = max(20, console.width - text_width(lead))
     start, end = _excerpt(hit.text, hit.matches, room - 2)
@@ -49,7 +49,7 @@ def _print(console: Console, hit: SearchHit, tract: str) -> None:
 
 
 def _excerpt(text: str, matches: Sequence[tuple[int, int]], room: int) -> tuple[int, int]:
-    """The part of *text* that is shown: around the first match, in its line."""
+    """The part of *text* to show: around the first match, in its line."""
     first = matches[0] if matches else (0, 0)
     line = text.rfind("\n", 0, first[0]) + 1
     start = first[0]
@@ -64,7 +64,7 @@ def _excerpt(text: str, matches: Sequence[tuple[int, int]], room: int) -> tuple[
 
 
 def _marked(console: Console, hit: SearchHit, start: int, end: int) -> list[Painted]:
-    """That part of the text, with what was found in bold red."""
+    """That part of the text, with the matches in bold red."""
     parts: list[Painted] = []
     at = start
     for first, last in hit.matches:

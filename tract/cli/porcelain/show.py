@@ -59,7 +59,7 @@ def _single(args: Args) -> str:
 
 
 def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
-    from tract.report.diff import details  # for machines, every commit says what it changed
+    from tract.report.diff import details  # for machines, every commit has its changes
 
     line = read_line(space, id)
     console.print_json(
@@ -74,7 +74,7 @@ def _print_json(console: Console, space: Workspace, id: ObjectId) -> None:
 
 
 def show_commit(console: Console, space: Workspace, id: ObjectId, *, stat: bool = False) -> None:
-    """All there is to say of a commit, or with *stat* of what it changed only the figures."""
+    """Print everything about a commit; with *stat*, only the figures of its changes."""
     line = read_line(space, id)
     _print_header(console, line, names_by_commit(space.repo).get(line.id), annotation_history(space.repo, id))
     _print_body(console, space, id, line, stat=stat)
@@ -82,7 +82,7 @@ def show_commit(console: Console, space: Workspace, id: ObjectId, *, stat: bool 
 
 
 def _print_change(console: Console, space: Workspace, id: ObjectId) -> None:
-    """That the message says something else by now, where it does in the context at HEAD."""
+    """Print that the message has another text by now, if it has in the context at HEAD."""
     repo = space.repo
     commit = repo.commit(id)
     if commit.operation is not CommitOperation.APPEND or commit.content is None or repo.head()[1] is None:
@@ -96,7 +96,7 @@ def _print_change(console: Console, space: Workspace, id: ObjectId) -> None:
 
 
 def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *, stat: bool) -> None:
-    """What the commit's message says, and, where it does more than add it, what it changed."""
+    """Print the text of the commit's message, and the commit's changes unless it only adds the message."""
     commit = space.repo.commit(id)
     if space.repo.map_in(commit) is not None and not stat:
         console.line("")
@@ -125,7 +125,7 @@ def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *,
 
 
 def _run_text(space: Workspace, id: ObjectId, commit: Commit) -> str | None:
-    """What a run of the orchestrator did, where the commit is the record of one."""
+    """The text about a run of the orchestrator, if the commit is the record of one."""
     if commit.operation is not CommitOperation.RECORD:
         return None
     from tract.agents.runs import run_at, run_lines  # few commits are records
@@ -135,7 +135,7 @@ def _run_text(space: Workspace, id: ObjectId, commit: Commit) -> str | None:
 
 
 def _print_facts(console: Console, space: Workspace, id: ObjectId) -> None:
-    """What the messages that a compression took out stated and its summary does not, and the other way round."""
+    """Print the facts that a compression's summary dropped, and those that it invented."""
     from tract.curation.compress.land import noted_facts  # few commits are compressions
 
     for what, facts in zip(("facts left out", "facts in no message"), noted_facts(space.repo, id), strict=True):
@@ -148,10 +148,10 @@ def _print_facts(console: Console, space: Workspace, id: ObjectId) -> None:
 
 
 def _sources(space: Workspace, id: ObjectId) -> Sequence[Entry] | None:
-    """The messages that commit *id* stands for, none where they are not kept any more; None for one that stands for none."""
+    """The messages that commit *id* replaced, empty if they are no longer kept; None if it replaced none."""
     repo = space.repo
     if not repo.commit(id).metadata:
-        return None  # a commit that stands for others says so there; most say nothing
+        return None  # a commit that replaced messages says so there; most commits have none
     from tract.history.collapse import collapse_told_by, kept_messages_of
     from tract.history.compression import is_summary, sources_by_summary
 
@@ -162,7 +162,7 @@ def _sources(space: Workspace, id: ObjectId) -> Sequence[Entry] | None:
 
 
 def _print_sources(console: Console, space: Workspace, id: ObjectId, sources: Sequence[Entry]) -> None:
-    """The messages that a summary, or the message for what a child did, stands for, a line each."""
+    """Print the messages that a summary, or a child's collapse message, replaced, one to a line."""
     from tract.history.collapse import collapse_told_by
 
     collapse = collapse_told_by(space.repo, id)
@@ -178,7 +178,7 @@ def _print_sources(console: Console, space: Workspace, id: ObjectId, sources: Se
 
 
 def _show_compiled(console: Console, args: Args) -> int:
-    """The whole context at the commit."""
+    """Print the whole context at the commit."""
     if args.json or args.history:
         console.error("--compiled is text for people; 'tract compile --at' gives JSON")
         return USAGE
@@ -193,7 +193,7 @@ def _show_compiled(console: Console, args: Args) -> int:
 
 
 def _show_history(console: Console, space: Workspace, args: Args) -> int:
-    """The versions of a message, a line each, numbered from the original, or where history was cut in between from the newest, -1."""
+    """Print the versions of a message, one to a line, numbered from the original, or if history was cut in between back from the newest, -1."""
     from tract.report.forensics import cut_among_versions, versions_of  # few look at them
 
     names = names_by_commit(space.repo)

@@ -1,4 +1,4 @@
-"""``tract spawn``: make a tract that begins with the context of another."""
+"""``tract spawn``: make a tract that begins with another tract's context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tract status``: where the tract is."""
+"""``tract status``: the state of the tract."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def run(console: Console, args: Args) -> int:
 
 
 def _given_request(console: Console, text: str) -> dict[str, Any]:
-    from tract.cli.inputs import given_text, read_json  # nearly nobody asks about a request
+    from tract.cli.inputs import given_text, read_json  # few ask about a request
 
     return read_json(given_text(console, text) or "", "--request")
 
 
 def _readable(console: Console, read: Callable[[Repository], _T | None], repo: Repository, end: str) -> _T | None:
-    """What is known of a command under way; a warning where that is damaged, for all else can still be told."""
+    """The state of a command under way; a warning if it is damaged, because everything else can still be shown."""
     try:
         return read(repo)
     except ObjectCorruptError as exc:
@@ -158,7 +158,7 @@ def _print(console: Console, state: _State) -> None:
 
 
 def _print_waiting(console: Console, state: _State) -> None:
-    """What is under way, and what waits for its user."""
+    """Print the commands under way, and everything that waits for the user."""
     if state.merge is not None:
         print_merge_under_way(console, state.merge)
     for replay in state.replays:
@@ -180,7 +180,7 @@ def _print_waiting(console: Console, state: _State) -> None:
 
 
 def _print_context(console: Console, state: _State) -> None:
-    """How much the context has, and what of it a provider would read anew."""
+    """Print the size of the context, and the part that a provider would read anew."""
     totals = state.totals
     beside = ", ".join(f"{n} {what}" for n, what in ((totals.skipped, "skipped"), (state.pinned, "pinned")) if n)
     console.line(
@@ -206,7 +206,7 @@ def _print_open_calls(console: Console, calls: tuple[OpenCall, ...]) -> None:
 
 
 def _print_short(console: Console, state: _State) -> None:
-    """A line for where HEAD is, and one for each command under way."""
+    """Print a line for HEAD, and one for each command under way."""
     where = (
         state.branch if state.branch is not None else f"HEAD detached at {(state.tip.hex()[:10] if state.tip else '')}"
     )
@@ -249,7 +249,7 @@ def _print_tokens(console: Console, state: _State) -> None:
 
 
 def _print_json(console: Console, space: Workspace, state: _State) -> None:
-    from tract.report.status import status  # people are told in other words
+    from tract.report.status import status  # people get another text
 
     console.print_json(
         status(space),

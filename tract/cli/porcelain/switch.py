@@ -1,4 +1,4 @@
-"""``tract switch``: go to another branch."""
+"""``tract switch``: switch to another branch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``tract tools``: the operations that a model may call, and calling one as a model would."""
+"""``tract tools``: the operations that a model may call; and a call, as a model makes it."""
 
 from __future__ import annotations
 

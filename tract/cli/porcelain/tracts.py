@@ -1,4 +1,4 @@
-"""``tract tracts``: list the tracts of a store; make, delete, restore, rename and copy them."""
+"""``tract tracts``: list the tracts of a store; create, delete, restore, rename and copy them."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _ACTIONS: dict[str, tuple[Callable[..., None], int, str]] = {
     "rename": (rename_tract, 2, "Renamed tract"),
     "copy": (copy_tract, 2, "Copied tract"),
 }
-"""What each action calls, how many names it takes, and what it says when it is done."""
+"""For each action: the method it calls, the number of names it takes, and its report."""
 
 _LEAST = 36
-"""The columns that a line has for what is said beside a tract's name, however narrow the terminal is: its branch and its time fit."""
+"""The columns for the text beside a tract's name, however narrow the terminal is: its branch and its time fit."""
 
 
 def run(console: Console, args: Args) -> int:

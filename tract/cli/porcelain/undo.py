@@ -1,4 +1,4 @@
-"""``tract undo``: take back what the last commands did."""
+"""``tract undo``: undo the last commands."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ def run(console: Console, args: Args) -> int:
 
 
 def run_plan(console: Console, args: Args, plan_of: Callable[[Repository, int], UndoPlan]) -> int:
-    """Print and run what *plan_of* plans."""
+    """Print and run the plan of *plan_of*."""
     with console.open_repository() as repo:
         plan = plan_of(repo, args.steps)
         if not args.dry_run:
-            check_idle(repo)  # before anything is printed that then is not done
+            check_idle(repo)  # before anything is printed and then refused
         if not args.json:
             _print(console, plan, dry_run=args.dry_run)
         if not args.dry_run:
@@ -34,7 +34,7 @@ def run_plan(console: Console, args: Args, plan_of: Callable[[Repository, int], 
 
 
 def _print(console: Console, plan: UndoPlan, *, dry_run: bool) -> None:
-    """What is taken back and where every ref goes: before it is done."""
+    """Print what is undone and where every ref goes, before it is done."""
     verb = f"would {plan.direction}" if dry_run else plan.direction
     for reason in plan.reasons:
         console.line(verb, ": ", console.paint(reason, "bold"))
