@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 LINES = (
+    ("annotations",),
     ("dataclass", "escape", "named_tuple"),
     ("errors",),
     ("arguments", "events"),

@@ -13,7 +13,8 @@ from collections.abc import Callable, Mapping
 from operator import attrgetter
 from reprlib import recursive_repr
 from types import FunctionType, MappingProxyType
-from typing import TYPE_CHECKING, Any
+
+from tract.annotations import TYPE_CHECKING, Any
 
 _FIELDS = "__dataclass_fields__"
 

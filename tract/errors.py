@@ -58,8 +58,8 @@ What to type next is the command line's business.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from tract.annotations import Any
 from tract.escape import one_line
 
 _LONGEST = 1000

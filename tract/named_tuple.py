@@ -10,7 +10,8 @@ from __future__ import annotations
 from _collections import _tuplegetter  # type: ignore[import-not-found]  # what the standard library reads their fields with
 from collections.abc import Callable, Iterable, Mapping
 from types import FunctionType
-from typing import TYPE_CHECKING, Any
+
+from tract.annotations import TYPE_CHECKING, Any
 
 _constructors: dict[int, Any] = {}
 """By the number of fields: functions of which only the code is used."""

@@ -16,10 +16,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from blake3 import blake3
 
+from tract.annotations import Any
 from tract.config import TractConfig, from_table, to_table
 from tract.errors import (
     ConfigError,

@@ -15,8 +15,8 @@ import heapq
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import dropwhile, islice
-from typing import Literal
 
+from tract.annotations import Literal
 from tract.errors import BlobNotFoundError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, NewObject, Operation, RefChange, RefValue, Step, new_operation
@@ -49,7 +49,7 @@ RUN_RECORD = "orchestrator: run "
 
 _STEPS_A_FOLD = 256
 
-_UNDO = re.compile(r"(undo|redo)(?: (\d{1,9}))?: ")
+_UNDO = r"(undo|redo)(?: (\d{1,9}))?: "
 """The beginning of the reason of an undo or a redo: with the number of operations, if that is not one."""
 
 
@@ -197,12 +197,12 @@ def undo_reason(direction: Literal["undo", "redo"], steps: int, reason: str) -> 
 
 def is_undo_reason(reason: str) -> bool:
     """Whether an operation with that *reason* is an undo or a redo."""
-    return _UNDO.match(reason) is not None
+    return re.match(_UNDO, reason) is not None
 
 
 def undone_by(operation: Operation) -> int:
     """The number of operations that *operation* undid: negative if it redid some, 0 for any other operation."""
-    found = _UNDO.match(operation.reason)
+    found = re.match(_UNDO, operation.reason)
     if found is None:
         return 0
     steps = int(found[2] or 1)
@@ -211,7 +211,7 @@ def undone_by(operation: Operation) -> int:
 
 def plain_reason(operation: Operation) -> str:
     """The reason of *operation*, or of the operation it undid or redid."""
-    return _UNDO.sub("", operation.reason, count=1) if undone_by(operation) else operation.reason
+    return re.sub(_UNDO, "", operation.reason, count=1) if undone_by(operation) else operation.reason
 
 
 def renamed_from(operation: Operation, name: str) -> str | None:

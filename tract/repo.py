@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any, TypeVar
 
 from blake3 import blake3
 
+from tract.annotations import TYPE_CHECKING, Any, TypeVar
 from tract.config import TractConfig
 from tract.dataclass import KW_ONLY, dataclass, field
 from tract.errors import (

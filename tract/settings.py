@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from typing import TypeAlias
 
 from blake3 import blake3
 
+from tract.annotations import TypeAlias
 from tract.config import TractConfig, from_table, to_table
 from tract.errors import ConfigError, InvalidBranchNameError, TractError
 from tract.refs.names import ref_path

@@ -18,8 +18,8 @@ import sys
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import Any, Literal, Protocol, TypeAlias
 
+from tract.annotations import Any, Literal, Protocol, TypeAlias
 from tract.dataclass import replace
 from tract.errors import (
     CherryPickError,

@@ -15,8 +15,8 @@ A context is such a list, and so are the notes of a namespace.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
+from tract.annotations import Any
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import Entry, ListOf, NewObject, Node, new_node

@@ -374,7 +374,7 @@ def test_a_turn_is_recorded_with_what_it_needs_and_nothing_else(tmp_path):
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     loaded = done.stdout.split()
-    kept_out = ("tract.cli", "tract.compile", "tract.messages.mending", "tract.messages.sent_history", "tract.curation", "tract.api", "tract.llm", "tract.tokens.count", "sqlite3", "pathlib", "subprocess", "dataclasses", "inspect", "tract.objects.content")  # fmt: skip
+    kept_out = ("tract.cli", "tract.compile", "tract.messages.mending", "tract.messages.sent_history", "tract.curation", "tract.api", "tract.llm", "tract.tokens.count", "sqlite3", "pathlib", "subprocess", "dataclasses", "inspect", "typing", "threading", "weakref", "signal", "tract.history.documents", "tract.objects.content")  # fmt: skip
     assert count(tmp_path) > 6
     assert [] == [name for name in loaded if name.startswith(kept_out)]
     assert 95 >= len([name for name in loaded if name.startswith("tract")])

@@ -395,8 +395,8 @@ EVERYDAY = (
     (("switch", "-c", "other"), (), 89),
     (("tag",), (), 89),
     (("diff",), ("tract.cli.diffs", "tract.report.diff", "tract.history.diff", *RENDERING), 96),
-    (("compile",), ("tract.history.read_time", *COMPILING), 100),
-    (("blame",), ("tract.report.forensics", "tract.history.commit", "tract.history.diff", *RENDERING), 101),
+    (("compile",), ("tract.history.read_time", *COMPILING), 101),
+    (("blame",), ("tract.report.forensics", "tract.history.commit", "tract.history.diff", *RENDERING), 102),
     (("search", "hello"), (), 88),
     (("reset", "HEAD~1"), (), 92),
     (("undo",), ("tract.history.commit",), 87),
@@ -413,12 +413,12 @@ EVERYDAY = (
     (
         ("compress", "--dry-run"),
         (*OPENED, "logging", "tiktoken", "tract.curation"),
-        142,
+        143,
     ),
     (
         ("compress", "--keep-recent", "1", "--content", "night"),
         (*OPENED, "logging", "tiktoken", "tract.curation"),
-        142,
+        143,
     ),
 )
 

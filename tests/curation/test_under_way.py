@@ -19,8 +19,9 @@ from tract.errors import (
     RefMovedError,
     UnsafeRepositoryError,
 )
+from tract.history.documents import from_document
 from tract.history.moves import RefMove, move_refs
-from tract.history.state import encode_state, from_document
+from tract.history.state import encode_state
 
 
 def make_tract(path: Path | str = ":memory:") -> Tract:

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tract.adapters.lines import ImportedBranch, LineWriter, Refused
 from tract.adapters.transcripts.conversations import Branch, Child, Conversation
+from tract.annotations import TYPE_CHECKING, Any, Literal, TypeAlias
 from tract.dataclass import replace
 from tract.errors import ImportFormatError
 from tract.history.batch import Batch

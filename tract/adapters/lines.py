@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from tract.adapters.transcripts.conversations import Branch, Turn
+from tract.annotations import TYPE_CHECKING, Any
 from tract.dataclass import replace
 from tract.errors import ContentValidationError
 from tract.history.commit import Draft, check_limits, write_commits

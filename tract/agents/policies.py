@@ -16,7 +16,7 @@ from tract.agents.actions import Action
 from tract.agents.policy_settings import PolicySetting
 from tract.dataclass import dataclass, fields, is_dataclass
 from tract.errors import PolicyConfigError
-from tract.history.state import to_document
+from tract.history.documents import to_document
 from tract.named_tuple import NamedTuple
 from tract.report.text import Shown
 

@@ -6,8 +6,8 @@ import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal, get_args
 
+from tract.annotations import TYPE_CHECKING, Any, Literal
 from tract.dataclass import dataclass, field, fields, replace
 from tract.errors import ConfigError
 from tract.named_tuple import NamedTuple
@@ -102,7 +102,7 @@ def _budget_of(max_tokens: int) -> TokenBudgetConfig:
 Scan = Literal["list", "replace", "refuse"]
 """The treatment of texts in recorded messages that look like secrets."""
 
-SCANS: tuple[Scan, ...] = get_args(Scan)
+SCANS: tuple[Scan, ...] = ("list", "replace", "refuse")
 
 REMOTE = "remote."
 """The beginning of the settings of remotes: ``remote.<name>.url``."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
 
+from tract.annotations import TYPE_CHECKING, Any
 from tract.config import DEEPEST
 from tract.errors import ContentValidationError, EditTargetError
 from tract.history.notes import CONFIG, REQUEST, USAGE

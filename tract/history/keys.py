@@ -19,8 +19,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, TypeVar
 
+from tract.annotations import Any, TypeVar
 from tract.errors import KeyConflictError
 from tract.history.commit import Draft
 from tract.history.context import context_at, find_entry

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 
+from tract.annotations import Any
 from tract.errors import KeyConflictError
 from tract.history.commit import Change, Draft
 from tract.history.keys import Known, asking, checked, find_said, link_of, said_of, save_locked

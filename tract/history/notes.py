@@ -22,8 +22,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from typing import Any, Self
 
+from tract.annotations import Any, Self
 from tract.errors import ObjectCorruptError
 from tract.history.context import chunks
 from tract.named_tuple import NamedTuple

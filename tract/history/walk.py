@@ -6,8 +6,8 @@ import heapq
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import TypeVar
 
+from tract.annotations import TypeVar
 from tract.errors import ObjectCorruptError
 from tract.objects.id import ObjectId
 from tract.objects.model import Commit, Outline

@@ -6,7 +6,8 @@ Names are loaded when they are first used, so that a program that only reads mes
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+from tract.annotations import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tract.messages.anthropic import join_system as join_system

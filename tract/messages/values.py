@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeGuard
 
+from tract.annotations import TypeGuard
 from tract.objects.json import compact_json as compact_json
 from tract.objects.message_format import JSON
 

@@ -9,13 +9,13 @@ A value may hold what JSON has, and byte strings (ids, and the bytes of raw blob
 from __future__ import annotations
 
 import math
-import threading
+from _thread import _local  # threading's own, as in events
 from collections.abc import Callable, Iterator, Sequence
 from types import NoneType
-from typing import Any, NoReturn
 
 import msgpack
 
+from tract.annotations import Any, NoReturn
 from tract.errors import ContentValidationError
 
 MAX_DEPTH = 128
@@ -31,7 +31,7 @@ _INT_MAX = 2**64 - 1
 _LARGE = 1024 * 1024
 
 
-class _Packer(threading.local):
+class _Packer(_local):
     """The msgpack packer of a thread: making a packer costs as much as packing a message."""
 
     def __init__(self) -> None:

@@ -7,9 +7,9 @@ In memory and inside objects an id is 32 bytes; everywhere a person sees it, 64 
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from blake3 import blake3
+
+from tract.annotations import Literal, TypeAlias
 
 ObjectId: TypeAlias = bytes
 Kind: TypeAlias = Literal["blob", "tree", "commit", "operation"]

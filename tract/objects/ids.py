@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator, Sequence
 from itertools import chain
-from typing import final, overload
 
+from tract.annotations import final, overload
 from tract.objects.id import ID_SIZE, ObjectId
 
 # Not one Struct per number of ids: the struct module would cache each of them for ever.

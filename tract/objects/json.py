@@ -10,8 +10,8 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from functools import lru_cache
-from typing import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 
+from tract.annotations import TYPE_CHECKING, Literal, NoReturn, TypeAlias
 from tract.objects.message_format import JSON
 
 if TYPE_CHECKING:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from tract.annotations import Any
 from tract.errors import ContentValidationError
 from tract.objects.codec import MAX_DEPTH, encode, unpack
 from tract.objects.message_format import JSON, MessageFormat

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, TypeAlias
 
+from tract.annotations import Any, Literal, TypeAlias
 from tract.errors import ContentValidationError
 
 JSON: TypeAlias = Any

@@ -14,8 +14,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from typing import Any, Literal, TypeAlias
 
+from tract.annotations import Any, Literal, TypeAlias
 from tract.errors import ObjectCorruptError
 from tract.named_tuple import NamedTuple
 from tract.objects.codec import encode, pack

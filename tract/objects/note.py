@@ -13,8 +13,8 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from tract.annotations import Any
 from tract.errors import ObjectCorruptError
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id

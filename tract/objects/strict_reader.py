@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, TypeVar
 
+from tract.annotations import Any, Literal, TypeVar
 from tract.errors import ContentValidationError, ObjectCorruptError
 from tract.objects.codec import MAX_SIZE, decode, pack, unpack, unpack_all
 from tract.objects.id import ID_SIZE, Kind, ObjectId
@@ -31,7 +31,7 @@ from tract.objects.model import (
 
 _T = TypeVar("_T")
 
-_WORD = re.compile(r"[a-z][a-z0-9-]{0,39}")
+_WORD = r"[a-z][a-z0-9-]{0,39}"
 
 _MOST = 2**63  # the limit of a generation or a count: the next number can be encoded too
 
@@ -160,7 +160,7 @@ def _commit_of(value: Any) -> Commit:
     if type(value) is not list or not 11 <= len(value) <= 12:
         raise _ShapeError("it is not a list of 11 or 12 fields")
     operation, parents, content, target, tree, open_, generation, time, author, message, metadata = value[:11]
-    if type(operation) is not str or (operation not in OPERATIONS and not _WORD.fullmatch(operation)):
+    if type(operation) is not str or (operation not in OPERATIONS and not re.fullmatch(_WORD, operation)):
         raise _ShapeError("its operation is not a word")
     if type(open_) is list and len(open_) % 2:
         raise _ShapeError("its open entries are not pairs of ids")

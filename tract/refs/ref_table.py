@@ -9,10 +9,10 @@ A keyframe holds the value of every ref. It holds the root tract's refs itself, 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TypeAlias
 
 from blake3 import blake3
 
+from tract.annotations import TypeAlias
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, RefChange, RefValue, TractRefs, new_ref_chunk

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from enum import Enum
-from typing import Final, Literal, Protocol, TypeAlias
 
+from tract.annotations import Final, Literal, Protocol, TypeAlias
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.model import NewObject, Operation, RefChange, RefValue

@@ -6,8 +6,8 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
 
+from tract.annotations import TYPE_CHECKING
 from tract.errors import DurabilityError, GCError, LockTimeoutError, ObjectCorruptError, ReadOnlyError
 from tract.objects.id import KINDS, Kind, ObjectId, object_id
 from tract.objects.model import NewObject, Object

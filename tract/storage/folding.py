@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import TypeAlias
 
+from tract.annotations import TypeAlias
 from tract.named_tuple import NamedTuple
 from tract.objects.codec import pack
 from tract.objects.id import ID_SIZE, Kind, ObjectId

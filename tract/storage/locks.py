@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import fcntl
 import os
-import threading
 import time
+from _thread import RLock  # threading's own, as in events
+from _weakrefset import WeakSet  # weakref's own
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from weakref import WeakSet
 
 from tract.errors import ClosedError, LockTimeoutError
 from tract.events import began, emit
@@ -109,7 +109,7 @@ class ThreadLock:
 
     def __init__(self) -> None:
         self.is_lost = False
-        self._lock = threading.RLock()
+        self._lock = RLock()
         # The lock's own function, not a method: Ctrl-C can come at a method's beginning, and the lock would never be released.
         self.release: Callable[[], None] = self._lock.release
         _thread_locks.add(self)

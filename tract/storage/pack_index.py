@@ -25,10 +25,10 @@ from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, pairwise
-from typing import TypeAlias
 
 from blake3 import blake3
 
+from tract.annotations import TypeAlias
 from tract.errors import FormatVersionError, ObjectCorruptError
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.storage.shared_file import SharedFile

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, pairwise, repeat
-from typing import TypeAlias, final, overload
 
+from tract.annotations import TypeAlias, final, overload
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId
 from tract.objects.ids import Ids

@@ -15,10 +15,10 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Literal, cast
 
 from blake3 import blake3
 
+from tract.annotations import Literal, cast
 from tract.errors import ObjectCorruptError
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from _thread import RLock  # threading's own, as in events
 from collections import OrderedDict
 
 from tract.storage import files
@@ -64,11 +64,11 @@ class _Shared:
     """The shared files that are open, the last used at the end. A caller holds the lock while it uses a file, so that no other thread closes it."""
 
     def __init__(self) -> None:
-        self.lock = threading.RLock()
+        self.lock = RLock()
         self.open: OrderedDict[SharedFile, None] = OrderedDict()
 
     def after_fork(self) -> None:
-        self.lock = threading.RLock()  # another thread may have held it
+        self.lock = RLock()  # another thread may have held it
 
 
 _shared = _Shared()

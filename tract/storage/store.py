@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol, TypeAlias
 
+from tract.annotations import Literal, Protocol, TypeAlias
 from tract.errors import ObjectCorruptError
 from tract.named_tuple import NamedTuple
 from tract.objects.id import Kind, ObjectId

@@ -10,8 +10,8 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from heapq import nlargest
-from typing import TypeVar
 
+from tract.annotations import TypeVar
 from tract.errors import BlobNotFoundError, ClosedError, DamageWarning, ObjectCorruptError
 from tract.objects.id import Kind, ObjectId
 from tract.objects.model import Node, Object, Outline

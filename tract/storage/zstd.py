@@ -8,12 +8,12 @@ from __future__ import annotations
 import mmap
 import os
 import sys
-import threading
+from _thread import _local as thread_local  # threading's own, as in events
 from collections.abc import Sequence
 from functools import cache
 from importlib.machinery import PathFinder
-from typing import Any
 
+from tract.annotations import Any
 from tract.objects.codec import MAX_SIZE
 
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -56,7 +56,7 @@ def _part_in_c() -> Any:
     return module
 
 
-_local = threading.local()
+_local = thread_local()
 """A thread's own compressor and decompressor: making one costs three times the compression of a message."""
 
 
@@ -104,7 +104,7 @@ class FrameCodec:
     def __init__(self, level: int = RECORD_LEVEL, dictionary: bytes = b"") -> None:
         self._level = level
         self._dictionary = _zstd().ZstdCompressionDict(dictionary) if dictionary else None
-        self._local = threading.local()
+        self._local = thread_local()
 
     def compress(self, data: bytes) -> bytes:
         """Compress *data* into one frame that states its size."""

@@ -18,8 +18,8 @@ Its names are read in camel case too, as its REST API has them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from tract.annotations import Any
 from tract.dataclass import asdict, dataclass, field, is_dataclass
 from tract.errors import ContentValidationError
 from tract.messages import copy_json

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from tract.annotations import Any
 from tract.errors import ContentValidationError
 from tract.objects.kept import plain_json
 

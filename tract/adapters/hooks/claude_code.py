@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from tract.adapters.hooks.following import End, Records, Stamps
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn
 from tract.adapters.transcripts.readers.claude_code import read_claude_code
 from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agent_files, agents_beside
+from tract.annotations import TYPE_CHECKING
 from tract.objects.message_format import JSON
 
 if TYPE_CHECKING:

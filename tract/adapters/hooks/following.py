@@ -14,12 +14,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
-from typing import BinaryIO, Protocol, TypeAlias
 
 from blake3 import blake3
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.strictjson import Parser, Refused
+from tract.annotations import BinaryIO, Protocol, TypeAlias
 from tract.named_tuple import NamedTuple
 from tract.objects.json import NotJsonError, compact_json, parse_json
 from tract.objects.message_format import JSON

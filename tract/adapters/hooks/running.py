@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
+from _signal import SIG_DFL, SIGTERM, signal  # type: ignore[import-not-found]  # those of signal, which makes enumerations of all
 from collections.abc import Mapping
 from contextlib import suppress
 
@@ -23,7 +23,7 @@ def run_hook(arguments: list[str], text: str, environment: Mapping[str, str]) ->
 
     Where TRACT_READ_ONLY is set that is nothing: a later turn brings it.
     """
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # the shell began this process deaf to what ends the program's
+    signal(SIGTERM, SIG_DFL)  # the shell began this process deaf to what ends the program's
     if environment.get("TRACT_READ_ONLY", "") not in ("", "0"):
         return
     folder = os.getcwd()

@@ -14,9 +14,8 @@ Readers are pure: a file goes in, values come out, and nothing here knows tract'
     unpacking     files that are compressed
 """
 
-from typing import TYPE_CHECKING
-
 from tract.adapters.transcripts.conversations import Branch, Child, Conversation, Problem, Reading, Turn
+from tract.annotations import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from tract.adapters.transcripts.reader import read_transcript

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from tract.annotations import TYPE_CHECKING, Any, Literal, TypeAlias
 from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON, MessageFormat
 

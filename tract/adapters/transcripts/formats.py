@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from typing import TypeGuard
 
 from tract.adapters.transcripts.strictjson import describe_kind, flaw
+from tract.annotations import TypeGuard
 from tract.objects.message_format import JSON, MessageFormat
 
 ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function"})

@@ -20,7 +20,7 @@ MAX_DEPTH = 200
 """Levels of lists and objects in one message, as far as it is looked at. Real messages have about ten."""
 
 _BOM = b"\xef\xbb\xbf"
-_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_SURROGATE = rb"\\u[dD][89a-fA-F]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Parser:
             if not isinstance(value, Refused):
                 at = first_bad_byte(data) or 0
                 report("", f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
-        is_bad = self._refused > before or (b"\\" in data and _SURROGATE.search(data) is not None)
+        is_bad = self._refused > before or (b"\\u" in data and re.search(_SURROGATE, data) is not None)
         return mended(value, report) if is_bad else value
 
     def _refuse(self, reason: str, kept: JSON) -> Refused:

@@ -10,10 +10,10 @@ The call that began an agent is the one whose result says its id (``toolUseResul
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from typing import TYPE_CHECKING, TypeAlias
 
 from tract.adapters.transcripts.conversations import Branch, Child, Conversation, Found, Report
 from tract.adapters.transcripts.strictjson import Parser
+from tract.annotations import TYPE_CHECKING, TypeAlias
 from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 

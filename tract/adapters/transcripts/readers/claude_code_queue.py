@@ -16,7 +16,7 @@ import re
 from tract.adapters.transcripts.conversations import Found, Report
 from tract.objects.message_format import JSON
 
-_COMMAND = re.compile(r"/[a-z][\w:-]*(\s.*)?\Z", re.DOTALL)
+_COMMAND = r"(?s)/[a-z][\w:-]*(\s.*)?\Z"
 """What a command for the program itself looks like; a path goes on with another stroke."""
 
 
@@ -53,7 +53,7 @@ class Queue:
             since, text = self._waiting.pop(which)
             if self._is_said(text, since):
                 return None
-            if _COMMAND.match(text):
+            if re.match(_COMMAND, text):
                 self._report.note(self._found.line(at), f"a command for the program, and left out: {text[:80]!a}")
                 return None
             return text

@@ -1,0 +1,67 @@
+"""The names that types are written with: ``typing``'s own for who checks them, and names that cost nothing where a program runs.
+
+``typing``, with what it loads itself, takes a twelfth of a short command, and nothing that runs asks what a type says (decision 49).
+Modules that a coding agent's turn loads take the names from here; one that looks into types, with ``get_args`` and the like, takes ``typing``'s.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+"""True for who checks types."""
+
+if TYPE_CHECKING:
+    from typing import Any as Any
+    from typing import BinaryIO as BinaryIO
+    from typing import Final as Final
+    from typing import Literal as Literal
+    from typing import NoReturn as NoReturn
+    from typing import Protocol as Protocol
+    from typing import Self as Self
+    from typing import TypeAlias as TypeAlias
+    from typing import TypeGuard as TypeGuard
+    from typing import TypeVar as TypeVar
+    from typing import cast as cast
+    from typing import final as final
+    from typing import overload as overload
+else:
+
+    class _Name:
+        """A type, whatever it is of."""
+
+        def __class_getitem__(cls, _arguments):
+            return cls
+
+    class _Literal:
+        """One of the values in *__args__*."""
+
+        __slots__ = ("__args__",)
+
+        def __init__(self, arguments):
+            self.__args__ = arguments if isinstance(arguments, tuple) else (arguments,)
+
+        def __or__(self, _other):
+            return self
+
+        __ror__ = __or__
+
+    class Literal:
+        """What ``Literal[…]`` is written with."""
+
+        def __class_getitem__(cls, arguments):
+            return _Literal(arguments)
+
+    class Protocol:
+        """What a class that is one is made from."""
+
+    Any = BinaryIO = Final = NoReturn = Self = TypeAlias = TypeGuard = _Name
+
+    def TypeVar(_name, *_bounds):  # noqa: N802  # typing's name
+        return _Name
+
+    def cast(_kind, value):
+        return value
+
+    def final(one):
+        return one
+
+    overload = final
