@@ -39,7 +39,7 @@ class Bisection:
     is_sound: bool = False
 
     def marked(self, verdict: Verdict, commit: ObjectId, step: BisectStep | None = None) -> Bisection:
-        """The same with one more verdict; *step* is the step that asked for it, None if nobody asked."""
+        """This bisection with one more verdict; *step* is the step that asked for it, None if none did."""
         verdicts = (*self.verdicts, (verdict, commit))
         skipped = tuple(id for id in self.skipped if id != commit)
         is_sound = step is not None and not step.is_base

@@ -162,7 +162,7 @@ def messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
 
 
 def kept_messages_of(repo: Repository, collapse: Collapse) -> tuple[Entry, ...]:
-    """The same, but empty if they are no longer kept."""
+    """The child's own messages that a collapse stands for; empty if they are no longer kept."""
     try:
         return messages_of(repo, collapse)
     except (CompressionError, HistoryCutError):

@@ -311,7 +311,7 @@ def context_before(repo: Repository, tip: ObjectId | None, new: list[NewObject])
 
 
 def _context_and_entry(repo: Repository, tip: ObjectId | None) -> tuple[Context, Entry | None]:
-    """The same context before that last entry, and the entry; None if there is none."""
+    """The context that a commit on *tip* begins with, as far as it is written, and the entry still to append; None if there is none."""
     if tip is None:
         return EMPTY, None
     parent = repo.commit(tip)

@@ -75,7 +75,7 @@ def plan_expansion(repo: Repository, summary: ObjectId) -> Expansion:
 def _plan_for_work(
     repo: Repository, head: ObjectId, now: Sequence[Entry], message: ObjectId, collapse: Collapse
 ) -> Expansion:
-    """The same for a message that stands for a child's work: the child's messages that are not here yet take its place."""
+    """Plan the expansion of a message that stands for a child's work: the child's messages that are not here yet take its place."""
     _check_there(repo, now, message)
     sources = messages_of(repo, collapse)
     _check_kept(repo, sources)

@@ -146,7 +146,7 @@ class PartialFile:
 
 
 def partial_answers(repo: Repository) -> tuple[PartialAnswer, ...]:
-    """The streamed messages of this tract that nobody writes any more and that were not committed, oldest first."""
+    """The streamed messages of this tract that no process writes any more and that were not committed, oldest first."""
     if repo.path is None:
         return ()
     names = (name for name in files.list_directory(_folder(repo)) if name.startswith(_BEGINNING))

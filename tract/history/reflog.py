@@ -37,7 +37,7 @@ class ReflogEntry:
 def reflog(repo: Repository, ref: str = HEAD, limit: int | None = None) -> list[ReflogEntry]:
     """The entries of *ref*, a branch, a tag, HEAD or a whole name, newest first, at most *limit* of them.
 
-    CommitNotFoundError when there is no such ref.
+    CommitNotFoundError if there is no such ref.
     """
     if limit is not None and (type(limit) is not int or limit < 0):
         raise ContentValidationError(f"limit must be a number of entries, not {limit!r}")

@@ -144,7 +144,7 @@ class Link:
         return self.remembered_at(head_key(tract, branch))
 
     def remembered_at(self, key: str) -> KnownHead | None:
-        """The same for the head under *key*."""
+        """The head under *key* as this store last saw it; None if it never did."""
         found = self._known.get(key)
         if found is None:
             data = self.recall(self._name_of(key))
@@ -164,7 +164,7 @@ class Link:
         return self.look_at(head_key(tract, branch))
 
     def look_at(self, key: str) -> KnownHead | None:
-        """The same for the head under *key*; without a request if a listing tells."""
+        """The head under *key* as it is now; without a request if a listing has its version."""
         known = self.remembered_at(key)
         if known is not None and self.listed.get(key) == known.version.strip('"'):
             return known

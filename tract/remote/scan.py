@@ -33,7 +33,7 @@ def refuse_secrets(repo: Repository, need: Needed, what: str) -> None:
 
 
 def refuse_secrets_in(values: Iterable[Any], what: str) -> None:
-    """The same for *values* that are not commits yet."""
+    """Raise RemoteRefusedError if one of *values*, which are not commits yet, looks like a secret."""
     _refuse([FoundSecret(None, one) for value in values for one in secrets_in(value)], what, "the message")
 
 

@@ -52,7 +52,7 @@ class Unnamed(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class SweepPlan(Shown):
-    """What a collection would do: *delete* goes, *condemn* goes next time, *young* stays; *now* is the store's time."""
+    """What a collection would do: packs in *delete* are deleted, those in *condemn* can be deleted by a later run, those in *young* stay; *now* is the store's time."""
 
     remote: str
     now: float
@@ -186,7 +186,7 @@ class _Lease:
 
 @dataclass(frozen=True, slots=True)
 class Repacked:
-    """A head whose packs were written anew: how many it had and has, and the objects that nothing needs any more."""
+    """A head whose packs were rewritten: how many it had and has, and the number of objects dropped because nothing needs them."""
 
     tract: str
     branch: str | None

@@ -62,7 +62,7 @@ class RemoteReport(Shown):
 
     @property
     def is_clean(self) -> bool:
-        """Whether there is nothing worse than a note."""
+        """True if there is nothing worse than a note."""
         return all(one.severity == "note" for one in self.problems)
 
     def __repr__(self) -> str:

@@ -87,7 +87,7 @@ class KeyIndex:
         self._open: dict[str, int] | None = None  # the descriptors of runs that are read again and again
         self._tip: ObjectId | None = None
         self.walked: dict[tuple[ObjectId, ObjectId], bool] = {}
-        """Whether the first commit is in the history of the second, for pairs that only a walk could answer."""
+        """For pairs of commits that only a walk could answer: whether the first is in the history of the second."""
 
     @property
     def tip(self) -> ObjectId | None:

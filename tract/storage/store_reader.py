@@ -311,7 +311,7 @@ class ObjectReader:
         return id in self._journal.index or any(pack.contains(id) for pack in self._packs.values())
 
     def _is_known(self, id: ObjectId) -> bool:
-        """The same for an object that is about to be written; not every pack is searched."""
+        """True if the journal or one of the largest packs has the object, which is about to be written."""
         if id in self._journal.index:
             return True
         try:

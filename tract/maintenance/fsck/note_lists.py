@@ -1,7 +1,7 @@
-"""Lists of notes: what is wrong with them, and what stays of one of which something is lost.
+"""Lists of notes: their problems, and what can be saved of a damaged list.
 
-Each entry of a list is an event, about the commit for which it stands, in its own namespace, and there once.
-What can be read of a list comes from its chunks, and from the commits that brought its notes: either knows what the other has lost.
+Each entry of a list is an event about the entry's commit, in the list's namespace, and is there once.
+A list is read from its chunks and from the commits that brought its notes: either has what the other has lost.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from tract.tree import EMPTY, Context
 
 
 def namespace_of(ref: str) -> str | None:
-    """The namespace of the list at *ref*; None where it holds no list of notes."""
+    """The namespace of the list at *ref*; None if *ref* is not a ref of notes."""
     local = split_tract(ref)[1]
     if local.startswith(NOTES):
         return local.removeprefix(NOTES)
@@ -37,15 +37,15 @@ def namespace_of(ref: str) -> str | None:
 
 
 def note_problems(found: Examination, graph: Graph) -> Iterator[Problem]:
-    """What is wrong with the lists that refs hold, but for what is missing."""
-    known: set[tuple[str, Entry]] = set()  # a remote's list has mostly what the tract's own has
+    """Yield the problems of the lists of notes, except missing objects."""
+    known: set[tuple[str, Entry]] = set()  # a remote's list has mostly the notes of the tract's own
     for ref, tip in sorted(found.record.refs.items()):
         namespace = namespace_of(ref)
         commit = graph.commits.get(tip) if isinstance(tip, bytes) else None
         if namespace is None or commit is None:
             continue
         entries: list[Entry] = []
-        with suppress(ObjectCorruptError):  # a node that cannot be read was told
+        with suppress(ObjectCorruptError):  # an unreadable node was reported already
             entries = graph.entries(Context(commit.tree, commit.open))
         for entry, number in Counter(entries).items():
             target, blob = entry
@@ -61,7 +61,7 @@ def note_problems(found: Examination, graph: Graph) -> Iterator[Problem]:
 
 
 def _said(found: Examination, blob: ObjectId) -> NoteEvent | None:
-    """What an entry's blob says, or None where it is there and says no note."""
+    """The note in an entry's blob, or None if the blob is not a note."""
     with suppress(ObjectCorruptError):
         return read_event(blob, read_blob(blob, found.found.read(blob)))
     return None
@@ -81,17 +81,17 @@ def _problem(found: Examination, kind: str, blob: ObjectId, detail: str) -> Prob
     return Problem(kind, "error", f"note {blob.hex()}", path=path, offset=offset, detail=detail)
 
 
-# Writing anew what is left of a list
+# Rewriting what is left of a list
 
 
 _TELLS = frozenset(
     {"note-shape", "note-twice", "missing-object", "wrong-kind", "tree-shape", "commit-shape", "object-shape"}
 )
-"""Problems that a list of notes may be behind."""
+"""The kinds of problems that may come from a list of notes."""
 
 
 class LeftOut(NamedTuple):
-    """A note that is not in the list any more: what it is about, its blob, and why."""
+    """A note that is no longer in the list: the commit it is about, its blob, and why it is left out."""
 
     target: ObjectId
     blob: ObjectId
@@ -99,7 +99,7 @@ class LeftOut(NamedTuple):
 
 
 class MendedList(NamedTuple):
-    """What a list is written anew as: its *tip*, None where nothing is left of it, with the *objects* that are new; how many notes are *kept*, and which are *left_out*."""
+    """A rewritten list: its *tip*, None if nothing is left, and its new *objects*; how many notes are *kept*, and which are *left_out*."""
 
     tip: ObjectId | None
     objects: tuple[NewObject, ...]
@@ -108,14 +108,14 @@ class MendedList(NamedTuple):
 
 
 class _Group(NamedTuple):
-    """Notes that one commit brought; None where that commit is lost."""
+    """The notes that one commit brought; *commit* is None if it is lost."""
 
     commit: Commit | None
     entries: list[Entry]
 
 
 def mended_lists(found: Examination, refs: Mapping[str, RefValue]) -> dict[str, MendedList]:
-    """What to write anew of the lists of notes that *refs* hold, by the ref: those of which something is lost or wrong."""
+    """Rewrite the lists of notes at *refs* that have lost something or have a problem; the result is by ref."""
     if refs == found.record.refs and not any(problem.kind in _TELLS for problem in found.problems):
         return {}
     mended: dict[str, MendedList] = {}
@@ -133,13 +133,13 @@ def mended_lists(found: Examination, refs: Mapping[str, RefValue]) -> dict[str, 
 
 
 def with_mended(refs: Mapping[str, RefValue], mended: Mapping[str, MendedList]) -> dict[str, RefValue]:
-    """The refs when the lists are written anew; one of which nothing is left is gone."""
+    """The refs with the rewritten lists; the ref of a list with nothing left is removed."""
     tips = {ref: one.tip for ref, one in mended.items()}
     return {ref: value for ref, old in refs.items() if (value := tips.get(ref, old)) is not None}
 
 
 def left_out_rows(found: Examination, left_out: Iterable[LeftOut]) -> Iterator[dict[str, Any]]:
-    """What is told of notes that are left out: commit, blob, why, and what the blob says where it can be read."""
+    """Yield the report of each note that is left out: commit, blob, why, and the content of the blob if it can be read."""
     for one in left_out:
         says = None
         with suppress(ObjectCorruptError, BlobNotFoundError):
@@ -160,7 +160,7 @@ def _mended(found: Examination, namespace: str, tip: ObjectId) -> MendedList | N
             if why:
                 is_whole = False
             if event is not None and event.namespace == namespace:
-                why, target = "", event.target  # it is told where it belongs
+                why, target = "", event.target  # the event says where it belongs
             if why:
                 left_out.append(LeftOut(target, blob, why))
             elif (target, blob) not in seen:
@@ -177,7 +177,7 @@ def _mended(found: Examination, namespace: str, tip: ObjectId) -> MendedList | N
 
 
 def _groups(found: Examination, tip: ObjectId) -> tuple[list[_Group], bool]:
-    """All notes that can be told of a list, first to last, and whether its chunks and commits are all there."""
+    """All notes of a list that can be read, first to last, and whether all its chunks and commits are there."""
     groups: list[_Group] = []
     at: ObjectId | None = tip
     while at is not None and (commit := _note_at(found, at)) is not None:
@@ -208,7 +208,7 @@ def _note_at(found: Examination, id: ObjectId) -> Commit | None:
 
 
 def _entries(found: Examination, commit: Commit | None) -> tuple[list[Entry], bool]:
-    """The entries of the list at *commit*, first to last, as far as its nodes can be read; and whether all can."""
+    """The entries of the list at *commit* in nodes that can be read, first to last, and whether all nodes can."""
     if commit is None:
         return [], False
     items: list[Any] = []
@@ -231,7 +231,7 @@ def _entries(found: Examination, commit: Commit | None) -> tuple[list[Entry], bo
 
 
 def _written(found: Examination, groups: Iterable[_Group]) -> tuple[list[NewObject], ObjectId | None]:
-    """The list anew, each note by the commit that brought it, or by one made up for it; what a commit keeps it keeps as far as that is there."""
+    """Rewrite the list: each note keeps the commit that brought it, or gets a made-up one. A commit's own list of needed objects is dropped if one of them is missing."""
     repo = memory_repository()
     made = BufferedObjects(repo.objects)
     repo = replace(repo, objects=made)
