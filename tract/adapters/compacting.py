@@ -1,7 +1,7 @@
-"""Compactions that a program made of its conversation, as compressions: what it took out of the context stays behind what it put there.
+"""A program's own compactions, as compressions: the messages it removed from the context stay behind their replacement.
 
-a compaction        one summary, in the place of all messages but those that the program let stand
-a microcompaction   a summary for each message with a result that was cleared: the same message with a few words in the result's place
+a compaction        one summary, in the place of all messages except those that the program kept
+a microcompaction   a summary for each message with a cleared result: the same message with a few words in the result's place
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from tract.repo import Repository
 from tract.transaction import transaction
 
 CLEARED = "[Old tool result content cleared]"
-"""What Claude Code sends in the place of a result that a microcompaction took out."""
+"""The text that Claude Code sends in the place of a result cleared by a microcompaction."""
 
 
 def summarise(repo: Repository, turn: Turn) -> bool:
-    """Put *turn* in the place of what it stands for; False where there is nothing before it."""
+    """Put *turn* in the place of the messages it summarises; False if there are none."""
     branch, tip = repo.head()
     kept = {found.best for key in turn.keeps if (found := find_key(repo, key, tip)) is not None}
     sources = tuple(entry for entry in entries(repo, context_at(repo, tip)) if entry[0] not in kept)
@@ -40,7 +40,7 @@ def summarise(repo: Repository, turn: Turn) -> bool:
 
 
 def clear_results(repo: Repository, turn: Turn) -> None:
-    """Put the results of the calls that *turn* clears behind what the program sends in their places."""
+    """Replace the results of the calls that *turn* clears with the text that the program sends instead."""
     branch, tip = repo.head()
     summaries = []
     for entry in entries(repo, context_at(repo, tip)):
@@ -52,7 +52,7 @@ def clear_results(repo: Repository, turn: Turn) -> None:
 
 
 def _compress(repo: Repository, turn: Turn, branch: str, summaries: Sequence[NewSummary], **about: Any) -> None:
-    """Commit the compression at the time of *turn*, under its key where it is the summary."""
+    """Commit the compression at the time of *turn*; if *turn* is the summary, under its key."""
     time = repo.clock() if turn.time is None else microseconds(turn.time, "time")
     with transaction(replace(repo, clock=lambda: time), compress_reason(summaries)) as tx:
         keys = KeysOfCommits(tx)
@@ -63,12 +63,12 @@ def _compress(repo: Repository, turn: Turn, branch: str, summaries: Sequence[New
 
 
 def _facts(sources: Sequence[Entry]) -> dict[str, Any]:
-    """What a compress commit says of a summary beside its id."""
+    """A compress commit's metadata about a summary, besides its id."""
     return {"messages": len(sources), "first": sources[0][0].hex(), "last": sources[-1][0].hex()}
 
 
 def _without_results(repo: Repository, entry: Entry, calls: frozenset[str]) -> dict[str, Any] | None:
-    """The entry's value without what the tools answered to *calls*; None where it has nothing of that."""
+    """The entry's value without the results of *calls*; None if it has none of them."""
     value = repo.blob(entry[1])
     message = value.get("message")
     content = message.get("content") if isinstance(message, dict) else None

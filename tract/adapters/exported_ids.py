@@ -1,4 +1,4 @@
-"""The uuid of a message that ends an exported session: made of its commit, so that an import of the session knows it again when it has gone on."""
+"""The uuid of the last message of an exported session: made of its commit, so that a later import of the session recognises it."""
 
 from __future__ import annotations
 

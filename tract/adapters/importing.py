@@ -1,12 +1,12 @@
-"""Importing: conversations that were read from a file become commits.
+"""Importing: conversations read from a file become commits.
 
     conversation   its main line, lines that share its beginning, and the conversations of its agents
-    place          a branch for each line; a line's ref goes where it leaves the one it shares with, and grows from there
+    place          a branch for each line; a line's branch begins where it leaves the line it shares turns with
     agents         each a child of the tract, linked to the call that began it
 
-A conversation lands whole, or not at all; those of a file land together, in one operation for so many as a batch may hold.
-Nothing that is there is touched: what would have the name of another branch or tract gets a number.
-Where a conversation's messages have keys and a branch has them, it goes on there, and only what is new is written.
+A conversation lands whole, or not at all; those of a file land together, in one operation for as many as a batch may hold.
+Existing branches and tracts are not touched: a new one whose name is taken gets a number.
+If a conversation's messages have keys and a branch has them, it continues there, and only new messages are written.
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
 __all__ = ["ImportResult", "ImportedBranch", "Importer", "Place", "Refused", "import_conversation", "import_file"]
 
 Place: TypeAlias = Literal["here", "branch", "tract"]
-"""Where a conversation's main line goes: on the current branch, a new branch, or into a new tract of the store."""
+"""The place of a conversation's main line: the current branch, a new branch, or a new tract of the store."""
 
 
 _MOST_TOGETHER = 1000
-"""Conversations that land in one operation, at most."""
+"""The most conversations that land in one operation."""
 
 _MOST_OBJECTS = 50_000
-"""Objects that wait for it, give or take those of one conversation."""
+"""The most objects that wait for it, give or take those of one conversation."""
 
 _UNTITLED = Conversation("", ())
-"""In the place of a conversation after which no tract is called."""
+"""Stands for a conversation that names no tract."""
 
 
 class ImportResult(NamedTuple):
@@ -65,7 +65,7 @@ class ImportResult(NamedTuple):
 
     @property
     def messages(self) -> int:
-        """How many messages were committed, but for those of agents."""
+        """The number of messages committed, without those of agents."""
         return sum(branch.messages for branch in self.branches)
 
 
@@ -88,10 +88,10 @@ def import_file(
     place: Place | None = None,
     name: str | None = None,
 ) -> ImportResult:
-    """Every conversation of the file *path*, in one result: their branches, and as ``refused`` all that could not be read or kept.
+    """Import every conversation of the file *path*, in one result: their branches, and as ``refused`` every part that could not be read or stored.
 
-    Without *place* a single conversation goes to the current branch where that is empty, else each gets a branch of its own.
-    ImportFormatError for a file in which there is none.
+    Without *place*, a single conversation goes to the current branch if that is empty, else each gets a branch of its own.
+    ImportFormatError for a file without a conversation.
     """
     with without_collections():  # its end looks at all that is left
         return _import_file(repo, path, format=format, key=key, place=place, name=name)
@@ -133,10 +133,10 @@ def _import_file(
 
 
 class Importer:
-    """Takes in conversations one after the other; what it counted it does not look up again.
+    """Imports conversations one after the other; a count once made is not looked up again.
 
-    With *count*, tokens are counted on the way, so that what only looks at the store later has exact figures; ``finish`` writes down the last of them.
-    Without, they are for whoever asks, but for what goes with recorded usage.
+    With *count*, tokens are counted on the way, so that a later reader has exact figures; ``finish`` writes the last of them.
+    Without it, tokens are counted on demand, except those that recorded usage needs.
     """
 
     def __init__(self, repo: Repository, *, count: bool = True) -> None:
@@ -145,19 +145,19 @@ class Importer:
         self._batch: Batch | None = None
         self._taken: set[str] = set()
         self._waiting: list[tuple[Repository, Conversation]] = []
-        """What was taken and has not landed, each with the tract that is to be called after it."""
+        """The waiting conversations, each with the tract to be named after it."""
 
     def take(
         self, conversation: Conversation, *, place: Place = "branch", name: str | None = None, lands: bool = True
     ) -> ImportResult:
         """Commit every line of *conversation*, all in one operation.
 
-        The main line's branch or tract is called *name*, the conversation's own name where None; the other lines are branches named after it.
-        HEAD stays where it is, so with *place* ``here`` it is the current branch that grows.
-        A message that cannot be kept is left out and listed in ``refused``.
+        The main line's branch or tract is called *name*, or by default the conversation's own name; the other lines are branches named after it.
+        HEAD does not move, so with *place* ``here`` the current branch grows.
+        A message that cannot be stored is left out and listed in ``refused``.
         Its title and the program's id for it become the display name of a tract that has nothing else; on a branch they are in the first commit's metadata.
 
-        Where it *lands* not yet, it does with others that were taken, in one operation, when ``land`` or ``finish`` is called: before that nobody else sees it, and where that raises it is not there.
+        Without *lands*, it lands together with others in one operation, when ``land`` or ``finish`` is called; before that it is not visible, and if that call raises it is not stored.
         """
         batch = self._begun()
         with batch.part(), without_collections():
@@ -169,12 +169,12 @@ class Importer:
 
     @property
     def is_full(self) -> bool:
-        """Whether what waits is so much that it should land."""
+        """Whether enough waits that it should land."""
         batch = self._batch
         return batch is not None and (len(self._waiting) >= _MOST_TOGETHER or batch.held_back > _MOST_OBJECTS)
 
     def land(self, reason: str | None = None) -> None:
-        """Write what was taken, in one operation; where that raises, nothing of it is there."""
+        """Write the waiting conversations, in one operation; if that raises, nothing of them is stored."""
         batch, waiting = self._batch, self._waiting
         self._batch, self._waiting = None, []
         if batch is None or not waiting:
@@ -186,13 +186,13 @@ class Importer:
                 call_tract(repo, conversation)
 
     def finish(self) -> None:
-        """Write what waits, and the counts that are not on the disk yet."""
+        """Write the waiting conversations, and the counts not yet on disk."""
         self.land()
         if self._blobs is not None:
             self._blobs.flush()
 
     def _begun(self) -> Batch:
-        """The batch in which conversations wait; a new one looks at what others wrote."""
+        """The batch in which conversations wait; a new one reads others' changes first."""
         if self._batch is None:
             self._repo.refs.refresh()
             self._taken = taken_branch_names(self._repo)
@@ -202,7 +202,7 @@ class Importer:
     def _write(
         self, batch: Batch, conversation: Conversation, place: Place, wanted: str
     ) -> tuple[ImportResult, Repository]:
-        """Write the conversation's lines and children into *batch*; also the tract they are in, as it is on the disk."""
+        """Write the conversation's lines and children into *batch*; return also their tract, as it is on disk."""
         inner, outer = batch.repo, self._repo
         if place == "tract":
             inner = _in_new_tract(inner, wanted)
@@ -225,7 +225,7 @@ class Importer:
         return result, outer
 
     def _take_child(self, parent: LineWriter, child: Child) -> str | None:
-        """Make the tract of an agent, or go on with it; its name, None where its parent has no message."""
+        """Create the tract of an agent, or continue it; return its name, None if its parent has no message."""
         repo = parent.repo
         name = f"{repo.tract}/{child.conversation.name}"
         number = 1
@@ -262,7 +262,7 @@ def _counted(repo: Repository) -> BlobCache:
 
 
 def _is_of(repo: Repository, name: str) -> bool:
-    """Whether the tract *name* is a child of this one, which an import may go on with."""
+    """Whether the tract *name* is a child of this one, so that an import may continue it."""
     spawn = repo.refs.read(f"{tract_prefix(name)}{SPAWN_REF}")
     about = (repo.commit(spawn).metadata or {}).get("spawn") if isinstance(spawn, bytes) else None
     return isinstance(about, dict) and about.get("parent") == repo.tract
@@ -273,7 +273,7 @@ def _tip_of(writer: LineWriter) -> ObjectId | None:
 
 
 def call_tract(repo: Repository, conversation: Conversation) -> None:
-    """Call the tract what the program calls the conversation, where it has no name yet, or only the program's id."""
+    """Name the tract after the conversation, if it has no name yet, or only the program's id."""
     title, id = conversation.title, conversation.id
     named = f"{title} ({id})" if title and id else title or id
     config = settings_in(repo)
@@ -286,7 +286,7 @@ def call_tract(repo: Repository, conversation: Conversation) -> None:
 
 
 def _with_names(conversation: Conversation) -> dict[str, Any]:
-    """What is kept of a conversation on a branch: its title and the program's id for it too, for which a tract has a place."""
+    """A conversation's metadata for a branch: with its title and the program's id for it, which on a tract have a place of their own."""
     names = {key: value for key, value in (("title", conversation.title), ("id", conversation.id)) if value}
     return {**names, **conversation.metadata}
 
@@ -296,7 +296,7 @@ def _line_name(wanted: str, number: int, line: Branch) -> str:
 
 
 def _in_new_tract(repo: Repository, wanted: str) -> Repository:
-    """The store seen from a tract that is not there yet: ``x``, else ``x-2`` and so on."""
+    """The store seen from a tract that does not exist yet: ``x``, else ``x-2`` and so on."""
     base = cleaned_name(wanted)
     number, name = 1, base
     while repo.refs.read(tract_prefix(name) + HEAD) is not None:

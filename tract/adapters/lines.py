@@ -1,8 +1,8 @@
 """Writing the lines of a conversation: each becomes commits on a branch, in a batch that lands with all of them.
 
-new             the line's turns as commits, from where it leaves a line before it
-known by keys   a branch that has the line's turns up to one, and no others of its conversation, goes on with the rest
-compaction      the summary takes the place of what it stands for, which the history keeps
+new             the line's turns as commits, from where it leaves an earlier line
+known by keys   a branch with the line's first turns, and no other turns of its conversation behind them, gets the rest
+compaction      the summary takes the place of the messages it summarises, which the history keeps
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from tract.tokens.counts import BlobCache
 
 UNCOUNTED = "none"
-"""In the place of a counter's name, where nobody counted yet."""
+"""Stands for a counter's name if there is no count yet."""
 
 
 class ImportedBranch(NamedTuple):
     """A line of a conversation as a branch.
 
-    *messages* is how many commits were made for it, *shared* how many it has in common with a branch before it, or had already; *tip* is None where every message of it was refused.
+    *messages* is the number of commits made for it, *shared* the number it shares with an earlier branch, or had already; *tip* is None if every message of it was refused.
     """
 
     name: str
@@ -59,14 +59,14 @@ class Refused(NamedTuple):
 
 
 class _Known(NamedTuple):
-    """How much of a line the store has: the commits after each of its turns so far, and the branch that goes on from there, None where a new one has to."""
+    """The part of a line that the store has: the commits after each of its turns so far, and the branch to continue, None for a new one."""
 
     tips: list[ObjectId | None]
     branch: str | None
 
 
 class LineWriter:
-    """The lines of one conversation on their way into the batch *repo*; tokens are counted where there are *blobs* to remember them."""
+    """Writes the lines of one conversation into the batch *repo*; tokens are counted if there are *blobs* to remember them."""
 
     def __init__(self, repo: Repository, beside: dict[str, Any], blobs: BlobCache | None) -> None:
         self.repo = repo
@@ -76,14 +76,14 @@ class LineWriter:
         self._beside = beside
         self._configs: tuple[dict[str, Any] | None, dict[str, Any] | None] = (None, None)
         self._tips: list[list[ObjectId | None]] = []
-        """For each line that was written, the commit it was at after each of its turns."""
+        """For each line written, its commit after each of its turns."""
         self.calls: dict[str, ObjectId] = {}
         """The commits of the calls that were written, by their ids."""
 
     def write(self, line: Branch, name: str, other: Callable[[], str] | None = None) -> None:
-        """Make the commits of *line* that are not there yet, on the branch *name*, or on the one that has it already.
+        """Make the missing commits of *line*, on the branch *name*, or on the branch that has its beginning.
 
-        A line that leaves the branch *name* somewhere before its end gets one that is called what *other* says.
+        A line that leaves the branch *name* before its end gets a branch with the name that *other* returns.
         """
         known = self._known(line)
         start = known.tips[-1] if known.tips else None
@@ -104,13 +104,13 @@ class LineWriter:
         self.done.append(ImportedBranch(name, None if tip is None else tip.hex(), made, len(known.tips)))
 
     def _on_branch(self, ref: str, start: ObjectId | None) -> Repository:
-        """The batch's repository on the branch *ref*, which is new where *start* is given, and begins there."""
+        """The batch's repository on the branch *ref*; if *start* is given, the branch is new and begins there."""
         if start is not None:
             with transaction(self.repo, "import", moves="refs") as tx:
                 tx.move(ref, start, None)
         return replace(self.repo, branch=ref)
 
-    # What is there already
+    # Existing commits
 
     def _known(self, line: Branch) -> _Known:
         shared = [] if line.parent is None else self._tips[line.parent][: line.shared]
@@ -133,8 +133,8 @@ class LineWriter:
         return _Known(shared, None) if start is None else _Known([*[start] * last, start], None)
 
     def _exported(self, keys: Sequence[str | None]) -> tuple[int, str, ObjectId] | None:
-        """The turn that is the end of an export of a branch of this tract, with that branch; None where there is none."""
-        if not any(key is not None and key[14:15] == "5" for key in keys):  # a uuid that is made of something
+        """The turn that was the end of an export of a branch of this tract, with that branch; None if there is none."""
+        if not any(key is not None and key[14:15] == "5" for key in keys):  # a uuid made of a value
             return None
         from tract.adapters.exported_ids import id_of_commit  # hardly any session is one of tract's own
 
@@ -146,13 +146,13 @@ class LineWriter:
         return None
 
     def _branches(self) -> list[tuple[str, ObjectId]]:
-        """The branches, the one that HEAD is on first."""
+        """The branches, HEAD's first."""
         here = self.repo.head()[0]
         found = [(ref, tip) for ref, tip in self.repo.local_refs(HEADS) if isinstance(tip, bytes)]
         return sorted(found, key=lambda one: one[0] != here)
 
     def _has_others(self, tip: ObjectId, commit: ObjectId, own: set[str]) -> bool:
-        """Whether the branch at *tip* has gone on from *commit* with turns of other keys than the line's."""
+        """Whether the branch at *tip* continues after *commit* with turns whose keys are not the line's."""
         between = []
         for id, _ in first_parents(self.repo, tip):
             if id == commit:
@@ -161,7 +161,7 @@ class LineWriter:
         return any(key not in own for keys in keys_of(self.repo, between).values() for key in keys)
 
     def _tips_up_to(self, keys: Sequence[str | None], last: int, tip: ObjectId) -> list[ObjectId | None]:
-        """The commit after each turn up to *last*, as far as the branch knows them by their keys."""
+        """The commit after each turn up to *last*, as far as the branch has them by their keys."""
         tips: list[ObjectId | None] = []
         for key in keys[: last + 1]:
             found = None if key is None else find_key(self.repo, key, tip)
@@ -173,7 +173,7 @@ class LineWriter:
     def _write_turns(
         self, repo: Repository, turns: Sequence[Turn], tips: list[ObjectId | None], start: ObjectId | None
     ) -> int:
-        """Commit *turns*, and add to *tips* where the branch is after each; how many were committed."""
+        """Commit *turns*, and add the branch's commit after each to *tips*; return the number of commits."""
         made = 0
         run: list[Turn] = []
         for turn in turns:
@@ -213,7 +213,7 @@ class LineWriter:
     def _fit(
         self, repo: Repository, turn: Turn, made: tuple[Draft, NewObject] | None
     ) -> tuple[Draft, NewObject] | None:
-        """*made* as far as it can be kept: without the usage or the metadata that cannot, which is told; None where the message cannot."""
+        """*made*, without usage or metadata that cannot be stored, which is reported; None if the message itself cannot."""
         if made is None:
             return None
         draft, blob = made
@@ -238,7 +238,7 @@ class LineWriter:
                 self.calls[block["id"]] = commit  # type: ignore[assignment]  # it is one where there are blocks
 
     def _drafts(self, repo: Repository, turns: Sequence[Turn]) -> list[tuple[Draft, NewObject] | None]:
-        """A draft for each turn and its blob, None for one that was refused; each is checked, so that the rest can be written."""
+        """A draft for each turn and its blob, None for a refused one; each is checked, so that the rest can be written."""
         drafts: list[tuple[Draft, NewObject] | None] = []
         running = _RunningTotal(repo, self._blobs) if turns and self._blobs is not None else None
         time: int | None = None
@@ -258,7 +258,7 @@ class LineWriter:
         return drafts
 
     def _blob_of(self, turn: Turn) -> tuple[dict[str, Any], NewObject]:
-        """What a blob keeps of the turn's message, and the blob; what is nested too deeply is a text in it, which is told."""
+        """The blob's value for the turn's message, and the blob; values nested too deeply become text in it, which is reported."""
         value = message_value(turn.message, turn.format)
         try:
             return value, new_blob(value, "message")
@@ -273,21 +273,21 @@ class LineWriter:
             return value, new_blob(value, "message")
 
     def _config(self, config: dict[str, Any]) -> dict[str, Any] | None:
-        """A turn's generation config, checked: mostly it is that of the turn before."""
+        """A turn's generation config, checked; usually the same as the turn's before."""
         if config != self._configs[0]:
             self._configs = config, checked_config(config)
         return self._configs[1]
 
     def _metadata(self, turn: Turn) -> dict[str, Any] | None:
-        """What the file says of the turn; the conversation's first commit has what it says of the conversation as well."""
+        """The file's metadata about the turn; the conversation's first commit also has the metadata about the conversation."""
         if self._beside:
             return {**turn.metadata, "conversation": self._beside}
         return turn.metadata or None
 
     def _with_usage(self, draft: Draft, turn: Turn, said: dict[str, Any], tokens: int | None) -> Draft:
-        """*draft* with a note of the usage that *turn* has *said*; usage of an unknown shape is kept in the metadata.
+        """*draft* with a note of the usage *said* in *turn*; usage of an unknown shape is stored in the metadata.
 
-        Where the context's *tokens* are not known, no counter's figure is in the note: who asks counts the context as it was then.
+        If the context's *tokens* are unknown, the note has no counter's figure: a reader counts the context as it was then.
         """
         try:
             usage = read_usage_json(said)
@@ -298,14 +298,14 @@ class LineWriter:
         return draft._replace(usage=usage_body(usage, answer=True, counter=counter, estimate=tokens or 0))
 
     def _summarise(self, repo: Repository, turn: Turn) -> bool:
-        """Put *turn* in the place of what it stands for; False where there is nothing before it, or it cannot be kept."""
+        """Put *turn* in the place of the messages it summarises; False if there are none, or it cannot be stored."""
         from tract.adapters.compacting import summarise  # few sessions are compacted
 
         return all(_refusal(value) is None for value in (turn.message, turn.metadata)) and summarise(repo, turn)
 
 
 def _refusal(value: Any) -> str | None:
-    """Why *value* cannot be kept, or None where it can."""
+    """Why *value* cannot be stored, or None if it can."""
     try:
         encode(value)
     except ContentValidationError as exc:
@@ -314,10 +314,10 @@ def _refusal(value: Any) -> str | None:
 
 
 class _RunningTotal:
-    """The tokens of what is sent of the context as it grows, as a usage note needs them; what is counted here is known from then on."""
+    """The tokens sent for the context as it grows, for usage notes; counts made here are remembered."""
 
     def __init__(self, repo: Repository, blobs: BlobCache) -> None:
-        # Who does not count loads no counter.
+        # Without counting, no counter is loaded.
         from tract.messages.message import message_in
         from tract.tokens.counted import REPLY_PRIMING, count_message
         from tract.tokens.unsent import Rows, Unsent
@@ -346,6 +346,6 @@ class _RunningTotal:
         self._unsent.advance(self._rows, self._odd, len(self._counts))
 
     def _message(self, row: int) -> Message:
-        """The newest message, which is the only one that is asked for."""
+        """The newest message; no other is asked for."""
         assert row == len(self._counts) - 1
         return self._newest()

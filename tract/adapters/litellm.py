@@ -1,6 +1,6 @@
 """LiteLLM's calls, recorded: ``litellm.callbacks = [TractLogger(t)]``.
 
-Only the standard logging object is read; what else LiteLLM hands over (``kwargs``) has the key in it, and is never kept.
+Only the standard logging object is read; LiteLLM's other arguments (``kwargs``) contain the key, and are never stored.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tract.adapters.wrapping.going_on import Records
 if TYPE_CHECKING:
 
     class _Base:
-        """What LiteLLM calls."""
+        """The callbacks that LiteLLM calls."""
 else:
     try:
         from litellm.integrations.custom_logger import CustomLogger as _Base
@@ -25,9 +25,9 @@ _ERROR = ("error_class", "error_code", "error_message", "llm_provider")
 
 
 class TractLogger(_Base):
-    """Records in *t* what LiteLLM was asked and answered: each call once, also one that was streamed; failures as records of kind ``llm_error``.
+    """Records LiteLLM's questions and answers in *t*: each call once, streamed ones too; failures as records of kind ``llm_error``.
 
-    What cannot be recorded is a RecordWarning, or with *on_failure* ``raise`` its error, which LiteLLM logs.
+    A call that cannot be recorded is a RecordWarning, or with *on_failure* ``raise`` an error, which LiteLLM logs.
     """
 
     def __init__(self, t: Records, *, on_failure: Literal["warn", "raise"] = "warn") -> None:
@@ -37,19 +37,19 @@ class TractLogger(_Base):
     def log_success_event(
         self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
     ) -> None:  # LiteLLM's names
-        """A call was answered."""
+        """Record an answered call."""
         self._take(kwargs)
 
     async def async_log_success_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        """A call of asyncio's was answered."""
+        """Record an answered asyncio call."""
         self._take(kwargs)
 
     def log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        """A call failed."""
+        """Record a failed call."""
         self._take(kwargs, failed=True)
 
     async def async_log_failure_event(self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any) -> None:
-        """A call of asyncio's failed."""
+        """Record a failed asyncio call."""
         self._take(kwargs, failed=True)
 
     def _take(self, kwargs: Any, *, failed: bool = False) -> None:

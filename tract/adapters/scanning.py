@@ -1,6 +1,6 @@
-"""Looking for secrets in what is about to be imported or recorded: listed with where they are, and replaced or refused as asked.
+"""Searching for secrets in messages about to be imported or recorded: they are listed with their places, and replaced or refused as asked.
 
-Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` stands where the secret was, in the message and in what is kept beside it.
+Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` takes the place of the secret, in the message and in the data stored beside it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _MOST_TOLD = 20
 
 
 def scanned(values: Sequence[JSON], scan: Scan, what: str = "message") -> tuple[list[JSON], list[str]]:
-    """*values* as *scan* wants them recorded, and what was found in them, each with where; ContentValidationError where that is to be refused."""
+    """*values* in the form in which *scan* wants them recorded, and the findings with their places; ContentValidationError if they are to be refused."""
     made: list[JSON] = []
     told: list[str] = []
     for number, value in enumerate(values, 1):
@@ -32,7 +32,7 @@ def scanned(values: Sequence[JSON], scan: Scan, what: str = "message") -> tuple[
 
 
 def find_in_conversation(conversation: Conversation) -> Iterator[Problem]:
-    """What in *conversation* looks like a secret, each with its line."""
+    """The possible secrets in *conversation*, each with its line."""
     for branch in conversation.branches:
         for turn in branch.turns[branch.shared :]:
             for place, value in (("message", turn.message), ("metadata", turn.metadata)):
@@ -75,7 +75,7 @@ def _clean(value: Any) -> Any:
 
 
 def _clean_field(key: str, value: JSON) -> JSON:
-    """A text under its key: one whose key says that it is a secret goes whole."""
+    """A text under its key: if the key names a secret, the whole text is replaced."""
     if isinstance(value, str) and not find_secrets(value):
         named = [secret for secret in secrets_in({key: value}) if secret.path == key]
         return f"[secret: {named[0].kind}]" if named else value

@@ -1,7 +1,7 @@
-"""Exporting: a context as a file that another program reads, a new session of it where that is one that goes on from there.
+"""Exporting: a context as a file for another program; a program's format becomes a new session that it can resume.
 
 export        Exported: the text of the file, and what the format cannot carry
-sessions      where the programs look for their sessions
+sessions      the folders in which programs look for their sessions
 claude_code   codex   gemini_cli     one file a program
 plain         request bodies, lines, Markdown, ShareGPT
 """

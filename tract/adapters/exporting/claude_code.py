@@ -1,9 +1,9 @@
-"""A session of Claude Code's, a record a message.
+"""A Claude Code session, one record a message.
 
     {"type", "message", "uuid", "parentUuid", "timestamp", "sessionId", "cwd", "version", "isSidechain", "userType"}
 
-An answer's message has a ``model`` and an ``id`` of its own: without the one the program waits for ever, without the other it joins all answers into one.
-The last record's ``uuid`` is made of the commit of the context's last message: so an import of the session, when it has gone on, goes on behind that.
+An answer's message has a ``model`` and an ``id`` of its own: without the model the program waits for ever, without the id it joins all answers into one.
+The last record's ``uuid`` is made of the commit of the context's last message, so that an import of the continued session continues behind that message.
 The program has its own instructions; those of the context have no place in a session, and are reported.
 Tried against Claude Code 2.1.197 and 2.1.332, which resume it.
 """
@@ -20,7 +20,7 @@ _VERSION = "2.1.0"
 
 
 def write_claude_code(context: CompiledContext, session: Session) -> str:
-    """The session's file."""
+    """The text of the session's file."""
     body = context.to_anthropic()
     tell_joined(context, session)
     if body.get("system"):

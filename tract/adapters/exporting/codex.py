@@ -1,9 +1,9 @@
-"""A rollout of Codex's: the session, and an item a line.
+"""A Codex rollout: the session, then an item a line.
 
     {"timestamp", "type": "session_meta", "payload": {"id", "timestamp", "cwd", "originator", "cli_version"}}
     {"timestamp", "type": "response_item", "payload": item}
 
-Texts are parts in it, and instructions a developer's message. Tried against codex-cli 0.171.0, which resumes it.
+Texts are parts in it, and instructions are developer messages. Tried against codex-cli 0.171.0, which resumes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tract.objects.message_format import JSON
 
 
 def write_codex(context: CompiledContext, session: Session) -> str:
-    """The rollout's file."""
+    """The text of the rollout's file."""
     moments = session.moments()
     began = next(moments)
     meta = {

@@ -1,4 +1,4 @@
-"""A context as a file of another format, and that file written: a new one always, and for its owner alone."""
+"""A context as a file of another format, and the writing of that file: always a new one, readable only by its owner."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ EXPORT_FORMATS: tuple[str, ...] = get_args(ExportFormat)
 
 @dataclass(frozen=True, slots=True)
 class ExportResult:
-    """A context as a file: its *text*, and the *path* it was written to, None where it was not.
+    """A context as a file: its *text*, and the *path* it was written to, None if it was not written.
 
-    *session_id* is the new session's, where the format is a program's. *losses* are what the format cannot carry, or has otherwise.
+    *session_id* is the new session's, if the format is a program's. *losses* are the parts that the format cannot carry, or has in another form.
     """
 
     format: str
@@ -45,7 +45,7 @@ class ExportResult:
 
 
 class _Writer(NamedTuple):
-    """How a format is written: *target* is the provider's whose rendering it begins with; *is_session* where it is a program's."""
+    """The way to write a format: *target* is the provider's rendering it begins with; *is_session* if it is a program's session."""
 
     target: str
     write: Callable[[CompiledContext, Session], str]
@@ -67,9 +67,9 @@ _WRITERS: dict[str, _Writer] = {
 
 
 def export_context(context: CompiledContext, format: str, *, folder: str = "") -> ExportResult:
-    """*context* as a file of *format*; a session is one of the working *folder*.
+    """*context* as a file of *format*; a session's working folder is *folder*.
 
-    ContentValidationError for a format that there is none, and for a context in which nothing can be sent.
+    ContentValidationError for an unknown format, and for a context in which nothing can be sent.
     """
     if not isinstance(format, str) or format not in _WRITERS:
         raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(EXPORT_FORMATS)}")
@@ -82,7 +82,7 @@ def export_context(context: CompiledContext, format: str, *, folder: str = "") -
 
 
 def write_export(exported: ExportResult, path: str) -> ExportResult:
-    """Write the file, which must not be there yet; ExportError where something is, or it cannot be written."""
+    """Write the file, which must not exist; ExportError if it does, or cannot be written."""
     folder = os.path.dirname(os.path.abspath(path))
     try:
         files.make_directories(folder)

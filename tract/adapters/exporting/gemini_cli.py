@@ -3,7 +3,7 @@
     {"sessionId", "projectHash", "startTime", "lastUpdated", "kind": "main", "messages": [message, …]}
     {"id", "timestamp", "type": "user" | "gemini", "content", "model", "toolCalls": [{"id", "name", "args", "result", "status", "timestamp"}]}
 
-Results stand with their calls. The program has its own instructions; those of the context are reported.
+Results are stored with their calls. The program has its own instructions; those of the context are reported.
 Tried against gemini-cli 0.61.0, with texts, calls and results.
 """
 
@@ -21,7 +21,7 @@ from tract.objects.message_format import JSON
 
 
 def write_gemini_cli(context: CompiledContext, session: Session) -> str:
-    """The session's file."""
+    """The text of the session's file."""
     model = model_of(list(context.generation_configs), "gemini-2.5-pro")
     moments = session.moments()
     began = next(moments)

@@ -1,4 +1,4 @@
-"""Files that are no program's session: a request's body, a message a line, Markdown, ShareGPT's items."""
+"""Formats that are not a program's session: a request's body, a message a line, Markdown, ShareGPT's items."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FROM = {"system": "system", "developer": "system", "user": "human", "assistant"
 def write_body(
     format: Literal["openai", "responses", "anthropic", "gemini"],
 ) -> Callable[[CompiledContext, Session], str]:
-    """What writes a request's body: its messages, and the instructions where they stand apart."""
+    """A writer of a request's body: its messages, and the instructions if the format keeps them apart."""
 
     def write(context: CompiledContext, session: Session) -> str:
         body: JSON
@@ -44,7 +44,7 @@ def write_jsonl(context: CompiledContext, _session: Session) -> str:
 
 
 def write_markdown(context: CompiledContext, _session: Session) -> str:
-    """The messages for people: a heading with number and role, and what was said."""
+    """The messages for people: a heading with number and role, and the text."""
     parts = []
     for number, message in zip(context.numbers, context.messages, strict=True):
         name = f" ({message.name})" if message.name else ""
@@ -53,7 +53,7 @@ def write_markdown(context: CompiledContext, _session: Session) -> str:
 
 
 def write_sharegpt(context: CompiledContext, session: Session) -> str:
-    """A set of one conversation; instructions at its head are its ``system``."""
+    """A set of one conversation; instructions at its beginning are its ``system``."""
     items: list[dict[str, JSON]] = []
     system: list[str] = []
     for message in context.to_openai():

@@ -12,7 +12,7 @@ from tract.objects.message_format import JSON
 
 
 class Session:
-    """The *id* of the session, the working *folder* it is of, and what its format cannot carry."""
+    """The *id* of the session, its working *folder*, and the losses of its format."""
 
     def __init__(self, id: str, folder: str, now: datetime) -> None:
         self.id = id
@@ -32,7 +32,7 @@ class Session:
 
 
 def tell_joined(context: CompiledContext, session: Session) -> None:
-    """Note where a format in which the sides alternate makes one message of several."""
+    """Note the messages that a format with alternating sides joins into one."""
     roles = [message.role for message in context.messages]
     if any(role == other and role in ("user", "assistant") for role, other in pairwise(roles)):
         session.lost("where a message ends and another of the same role begins")
@@ -44,7 +44,7 @@ def new_id() -> str:
 
 
 def model_of(configs: Sequence[JSON], default: str = "unknown") -> str:
-    """The model of the last answer that says one."""
+    """The model of the last answer that names one."""
     for config in reversed(configs):
         if isinstance(config, dict) and isinstance(config.get("model"), str) and config["model"]:
             return str(config["model"])

@@ -1,4 +1,4 @@
-"""Where the programs look for their sessions, under a user's *home* and with the settings of an *environment*."""
+"""The places where programs look for their sessions, under a user's *home* and by the settings of an *environment*."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _LONGEST = 200
 
 
 def session_place(format: str, session_id: str, folder: str, home: str, environment: Mapping[str, str]) -> str:
-    """The path at which the program of *format* finds the session; for the Gemini command line, which is told the file, one in *folder*."""
+    """The path at which the program of *format* finds the session; for the Gemini command line, which gets the file's path, one in *folder*."""
     if format == "claude-code":
         base = environment.get("CLAUDE_CONFIG_DIR") or os.path.join(home, ".claude")
         return os.path.join(base, "projects", project_key(folder), f"{session_id}.jsonl")
@@ -24,7 +24,7 @@ def session_place(format: str, session_id: str, folder: str, home: str, environm
 
 
 def project_key(folder: str) -> str:
-    """The name of a project's folder in Claude Code: what is no letter and no digit is a dash; a long one is cut, with a hash of the whole."""
+    """The name of a project's folder in Claude Code: every character except letters and digits becomes a dash; a long name is cut, with a hash of the whole."""
     key = re.sub(r"[^a-zA-Z0-9]", "-", folder)
     if len(key) <= _LONGEST:
         return key
@@ -32,7 +32,7 @@ def project_key(folder: str) -> str:
 
 
 def _djb2(text: str) -> int:
-    """The hash of 32 bits, with a sign, that the program has: h = h * 31 + unit, over the UTF-16 units."""
+    """The program's hash, a signed number of 32 bits: h = h * 31 + unit, over the UTF-16 units."""
     found = 0
     data = text.encode("utf-16-le", "surrogatepass")
     for at in range(0, len(data), 2):

@@ -1,14 +1,14 @@
-"""Hooks: coding agents that call tract when a turn has ended, so that their sessions are recorded as they go.
+"""Hooks: coding agents call tract when a turn has ended, so that their sessions are recorded while they run.
 
 the program ──event on standard input──▸ a shell, which reads it and lets the program go ──▸ tract hooks run, by itself
-                                                                                             │ reads what is new in the transcript, and commits it
+                                                                                             │ reads the new part of the transcript, and commits it
                                                                                              ▼
                                                                                        a tract named by the session
 
-programs          which programs there are, and at which events they call
-program_settings  their settings: a hook put in, taken out, looked for; splicing leaves every other byte of them alone
-parting           the program is let go before anything is loaded, where no shell has done that
-sessions          a transcript's messages become commits; what was recorded before is known by its keys
-following         reading on from where the last reading ended, which a mark in the store says
-transcript_kinds  what the programs' transcripts need for that; claude_code is one of them
+programs          the programs, and the events at which they call
+program_settings  their settings: adding, removing and finding a hook; splicing leaves every other byte unchanged
+parting           lets the program go before anything is loaded, if no shell has done that
+sessions          turns a transcript's messages into commits; keys identify those recorded before
+following         reads on from the end of the last reading, which a mark in the store names
+transcript_kinds  the support for the programs' transcripts; claude_code is one of them
 """

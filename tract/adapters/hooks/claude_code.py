@@ -1,7 +1,7 @@
 """Claude Code's transcripts, read from the middle.
 
-What is new hangs off the last step that was recorded, or off what comes behind it; a turn that was rewound hangs off something further up.
-While a turn goes on, its last step may get more of the answer it is: it is recorded when another follows, so that its records stand in the order in which the whole transcript has them.
+New records follow the last recorded step, or records behind it; a rewound turn follows an earlier record.
+While a turn goes on, its last step may still get more of its answer: it is recorded when another follows, so that its records have the same order as in a reading of the whole transcript.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ClaudeCode:
 
     def leans_back(self, values: Sequence[JSON]) -> bool:
         known: set[str] = set()
-        is_met = False  # the first message follows what stands before
+        is_met = False  # the first message follows earlier records
         for record in values:
             if not isinstance(record, dict):
                 continue
@@ -45,21 +45,21 @@ class ClaudeCode:
         return False
 
     def ready(self, values: Sequence[JSON], *, is_over: bool) -> int:
-        """All up to the last message: what is typed while the model works is on its way until a message comes behind it."""
+        """All values up to the last message: text typed while the model works is pending until a message follows it."""
         if is_over:
             return len(values)
         last = (at for at in range(len(values) - 1, -1, -1) if _is_said(values[at]))
         return next(last, -1) + 1
 
     def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
-        """The conversation, its agents' files left out."""
+        """The conversation, without its agents' files."""
         conversation = next(read_claude_code(name, found, report), None)
         return without_open_step(conversation) if waits and conversation is not None else conversation
 
     def with_agents(
         self, conversation: Conversation, path: str, values: Sequence[JSON], report: Report, known: Stamps, end: End
     ) -> tuple[Conversation, Stamps]:
-        """An agent is recorded with its call, and waits where that does; of one that is under way, a step that may not be done waits."""
+        """An agent is recorded with its call, and waits if the call does; while an agent runs, a step that may be unfinished waits."""
         if not _may_have_agents(path):
             return conversation, known
         from pathlib import Path  # most sessions have no agents
@@ -93,14 +93,14 @@ class ClaudeCode:
 
 
 def without_open_step(conversation: Conversation) -> Conversation | None:
-    """*conversation* without the step at the end of its main line, where more of it may come; None where nothing is left."""
+    """*conversation* without the last step of its main line, if that may still grow; None if nothing is left."""
     main = conversation.branches[0]
     start = _last_step(main.turns)
     if not _is_open(main.turns[start:]):
         return conversation
     if start == 0:
         return None
-    if any(one.shared > start for one in conversation.branches[1:]):  # a line leaves it in the middle of that
+    if any(one.shared > start for one in conversation.branches[1:]):  # another line leaves this one within the step
         return conversation
     return conversation._replace(branches=(main._replace(turns=main.turns[:start]), *conversation.branches[1:]))
 
@@ -117,7 +117,7 @@ def _ids(turn: Turn, kind: str, key: str) -> set[str]:
 
 
 def _is_open(step: Sequence[Turn]) -> bool:
-    """Whether more of the answer that *step* is may come, or a result of its tools: it was not said that it is done."""
+    """Whether more of the answer in *step*, or a result of its tools, may come: its end was not reported."""
     about = step[-1].metadata.get("message")
     if _ids(step[-1], "tool_result", "tool_use_id"):
         return True
@@ -138,7 +138,7 @@ def _stamp(file: Path) -> Sequence[int]:
 
 
 def _last_step(turns: Sequence[Turn]) -> int:
-    """Where the last answer begins, which its results follow; the last turn where no answer is before it but one that it does not belong to."""
+    """The place where the last answer begins, with its results behind it; the last turn itself, if it belongs to no answer."""
     at = len(turns) - 1
     while at > 0 and _ids(turns[at], "tool_result", "tool_use_id"):
         at -= 1
@@ -158,14 +158,14 @@ def _is_said(value: JSON) -> bool:
 
 
 def _keeps_what_is_above(record: Mapping[str, JSON], known: Collection[str]) -> bool:
-    """Whether the record is of a compaction that lets messages stand that are not among the *known*."""
+    """Whether the record is a compaction that keeps messages which are not among the *known*."""
     about = record.get("compactMetadata")
     segment = about.get("preservedSegment") if isinstance(about, dict) else None
     return isinstance(segment, dict) and str(segment.get("headUuid")) not in known
 
 
 def _first_that_waits(values: Sequence[JSON]) -> int | None:
-    """The record by which the first of the words came that were typed while the model worked, and still wait."""
+    """The record that brought the first text typed while the model worked that still waits, or None."""
     waiting: list[tuple[int, JSON]] = []
     for at, record in enumerate(values):
         if not isinstance(record, dict) or record.get("type") != "queue-operation":

@@ -1,11 +1,11 @@
-"""Reading a transcript as it grows: on from where the last reading ended, or from its beginning where that cannot be.
+"""Reading a transcript as it grows: on from the end of the last reading, or from its beginning if that is impossible.
 
     ………… recorded …………│ last step │ … new lines … │ half a line
                    start ┘           └ seen                └ left for the next reading
 
-A reading begins at the last step that was recorded, so that what is new finds what it follows; keys say what of it is there already.
-Where that is, is kept in the store as a :class:`Mark`, with a check of the bytes before it: a file that was truncated, replaced or rotated is read whole.
-So is one whose new lines refer to what stands further up.
+A reading begins at the last recorded step, so that new records find the one they follow; keys identify the records already committed.
+The store keeps that position as a :class:`Mark`, with a check of the bytes before it: a file that was truncated, replaced or rotated is read whole.
+So is one whose new lines refer to records before that position.
 """
 
 from __future__ import annotations
@@ -26,19 +26,19 @@ from tract.objects.message_format import JSON
 from tract.storage import files
 
 _CHECKED = 4096
-"""The bytes at the beginning of a transcript, and before where the last reading ended, that say whether it is still the same."""
+"""The number of bytes at the beginning of a transcript, and before the end of the last reading, that are checked for a change."""
 
 _VERSION = 1
 
 
 Stamps: TypeAlias = Mapping[str, Sequence[int]]
-"""Files by their paths, each with its size and time: a file that has another was changed."""
+"""Files by their paths, each with its size and time: if these differ, the file was changed."""
 
 
 class Mark(NamedTuple):
-    """Where the next reading of a transcript begins: at byte *start*, with *line* lines and *number* records before it.
+    """The start of the next reading of a transcript: at byte *start*, with *line* lines and *number* records before it.
 
-    *seen* bytes were read so far, and *check* is of the first and the last of them. *context* are records that hold from before *start* on.
+    *seen* bytes were read so far, and *check* is of the first and the last of them. *context* are earlier records that still apply from *start* on.
     *agents* are the files of agents that were read.
     """
 
@@ -54,7 +54,7 @@ class Mark(NamedTuple):
 
 
 class Records(NamedTuple):
-    """Lines as values: where each begins, its number in the file, and where the line behind the last one begins."""
+    """Lines as values: the start of each, its number in the file, and the start of the line behind the last one."""
 
     values: list[JSON]
     starts: list[int]
@@ -62,61 +62,61 @@ class Records(NamedTuple):
     end: int
 
     def upto(self, count: int) -> Records:
-        """The first *count* of them."""
+        """The first *count* records."""
         end = self.starts[count] if count < len(self.starts) else self.end
         return Records(self.values[:count], self.starts[:count], self.lines[:count], end)
 
     def place(self, line: int | None) -> int:
-        """The record of that line, the first one where it is of none."""
+        """The record of that line; the first one if no record has it."""
         return self.lines.index(line) if line in self.lines else 0
 
 
 class Reading(NamedTuple):
-    """What a transcript's end, or all of it, says: a conversation, None where there is no message yet; and the mark for the next time."""
+    """The result of reading a transcript, or its end: a conversation, None if there is no message yet; and the mark for the next time."""
 
     conversation: Conversation | None
     mark: Mark | None
     problems: int
     read: int = 0
-    """The bytes that were."""
+    """The number of bytes read."""
 
 
 class End(NamedTuple):
-    """What the event says of the transcript's end: whether the session *is_over*; and whether a turn may be under way, so that a step *waits* to be done."""
+    """The state of the transcript's end by the event: whether the session *is_over*; and whether a turn may be under way, so that an unfinished step *waits*."""
 
     is_over: bool
     waits: bool
 
 
 class Kind(Protocol):
-    """What a program's transcripts need to be read from the middle."""
+    """The support that a program's transcripts need to be read from the middle."""
 
     has_head: bool
-    """Whether the first line of the file is read with each part of it."""
+    """Whether every reading includes the first line of the file."""
 
     def leans_back(self, values: Sequence[JSON]) -> bool:
-        """Whether *values*, the end of a transcript, cannot be understood without what stands before them."""
+        """Whether *values*, the end of a transcript, cannot be understood without earlier records."""
 
     def ready(self, values: Sequence[JSON], *, is_over: bool) -> int:
-        """How many of *values* can be read now; the others wait for what comes behind them, unless the session *is_over*."""
+        """How many of *values* can be read now; the others wait for records behind them, unless the session *is_over*."""
 
     def read(self, name: str, found: Found, report: Report, *, waits: bool) -> Conversation | None:
-        """The conversation in *found*, which is called *name*; where it *waits*, without a step at its end that is not done."""
+        """The conversation in *found*, named *name*; if it *waits*, without an unfinished last step."""
 
     def with_agents(
         self, conversation: Conversation, path: str, values: Sequence[JSON], report: Report, known: Stamps, end: End
     ) -> tuple[Conversation, Stamps]:
-        """*conversation* with those agents whose files are not as they are *known*; and the files as they are now."""
+        """*conversation* with the agents whose files differ from *known*; and the present stamps of the files."""
 
     def restart(self, conversation: Conversation, records: Records) -> int:
         """The record at which the next reading begins."""
 
     def context(self, values: Sequence[JSON]) -> list[JSON]:
-        """Of *values*, those that hold for all behind them."""
+        """The *values* that apply to all records behind them."""
 
 
 def follow(path: str, format: str, kind: Kind, mark: Mark | None, end: End) -> Reading | None:
-    """What stands in the transcript from *mark* on, all of it without one; None where that cannot be told from there, or it is no file of lines."""
+    """The content of the transcript from *mark* on, or all of it; None if it cannot be read from there, or is not a file of lines."""
     report = Report(path)
     with open(path, "rb") as file:
         if mark is not None and not _fits(mark, path, format, file):
@@ -150,12 +150,12 @@ def follow(path: str, format: str, kind: Kind, mark: Mark | None, end: End) -> R
 
 
 def _name(path: str) -> str:
-    """What the conversation of a transcript is called: its file."""
+    """The name of a transcript's conversation: its file's."""
     return os.path.splitext(os.path.basename(path))[0]
 
 
 def _read(file: BinaryIO, mark: Mark | None, report: Report, end: End) -> Records:
-    """The lines from *mark* on; one that has no end yet is left, unless the session is over."""
+    """The lines from *mark* on; an unfinished line is left, unless the session is over."""
     parser = Parser()
     at, number = (mark.start, mark.line) if mark is not None else (0, 0)
     file.seek(at)
@@ -179,7 +179,7 @@ def _report(report: Report, line: int, place: str, detail: str) -> None:
 
 
 def _head(file: BinaryIO) -> list[JSON]:
-    """The first line as a value; none where it is no object."""
+    """The first line as a value; empty if it is not an object."""
     file.seek(0)
     value = Parser().parse(file.readline().strip(), lambda _place, _detail: None)
     return [value] if isinstance(value, dict) else []
@@ -189,7 +189,7 @@ def _head(file: BinaryIO) -> list[JSON]:
 
 
 def _check(file: BinaryIO, seen: int) -> str:
-    """Of the first bytes, and of the last before *seen*: what a transcript that only grew keeps."""
+    """A hash of the first bytes and of the last before *seen*, which stays the same while a transcript only grows."""
     file.seek(0)
     head = file.read(min(_CHECKED, seen))
     file.seek(max(0, seen - _CHECKED))
@@ -197,13 +197,13 @@ def _check(file: BinaryIO, seen: int) -> str:
 
 
 def _fits(mark: Mark, path: str, format: str, file: BinaryIO) -> bool:
-    """Whether the transcript is the one that was read, and only grew."""
+    """Whether this is the transcript that was read, and it only grew."""
     size = os.fstat(file.fileno()).st_size
     return mark.path == path and mark.format == format and mark.seen <= size and mark.check == _check(file, mark.seen)
 
 
 def load_mark(path: str) -> Mark | None:
-    """The mark that was saved at *path*; None where there is none, or what is there is none."""
+    """The mark saved at *path*; None if there is none, or it is invalid."""
     try:
         value = parse_json(files.read_file(path).decode("utf-8"))
         if not isinstance(value, dict) or value.pop("version") != _VERSION:
@@ -217,7 +217,7 @@ def load_mark(path: str) -> Mark | None:
 
 
 def save_mark(path: str, mark: Mark | None) -> None:
-    """Keep *mark* for the next reading, or forget the last one: then all is read again, and found to be there."""
+    """Save *mark* for the next reading. None deletes the last one: then everything is read again, and found to be recorded."""
     if mark is None:
         files.unlink(path)
         return

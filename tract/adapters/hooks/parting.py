@@ -1,4 +1,4 @@
-"""Letting go of the program that called a hook, before anything is loaded: what follows is done by a process of its own.
+"""Letting go of the program that called a hook, before anything is loaded: a process of its own does the rest.
 
 Only modules that the interpreter has loaded at its start anyway are imported here.
 """
@@ -6,13 +6,13 @@ Only modules that the interpreter has loaded at its start anyway are imported he
 import os
 
 _MOST = 64 << 20
-"""Bytes; an event has some hundred, and a tool's answer that it may quote."""
+"""The most bytes of an event, which has some hundred, and a tool's answer that it may quote."""
 
 
 def part_from_caller() -> bool:
-    """Let the calling process end, and go on in a child that nobody waits for; True in the child.
+    """Let the calling process end, and continue in a child that no process waits for; True in the child.
 
-    The child has a session of its own, so that what ends the program does not end it, and holds none of its streams, the ends of which the program may wait for.
+    The child has a session of its own, so that signals to the program do not end it. It holds none of the program's streams, because the program may wait for their ends.
     """
     if os.fork():
         return False
@@ -35,7 +35,7 @@ def is_hook(arguments: list[str]) -> bool:
 
 
 def take_event(*, parts: bool) -> str | None:
-    """What the program says, in a process of its own where it *parts*; None in the one that the program waits for, which has nothing more to do."""
+    """The program's event, in a process of its own if it *parts*; None in the process that the program waits for, which has nothing more to do."""
     with open(0, "rb", closefd=False) as stream:
         text = stream.read(_MOST)
     return text.decode("utf-8", "replace") if not parts or part_from_caller() else None

@@ -1,9 +1,9 @@
-"""The settings of the programs that have hooks: ours put in or taken out, all else as it was, to the byte.
+"""The settings of programs with hooks: tract's hooks are added or removed, every other byte stays.
 
     {"hooks": {"Stop": [{"hooks": [{"type": "command", "command": "sh -c … python -P -m tract -C … hooks run claude-code"}]}]}}
 
-Only the value of "hooks" is written anew, and it is laid out as the rest is.
-Where the settings are the user's, and not a project's, there is a hook for each folder, and one of another folder is none of ours.
+Only the value of "hooks" is rewritten, in the layout of the rest.
+In a user's settings, as opposed to a project's, there is one hook for each folder; a hook of another folder is left alone.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ What ends the program's processes must not end the command, from its first momen
 """
 
 _BOM = "\ufeff"
-"""At the beginning of a file it says how that is written, and stays."""
+"""The byte order mark at the beginning of a file; it stays."""
 
 _OURS = re.compile(rf"\btract\b.* hooks run ({'|'.join(PROGRAMS)})( --scan)?\s*$", re.DOTALL)
 
 
 class Change(NamedTuple):
-    """A settings file as it is and as it would be; the same where nothing is to be done, and empty where there is, or would be, no file."""
+    """A settings file before and after; the same if nothing is to be done, and empty if there is, or would be, no file."""
 
     path: str
     before: str
@@ -42,7 +42,7 @@ class Change(NamedTuple):
 
 
 def settings_path(program: str, folder: str, home: str, environment: Mapping[str, str]) -> str:
-    """Where the program's settings are, for the project in *folder*."""
+    """The path of the program's settings, for the project in *folder*."""
     one = PROGRAMS[program]
     if program == "codex" and environment.get("CODEX_HOME"):
         return os.path.join(environment["CODEX_HOME"], "hooks.json")
@@ -50,7 +50,7 @@ def settings_path(program: str, folder: str, home: str, environment: Mapping[str
 
 
 def hook_command(python: str, folder: str, program: str, *, scan: bool = False) -> str:
-    """What the program is to call, so that its sessions are recorded in the store of *folder*.
+    """The command for the program to call, so that its sessions are recorded in the store of *folder*.
 
     ``-P``: the program calls it in the project's folder, whose modules are not ours.
     """
@@ -61,7 +61,7 @@ def hook_command(python: str, folder: str, program: str, *, scan: bool = False) 
 
 
 def with_hooks(program: str, path: str, text: str, command: str) -> Change:
-    """The settings *text* with *command* for our hooks; ConfigError where it is none that can be changed."""
+    """The settings *text* with *command* as tract's hook; ConfigError if it cannot be changed."""
     folder = _folder(command)
     hooks = _parsed(path, text).get("hooks", {})
     if not isinstance(hooks, dict):
@@ -78,7 +78,7 @@ def with_hooks(program: str, path: str, text: str, command: str) -> Change:
 
 
 def without_hooks(program: str, path: str, text: str, folder: str) -> Change:
-    """The settings *text* without ours, where they are the user's without those of *folder*."""
+    """The settings *text* without tract's hooks; in a user's settings, without those of *folder*."""
     settings = _parsed(path, text)
     hooks = settings.get("hooks")
     if not isinstance(hooks, dict):
@@ -98,7 +98,7 @@ def without_hooks(program: str, path: str, text: str, folder: str) -> Change:
 
 
 def installed(program: str, path: str, text: str, folder: str) -> dict[str, str]:
-    """The events at which the program calls tract, each with what it calls; where the settings are the user's, for *folder*."""
+    """The events at which the program calls tract, each with the command; in a user's settings, for *folder*."""
     hooks = _parsed(path, text).get("hooks")
     found = hooks if isinstance(hooks, dict) else {}
     ours = {
@@ -109,7 +109,7 @@ def installed(program: str, path: str, text: str, folder: str) -> dict[str, str]
 
 
 def are_disabled(path: str, text: str) -> bool:
-    """Whether the settings *text* say that no hook at all is to be called, as Claude Code's can."""
+    """Whether the settings *text* disable all hooks, as Claude Code's can."""
     return _parsed(path, text).get("disableAllHooks") is True
 
 
@@ -125,7 +125,7 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
 
 
 def _written(path: str, text: str, hooks: dict[str, JSON] | None) -> str:
-    """*text* with *hooks* for its own, or without; ConfigError where it would say something else than is meant, as where they are in it twice."""
+    """*text* with *hooks*, or without any; ConfigError if the result would mean something else, for example because they are in it twice."""
     wanted, body = _parsed(path, text), text.removeprefix(_BOM)
     wanted.pop("hooks", None)
     if hooks is None:
@@ -165,7 +165,7 @@ def _folder(command: str) -> str | None:
 
 
 def _without(groups: list[JSON], is_dropped: Callable[[str], bool]) -> list[JSON]:
-    """*groups* without the hooks whose commands are dropped, and without a group in which nothing is left then."""
+    """*groups* without the hooks whose commands are dropped, and without groups that are empty then."""
     kept: list[JSON] = []
     for group in groups:
         hooks = group.get("hooks") if isinstance(group, dict) else None

@@ -1,11 +1,11 @@
-"""The programs that have hooks, and where they are told of them.
+"""The programs with hooks, and the files in which hooks are set.
 
     claude-code   .claude/settings.json in the project           Stop SubagentStop PreCompact SessionEnd
     codex         hooks.json in ~/.codex                          Stop
     gemini        .gemini/settings.json in the project            AfterAgent PreCompress
 
-Before a compaction is the moment to record what it hides.
-Gemini's program ends before a hook of its end has run, and calls that a failure; what is said was recorded when the turn ended.
+A hook before a compaction records the messages that the compaction hides.
+Gemini's program ends before a hook of its end has run, and calls that a failure; everything was recorded when the turn ended.
 Tried with Claude Code 2.1.197, codex-cli 0.171.0 and gemini-cli 0.61.0.
 """
 
@@ -15,7 +15,7 @@ from tract.named_tuple import NamedTuple
 
 
 class Program(NamedTuple):
-    """A program with hooks: the *format* of its transcripts, its settings' *file*, in the user's home where *is_users*, and the *events* that are hooked."""
+    """A program with hooks: the *format* of its transcripts, its settings' *file*, in the user's home if *is_users*, and the hooked *events*."""
 
     format: str
     file: str

@@ -1,4 +1,4 @@
-"""What a hook does once the program that called it is let go: the store is opened, the session recorded, and a failure remembered for who asks."""
+"""The work of a hook after the calling program was let go: the store is opened, the session recorded, and a failure remembered for ``tract hooks status``."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _MOST_LOGGED = 64 << 10
 
 
 def run_hook(arguments: list[str], text: str, environment: Mapping[str, str]) -> None:
-    """Do what ``tract [-C folder] hooks run [program] [--scan]`` is to do with the event *text*; whatever happens, nothing is raised and nothing printed.
+    """Carry out ``tract [-C folder] hooks run [program] [--scan]`` for the event *text*; whatever happens, nothing is raised or printed.
 
-    Where TRACT_READ_ONLY is set that is nothing: a later turn brings it.
+    With TRACT_READ_ONLY it does nothing: a later turn records the session.
     """
-    signal(SIGTERM, SIG_DFL)  # the shell began this process deaf to what ends the program's
+    signal(SIGTERM, SIG_DFL)  # the shell started this process with the signal ignored
     if environment.get("TRACT_READ_ONLY", "") not in ("", "0"):
         return
     folder = os.getcwd()
@@ -47,7 +47,7 @@ def record_event(
     author: str | None = None,
     scan: bool = False,
 ) -> Recorded | None:
-    """Record the session that the event *text* of *program* is about in *store*; None where that failed, which is remembered, and where the session is none of the store's folder."""
+    """Record the session of the event *text* of *program* in *store*. None if that failed, which is remembered, and if the session is not of the store's folder."""
     try:
         event = read_event(text)
         if PROGRAMS[program].is_users and not environment.get("TRACT_DIR") and _is_elsewhere(event, store):
@@ -78,15 +78,15 @@ def record_event(
 
 
 def _is_elsewhere(event: HookEvent, store: str) -> bool:
-    """Whether the session is of a folder outside that of *store*: the user's hooks are called for all, and each folder has its own."""
+    """Whether the session's folder is outside that of *store*: the user's hooks are called for all sessions, and each folder has its own."""
     folder = os.path.realpath(os.path.dirname(store))
     return event.folder is not None and not f"{os.path.realpath(event.folder)}/".startswith(f"{folder.rstrip('/')}/")
 
 
 def _remember(store: str, text: str) -> None:
-    """Note what failed or was found, for ``tract hooks status``: nobody sees what a hook prints."""
-    with suppress(OSError, TractError):  # there is no place to say it in
-        files.make_directory(os.path.join(store, os.path.dirname(_LOG)))  # what lies there may be deleted
+    """Note a failure or a finding for ``tract hooks status``, because a hook's output is not shown."""
+    with suppress(OSError, TractError):  # there is no place to report it
+        files.make_directory(os.path.join(store, os.path.dirname(_LOG)))  # its content may be deleted
         log = files.open_append(os.path.join(store, _LOG))
         try:
             if files.size_of(log) > _MOST_LOGGED:
@@ -98,7 +98,7 @@ def _remember(store: str, text: str) -> None:
 
 
 def last_failure(store: str) -> str | None:
-    """What could not be recorded last, or looks like a secret; None where there is nothing to say."""
+    """The last failure to record, or finding of a possible secret; None if there is none."""
     try:
         with open(os.path.join(store, _LOG), encoding="utf-8", errors="replace") as file:
             lines = file.read().splitlines()

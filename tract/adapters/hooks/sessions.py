@@ -1,4 +1,4 @@
-"""A session under way becomes commits: what is new in its transcript is read, and what the session's tract has not yet is written."""
+"""A session under way becomes commits: the new part of its transcript is read, and messages that the session's tract lacks are written."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tract.storage.locks import FileLock
 _MOST_TRIES = 8
 _MOST_TOLD = 20
 _LONGEST_WAIT = 60.0
-"""Seconds that a hook's own process waits for the one before it; nobody waits for that process."""
+"""The seconds that a hook's own process waits for the one before it; no process waits for it."""
 
 _FOLDER = os.path.join("cache", "hooks")
 _OVER = "SessionEnd"
@@ -33,7 +33,7 @@ _TURN_ENDS = frozenset({"Stop", "AfterAgent", _OVER})
 
 
 class HookEvent(NamedTuple):
-    """What a program says when it calls: which session, and where its transcript is; and which *folder* it works in, where it says so."""
+    """A program's event: the session, its transcript's path, and the *folder* it works in, if the event has it."""
 
     session: str
     transcript: str
@@ -42,12 +42,12 @@ class HookEvent(NamedTuple):
 
     @property
     def end(self) -> End:
-        """What the event says of the transcript's end. One of no name says that a turn is done, as most do."""
+        """The state of the transcript's end. An event without a name means that a turn is done, as most do."""
         return End(is_over=self.name == _OVER, waits=bool(self.name) and self.name not in _TURN_ENDS)
 
 
 class Recorded(NamedTuple):
-    """What was recorded of a session: its tract, and how many messages are new; what could not be read; how many bytes of the transcript were; what looks like a *secret* in it, where that was asked."""
+    """The result of recording a session: its tract, the number of new messages and of problems, the bytes of the transcript that were read, and possible *secrets* in it, if searched for."""
 
     tract: str
     messages: int
@@ -57,7 +57,7 @@ class Recorded(NamedTuple):
 
 
 def read_event(text: str) -> HookEvent:
-    """The event in what a program writes to a hook; ContentValidationError for what is none."""
+    """The event in a program's input to a hook; ContentValidationError if it is not one."""
     try:
         value = parse_json(text)
     except NotJsonError as exc:
@@ -71,13 +71,13 @@ def read_event(text: str) -> HookEvent:
 
 
 def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Scan | None = None) -> Recorded:
-    """Commit what is new in the event's transcript to the tract named by the session, which is made where it is not there.
+    """Commit the new part of the event's transcript to the tract named by the session, which is created if it does not exist.
 
-    *scan* is what becomes of what looks like a secret, what the tract's ``record_scan`` says where it is None; ContentValidationError where it is to be refused.
+    *scan* is the treatment of possible secrets; None stands for the tract's ``record_scan``. ContentValidationError if they are to be refused.
 
-    One process records a session at a time, and one more waits: a third has nothing to do, for the second reads all that is there.
-    One that is told that a turn is done does not leave that to one that is not, and so does not read the turn's last step.
-    Another process that writes to the same tract is let go first; what it wrote is not written again.
+    One process records a session at a time, and one more waits: a third has nothing to do, because the second reads everything.
+    A process whose turn is done does not rely on one whose turn may be under way, which does not read the last step.
+    Another process that writes to the same tract goes first; its messages are not written again.
     """
     name = cleaned_name(event.session)
     if repo.path is None:
@@ -93,7 +93,7 @@ def record_session(repo: Repository, event: HookEvent, format: str, *, scan: Sca
 
 @contextmanager
 def _turn(path: str, end: End) -> Iterator[bool]:
-    """This process's turn to record; False where another waits for its turn already that will read as much."""
+    """This process's turn to record; False if another process already waits for its turn and will read as much."""
     now, next_one = FileLock(f"{path}.now"), FileLock(f"{path}.{'soon' if end.waits else 'next'}")
     try:
         try:
@@ -140,7 +140,7 @@ def _record(
 
 
 def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | None) -> Reading:
-    """What is to be recorded: what stands behind *mark*, where the tract *at* has what that follows; else all that the transcript says."""
+    """The part to record: behind *mark* if the tract *at* has the messages before it; else the whole transcript."""
     if files.is_special(event.transcript):
         raise ImportFormatError(f"cannot read '{event.transcript}': it is no regular file")
     kind = kind_of(format)
@@ -163,7 +163,7 @@ def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | N
 
 
 def _is_half_a_line(path: str) -> bool:
-    """Whether nothing is there yet but the beginning of the first line."""
+    """Whether the file has only the beginning of its first line."""
     with open(path, "rb") as file:
         line = file.readline()
     return line.startswith(b"{") and not line.endswith(b"\n")
@@ -173,25 +173,25 @@ def _followed(at: Repository, event: HookEvent, format: str, mark: Mark) -> Read
     try:
         reading = follow(event.transcript, format, kind_of(format), mark, event.end)
     except (OSError, AttributeError, IndexError, KeyError, TypeError, ValueError):
-        return None  # what is wrong with it is said where it is read whole
+        return None  # reading it whole reports the fault
     if reading is None or (reading.conversation is not None and not _goes_on(at, reading.conversation)):
         return None
     return reading
 
 
 def _goes_on(at: Repository, conversation: Conversation) -> bool:
-    """Whether the tract has the beginning of every line of *conversation*, and of what comes behind it nothing."""
+    """Whether the tract has the beginning of every line of *conversation*, and nothing of the rest."""
     if any(branch.parent is None or not branch.shared for branch in conversation.branches[1:]):
         return False
     if any(child.call_id is None and not _has_child(at, child.conversation.name) for child in conversation.children):
-        return False  # its call stands further up
+        return False  # its call is before this part
     keys = [turn.key for turn in conversation.branches[0].turns if turn.key is not None]
     known = [key for key in keys if commits_said(at, key)]
     return bool(known) and known == keys[: len(known)] and _is_on_a_branch(at, known[-1])
 
 
 def _is_on_a_branch(at: Repository, key: str) -> bool:
-    """Whether a branch has the message of *key*: one that was reset has not, and what is new hangs off nothing there."""
+    """Whether a branch has the message of *key*: after a reset none has, and new messages have no place to continue from."""
     return any(find_key(at, key, tip) for _, tip in at.local_refs(HEADS) if isinstance(tip, bytes))
 
 
@@ -200,7 +200,7 @@ def _has_child(at: Repository, name: str) -> bool:
 
 
 def _document(path: str, format: str) -> Reading:
-    """What stands in a transcript that is one document, or has lines that its format's reader trips over."""
+    """The content of a transcript that is one document, or has lines that its reader cannot process."""
     from tract.adapters.transcripts.reader import read_transcript  # most programs write lines
 
     found = read_transcript(path, format=format)
@@ -209,7 +209,7 @@ def _document(path: str, format: str) -> Reading:
 
 
 def _land(repo: Repository, at: Repository | None, conversation: Conversation | None, name: str) -> int:
-    """Commit what the tract *at* has not; it is made where it is None. How many messages are new."""
+    """Commit the turns that the tract *at* lacks, in a new tract if it is None; return the number of new messages."""
     if conversation is None:
         return 0
     importer = Importer(at or repo, count=False)
@@ -222,7 +222,7 @@ def _land(repo: Repository, at: Repository | None, conversation: Conversation | 
 
 
 def _scanned(conversation: Conversation, scan: Scan) -> tuple[Conversation, list[str]]:
-    """*conversation* as *scan* wants it, and what was found in it; ContentValidationError where that is refused."""
+    """*conversation* after *scan*, and the findings in it; ContentValidationError if they are refused."""
     from tract.adapters.scanning import find_in_conversation, without_secrets  # few ask for it
 
     found = [f"line {one.line}, {one.detail}" for one in find_in_conversation(conversation)]
@@ -232,7 +232,7 @@ def _scanned(conversation: Conversation, scan: Scan) -> tuple[Conversation, list
 
 
 def _follow(tract: Repository, result: ImportResult) -> None:
-    """Put HEAD of the session's tract on the line that the program is on: a rewound turn begins a new one."""
+    """Move HEAD of the session's tract to the program's line: a rewound turn begins a new one."""
     branch = result.branches[0]
     if branch.tip is not None and tract.head()[0] != HEADS + branch.name:
         switch_branch(tract, branch.name)

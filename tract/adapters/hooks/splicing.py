@@ -1,4 +1,4 @@
-"""One member of a JSON object put into its text, or taken out of it: every other byte stays, and what is put in is laid out as the rest is."""
+"""One member of a JSON object inserted into its text, or removed from it: every other byte stays, and the new text has the layout of the rest."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BLANK = re.compile(r"[ \t\r\n]*")
 
 
 class _Member(NamedTuple):
-    """Where a member of an object begins, where its *value* does, and its *end*."""
+    """The positions of an object's member: its start, the start of its *value*, and its *end*."""
 
     name: str
     start: int
@@ -21,7 +21,7 @@ class _Member(NamedTuple):
 
 
 def with_member(text: str, name: str, value: JSON) -> str:
-    """The JSON object *text* with *value* for its member *name*; of two of that name it is the last one's, which counts."""
+    """The JSON object *text* with *value* for its member *name*; of two members of that name, the last one is replaced, because it counts."""
     first, members = _members(text)
     known = [one for one in members if one.name == name]
     blank = text[first : members[0].start] if members else "\n  "
@@ -54,7 +54,7 @@ def without_member(text: str, name: str) -> str:
 
 
 def _members(text: str) -> tuple[int, list[_Member]]:
-    """Where what the object in *text* holds begins, and its members."""
+    """The position where the content of the object in *text* begins, and its members."""
     decoder, found = json.JSONDecoder(), list[_Member]()
     first = text.index("{") + 1
     at = _past_blank(text, first)

@@ -1,4 +1,4 @@
-"""The transcripts of the programs that have hooks, as they are read from the middle."""
+"""The transcripts of programs with hooks, for reading from the middle."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tract.objects.message_format import JSON
 
 
 def kind_of(format: str) -> Kind:
-    """What the transcripts of *format* need; each is loaded where it is wanted."""
+    """The support for transcripts of *format*; each is loaded on demand."""
     if format == "claude-code":
         from tract.adapters.hooks.claude_code import ClaudeCode
 
@@ -19,7 +19,7 @@ def kind_of(format: str) -> Kind:
 
 
 class _Lines:
-    """Lines of which each says one thing, the last thing said last."""
+    """Transcripts with one statement a line, the newest last."""
 
     has_head = True
 
@@ -36,7 +36,7 @@ class _Lines:
 
 
 class _Codex(_Lines):
-    """A rollout: records one after the other; what they are called by is their number in the file. One that takes turns back needs all of them."""
+    """A rollout: records in sequence, named by their numbers in the file. A record that takes turns back needs all of them."""
 
     def leans_back(self, values: Sequence[JSON]) -> bool:
         payloads = (one.get("payload") for one in values if isinstance(one, dict) and one.get("type") == "event_msg")
@@ -48,7 +48,7 @@ class _Codex(_Lines):
         return next(read_codex(name, found, report), None)
 
     def context(self, values: Sequence[JSON]) -> list[JSON]:
-        """The model of the turn that is under way."""
+        """The model of the turn under way."""
         turns = [one for one in values if isinstance(one, dict) and one.get("type") == "turn_context"]
         if not turns or not isinstance(payload := turns[-1].get("payload"), dict):
             return turns[-1:]
@@ -56,7 +56,7 @@ class _Codex(_Lines):
 
 
 class _GeminiCli(_Lines):
-    """A session's lines; one that changes what was said before, or takes it back, needs all of them."""
+    """A session's lines; a line that changes or takes back earlier messages needs all of them."""
 
     def leans_back(self, values: Sequence[JSON]) -> bool:
         for one in values:

@@ -1,10 +1,10 @@
-"""Recording a list of messages: what was appended, edited, moved or dropped against the context, as commits in one operation.
+"""Recording a list of messages: messages appended, edited, moved or dropped against the context become commits in one operation.
 
-given       what was given: a list or a provider's body, as items, and each item as the messages that would be committed
-pieces      a context as it is rendered: which items are of which messages
-known       what is known of the list that was recorded before
+given       the input: a list or a provider's body, as items, and the messages to commit for each item
+pieces      a context as it is rendered: which items come from which messages
+known       cached facts about the list recorded before
 matching    which messages of the context the items are
-plan        what has to be done, as a value
+plan        the changes to make, as a value
 landing     the commits that make the context the list
 """
 

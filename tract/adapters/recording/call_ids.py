@@ -1,7 +1,7 @@
-"""What a rendering says of calls and nobody committed, which depends on what stands beside it: a list that changes that is compared with what was committed.
+"""The parts of a rendering that were not committed and depend on neighbours: a list that changes the neighbours is compared with the committed messages.
 
-x_2             the id of the second call with id x, in a format that wants each once; x where the first is gone
-interrupted     the result of a call without one, behind all that the model said on from it
+x_2             the id of the second call with id x, in a format that wants each once; x if the first is gone
+interrupted     the result of a call without one, behind everything that the model went on to say
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from tract.objects.message_format import JSON
 
 _KEYS = frozenset({"id", "call_id", "tool_call_id", "tool_use_id"})
 _SURE = 40
-"""How many characters of an id are kept, at least, where one that is too long is cut."""
+"""The least number of characters kept of an id that is too long."""
 
 
 def match_with_ids(given: Given, messages: Sequence[Message], pieces: Sequence[Piece], items: range, script: Script) -> None:  # fmt: skip
-    """Match as ``match`` does; where calls change, what has an id for the second time stands for what it was committed as."""
+    """Match as ``match`` does; if calls change, the second use of an id stands for the id it was committed with."""
     found = Script()
     match(given, messages, pieces, items, found)
     changed = _changed(given, messages, items, found)
@@ -40,14 +40,14 @@ def match_with_ids(given: Given, messages: Sequence[Message], pieces: Sequence[P
 
 
 def _changed(given: Given, messages: Sequence[Message], items: range, script: Script) -> set[str]:
-    """The ids in what is dropped, moved, edited or new."""
+    """The ids in dropped, moved, edited or new messages."""
     values: list[JSON] = [messages[row].raw for row in (*script.dropped, *script.moved, *script.edits.values())]
     values += [given.items[item] for item in items if item not in script.kept]
     return {id for value in values for id in _ids(value)}
 
 
 def _parted(pieces: Sequence[Piece], script: Script) -> set[int]:
-    """The rows of what is kept, and has something else behind it in the list than in the context; what comes behind all of it is no such thing."""
+    """The kept rows that have another neighbour behind them in the list than in the context; new items behind the last row do not count."""
     rows = [row for piece in pieces if piece.items for row in piece.rows]
     behind = dict(pairwise(rows))
     found: set[int] = set()
@@ -61,7 +61,7 @@ def _parted(pieces: Sequence[Piece], script: Script) -> set[int]:
 
 
 def _as_committed(piece: Piece, messages: Sequence[Message], changed: set[str], parted: set[int]) -> list[Piece]:
-    """Each message of *piece* by itself where an id of it was made of one of the *changed*, or a result was made up for the call at its end; else the piece."""
+    """Each message of *piece* by itself, if one of its ids was made of one of the *changed*, or a result was made up for a call at its end; else the piece."""
     alone = [Piece((messages[row].raw,), (row,)) for row in piece.rows]
     is_parted = not parted.isdisjoint(piece.rows) and INTERRUPTED in repr(piece.items)
     if is_parted and INTERRUPTED not in repr([one.items for one in alone]):

@@ -1,11 +1,11 @@
-"""What was given to record: a list of messages, or a provider's body, as items; and the messages that would be committed for each.
+"""The input to record: a list of messages, or a provider's body, as items; and the messages to commit for each.
 
     openai       [message, …]   {"messages": […]}
     responses    [item, …]      {"input": text or […], "instructions": …}
     anthropic    [message, …]   {"system": …, "messages": […]}
     gemini       [content, …]   {"system_instruction": …, "contents": […]}
 
-Anthropic's and Gemini's instructions stand apart from the messages: those of a body, and messages of role ``system`` that a list begins with.
+Anthropic's and Gemini's instructions are apart from the messages: those of a body, and messages of role ``system`` at the beginning of a list.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ RecordFormat: TypeAlias = Literal["openai", "responses", "anthropic", "gemini"]
 _UNCHANGING = frozenset({str, int, float, bool, type(None)})
 
 PLACES = {"openai": "messages", "responses": "input", "anthropic": "messages", "gemini": "contents"}
-"""Where the bodies of the formats have their messages."""
+"""The keys of the messages in the formats' bodies."""
 
 
 @dataclass(frozen=True)
 class Given:
-    """The items to record, the first *instructions* of which stand apart from the messages.
+    """The items to record, the first *instructions* of which are apart from the messages.
 
-    Where *instructions* is 0 and the format has them apart, the list says nothing of them. *keys* are None where no item has one.
-    The first *beside* items were not in the list that was given.
-    *calls* are Gemini's in the first *before* items, where these are known: their messages need not be.
+    If *instructions* is 0 and the format keeps them apart, the list does not mention them. *keys* are None if no item has one.
+    The first *beside* items were not in the given list.
+    *calls* are Gemini's calls in the first *before* items, if these are known: their messages then need not be made.
     """
 
     format: RecordFormat
@@ -59,7 +59,7 @@ class Given:
 
     @cached_property
     def _contents(self) -> list[tuple[dict[str, JSON], ...]]:
-        """The messages of Gemini's contents: a call's id depends on those before it."""
+        """The messages of Gemini's contents; all at once, because a call's id depends on earlier calls."""
         calls = Calls() if self.calls is None else copy(self.calls)
         return [
             tuple(system_messages(item) if item.get("role") == "system" else content_messages(item, calls))
@@ -67,7 +67,7 @@ class Given:
         ]
 
     def dicts(self, items: Sequence[Any], start: int = 0) -> list[dict[str, JSON]]:
-        """The *items*, or copies of them, from *start* on, as dicts: SDKs' own objects and parts as their APIs take them. ContentValidationError for what can be none."""
+        """The *items*, or copies of them, from *start* on, as dicts: an SDK's own objects and parts in the form its API takes. ContentValidationError for an item that cannot be one."""
         found = [*map(as_dict, items)]
         for number, one in enumerate(found, start + 1 - self.beside):
             if one is None:
@@ -76,7 +76,7 @@ class Given:
         return found  # type: ignore[return-value]  # none is None
 
     def messages(self, at: int) -> tuple[dict[str, JSON], ...]:
-        """The messages that item *at* is committed as."""
+        """The messages to commit for item *at*."""
         if self.format != "gemini":
             return (self.items[at],)
         return self._contents[at if self.calls is None else at - self.before]
@@ -85,7 +85,7 @@ class Given:
 def given_items(
     messages: Iterable[Any] | Mapping[str, Any], format: str, keys: Sequence[str | None] | None = None
 ) -> Given:
-    """What is to be recorded; ContentValidationError for what is none of *format*, and for *keys* that are not as many."""
+    """The items to record; ContentValidationError for input that is not of *format*, and for *keys* of another length."""
     if not isinstance(format, str) or format not in PLACES:
         raise ContentValidationError(f"unknown format {format!r:.40}; known are {', '.join(PLACES)}")
     system: list[JSON] = []
@@ -134,12 +134,12 @@ def _instructions(body: Mapping[str, Any], format: str) -> list[JSON]:
 
 
 def role_of(item: Any) -> Any:
-    """The role of an item, a dict or an SDK's own object; None where it has none."""
+    """The role of an item, a dict or an SDK's own object; None if it has none."""
     return item.get("role") if isinstance(item, Mapping) else getattr(item, "role", None)
 
 
 def copied(value: Any) -> Any:
-    """*value* with dicts, lists and SDKs' objects of its own."""
+    """A copy of *value* whose dicts, lists and SDK objects are its own."""
     kind = type(value)
     if kind is dict:
         return {key: one if type(one) is str else copied(one) for key, one in value.items()}
@@ -155,19 +155,19 @@ def copied(value: Any) -> Any:
         return value
     try:
         return value.model_copy(deep=True)
-    except Exception:  # noqa: BLE001  # it holds what cannot be copied, as a lock, and says what its API takes all the same
+    except Exception:  # noqa: BLE001  # it holds something that cannot be copied, such as a lock; its API's form can still be read
         return without_nulls(dumped(value))
 
 
 def as_dict(item: Any) -> dict[str, JSON] | None:
-    """An item as its API takes it; None where it can be no dict."""
+    """An item in the form its API takes; None if it cannot be a dict."""
     if isinstance(item, Mapping):
         return with_plain_parts(item)
     return without_nulls(dumped(item)) if hasattr(item, "model_dump") else None
 
 
 def alike(one: JSON, other: JSON) -> bool:
-    """Whether two values are equal as JSON, in which the order of keys means nothing, absent and null are alike, and true is no number."""
+    """Whether two values are equal as JSON: the order of keys does not matter, absent and null are alike, and true is not a number."""
     if isinstance(one, str):
         return bool(one == other)
     if isinstance(one, (dict, Mapping)):  # dict first, for to ask an abstract class takes three times as long
@@ -182,7 +182,7 @@ def alike(one: JSON, other: JSON) -> bool:
 
 
 def word_of(value: JSON) -> str:
-    """A text that is the same for values that are alike, and for no others."""
+    """A text that only alike values share."""
     return compact_json(_ordered(value))
 
 
@@ -193,7 +193,7 @@ def _ordered(value: JSON) -> JSON:
 
 
 def sense_of(raw: Mapping[str, JSON], format: MessageFormat) -> str | None:
-    """A text that is the same for messages of two formats that say the same; None where something in it has no counterpart."""
+    """A text that messages of two formats share if they have the same content; None if a part of it has no counterpart."""
     turn = turn_of(message_from_raw(raw, format))
     if turn.losses or not turn.parts or any(isinstance(part, Unknown) for part in turn.parts):
         return None

@@ -1,12 +1,12 @@
-"""What is known of a list that was recorded before: a copy of each item, beside the row of the context that it is.
+"""Cached facts about the list recorded before: a copy of each item, by its row of the context.
 
-    rows      0  1  2  3  4  5      by the commits that brought them and the blobs they are in: what of them is as it was is known
-    copies    a  b  C  d  e  ?      compared with the list all at once, as Python compares lists
+    rows      0  1  2  3  4  5      identified by commit and blob, so that unchanged rows are recognised
+    copies    a  b  C  d  e  ?      compared with the list all at once, by Python's comparison of lists
     list      a  b  C  d  e  f  g
 
-What is not known of a row is looked up in its content. So neither the context is rendered nor each message looked at, to see one that was changed.
-A copy shares its texts with the list, which nobody can change, and nothing else: what is changed in place differs from it.
-Of an SDK's own object the copy is its fields, for to have it say what its API takes is slow.
+An unknown row is looked up in its content. So finding one changed message needs neither a rendering of the context nor a look at each message.
+A copy shares with the list only its texts, which cannot be changed: a value changed in place differs from its copy.
+The copy of an SDK's own object has its fields, because converting it to its API's form is slow.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _WORDS = frozenset({"content", "text", "output"})
 
 
 class Known:
-    """The copies of a list's items by the rows of a context; the first *apart* rows are instructions of which the list says nothing."""
+    """The copies of a list's items by the rows of a context; the first *apart* rows are instructions that the list does not mention."""
 
     def __init__(self, given: Given, columns: Columns, copies: list[Any], apart: int) -> None:
         self._columns = columns
@@ -49,7 +49,7 @@ class Known:
                 content_messages(item, self._calls)
 
     def plan(self, given: Given, snapshot: Snapshot) -> Plan | None:
-        """What has to be done for the context of *snapshot* to become what was *given*; None where what is known does not say."""
+        """The changes that make the context of *snapshot* the list *given*; None if the cached facts are not enough."""
         if given.instructions != self._instructions or snapshot.columns.made or not self._follow(snapshot):
             return None
         body = list(given.items)
@@ -77,7 +77,7 @@ class Known:
         return Plan(given, snapshot, script, start + self._apart, start, apart)
 
     def _follow(self, snapshot: Snapshot) -> bool:
-        """Take the copies over to the rows of *snapshot*; False where too many of these are unknown."""
+        """Move the copies to the rows of *snapshot*; False if too many of these are unknown."""
         columns, apart = snapshot.columns, self._apart
         before, length = len(self._copies) + apart, snapshot.length
         if columns is not self._columns:
@@ -107,7 +107,7 @@ class Known:
             self._called = -1
 
     def _same_from_start(self, body: Sequence[JSON], given: Given, snapshot: Snapshot) -> int:
-        """How many items at the beginning are the rows."""
+        """The number of items at the beginning that equal the rows."""
         copies = self._copies
         most = min(len(copies), len(body))
         for at in self._unknown:
@@ -115,14 +115,14 @@ class Known:
                 self._is_content(at, body[at], given, snapshot)
         self._unknown = [at for at in self._unknown if copies[at] is _UNKNOWN]
         if (copies if most == len(copies) else copies[:most]) == body[:most]:
-            return most  # at once, which takes less than to look for a difference
+            return most  # all at once, which is quicker than a search for a difference
         for at in compress(count(), map(ne, copies, body)):
             if not self._is_content(at, body[at], given, snapshot):
                 return at
         return most
 
     def _same_from_end(self, body: Sequence[JSON], start: int, given: Given, snapshot: Snapshot) -> int:
-        """How many items at the end are the rows, of those behind the first *start* of either."""
+        """The number of items at the end that equal the rows, apart from the first *start* of either."""
         copies = self._copies
         most = min(len(copies), len(body)) - start
         for at in compress(range(most), map(ne, reversed(copies), reversed(body))):
@@ -131,7 +131,7 @@ class Known:
         return most
 
     def _is_content(self, at: int, item: JSON, given: Given, snapshot: Snapshot) -> bool:
-        """Whether *item* is the content of the row with copy *at*, which it is known as from now on."""
+        """Whether *item* is the content of the row with copy *at*; if so, it becomes the row's copy."""
         message = snapshot.columns.messages[at + self._apart]
         if message.format != given.own_format:
             return False
@@ -152,7 +152,7 @@ class Known:
 
 
 def known_by(plan: Plan, own: Sequence[Any]) -> Known | None:
-    """What is known where *plan* was found otherwise, for items with copies of our *own*; None where an item is more than a row, or less."""
+    """The cached facts for a *plan* found in another way, with our *own* copies of the items; None if an item is not exactly one row."""
     given, snapshot, script = plan.given, plan.snapshot, plan.script
     apart = len(script.silent)
     if snapshot.columns.made or sorted(script.silent) != [*range(apart)]:
@@ -160,7 +160,7 @@ def known_by(plan: Plan, own: Sequence[Any]) -> Known | None:
     if apart and (given.instructions or plan.apart != frozenset(script.silent)):
         return None
     copies: list[Any] = [_UNKNOWN] * (snapshot.length - apart)
-    messages = snapshot.columns.messages.afresh()  # as many items as messages need not be one for each
+    messages = snapshot.columns.messages.afresh()  # the same number of items and messages need not match one to one
     for row, item, one in zip(range(apart, plan.rows), given.items[: plan.items], own, strict=False):
         message = messages[row]
         if message.format == given.own_format and alike(message.raw, item):
@@ -170,7 +170,7 @@ def known_by(plan: Plan, own: Sequence[Any]) -> Known | None:
         if len(of) != len(rows) or any(script.kept.get(at) != () for at, _ in of[1:]):
             return None
         if len(rows) > 1 and not all(_is_committed(given, snapshot, at, row) for at, row in of):
-            return None  # of a step it is known only where each of its messages is an item
+            return None  # a step is known only if each of its messages is an item
         for at, row in of:
             copies[row - apart] = _marked(own[at])
     return Known(given, snapshot.columns, copies, apart)
@@ -184,9 +184,9 @@ def _is_committed(given: Given, snapshot: Snapshot, at: int, row: int) -> bool:
 
 
 def _find_edits(given: Given, snapshot: Snapshot, rows: range, items: range, script: Script) -> bool:
-    """Add to *script* which of the *rows* the *items* in their places are, or are edits of; False where a rendering may have to say it.
+    """Add to *script* which of the *items* equal the *rows* in their places, and which edit them; False if a rendering may be needed to decide.
 
-    At the end of the list there may be more items, which are new.
+    The list may have more items at its end, which are new.
     """
     new = items[len(rows) :]
     if not rows or len(rows) > min(len(items), MOST) or (new and new.stop != len(given.items)):
@@ -207,11 +207,11 @@ def _find_edits(given: Given, snapshot: Snapshot, rows: range, items: range, scr
     were = {word_of(messages[row].raw) for row in script.edits.values()}
     return were.isdisjoint(
         word_of(given.items[item]) for item in (*script.edits, *new)
-    )  # else one stands elsewhere now
+    )  # else one item has moved to another place
 
 
 def _is_reworded(one: JSON, other: JSON, key: str = "") -> bool:
-    """Whether two messages of a format are the same but for what is said in them: no rendering of one is the other."""
+    """Whether two messages of a format differ only in their texts, so that neither is a rendering of the other."""
     if isinstance(one, str) and isinstance(other, str):
         said, now = one.strip(), other.strip()
         return one == other or (key in _WORDS and bool(said) and bool(now) and said != now)
@@ -229,7 +229,7 @@ def _unknown(copies: Sequence[Any]) -> list[int]:
 
 
 def _is_written_short(message: Message, item: JSON) -> bool:
-    """Whether *item* has as a text what *message*, one of Anthropic's, has as the one part of its kind, or the other way round: no rendering does that."""
+    """Whether one of *item* and *message*, an Anthropic message, has as a text what the other has as its only part: no rendering does that."""
     one, other = message.raw.get("content"), item.get("content")
     if (
         message.format != "anthropic"
@@ -246,7 +246,7 @@ def _same_at_start(one: Sequence[Any], other: Sequence[Any]) -> int:
 
 
 class _Exactly:
-    """A number that Python takes for another value of JSON: True for 1, False for 0."""
+    """A value that Python confuses with another JSON value: 1 with True, 0 with False."""
 
     __slots__ = ("_value",)
 
@@ -260,7 +260,7 @@ class _Exactly:
 
 
 class _Fields:
-    """An SDK's own object, as it was."""
+    """The fields of an SDK's own object at the time of the copy."""
 
     __slots__ = ("_kind", "_state")
 
@@ -279,7 +279,7 @@ def _state_of(value: Any) -> list[Any]:
 
 
 def _marked(value: Any) -> Any:
-    """A copy that equals what is the same JSON, and nothing that may be changed beside it."""
+    """A copy that equals only the same JSON, and shares nothing that can be changed."""
     kind = type(value)
     if kind is str or value is None:
         return value

@@ -1,4 +1,4 @@
-"""The commits that make a context the list that was given: edits, then new messages, then, where that is not the list yet, one that orders and drops."""
+"""The commits that make a context the given list: edits, then new messages, then, if needed, one that orders and drops."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from tract.writing.budget import check_budget
 from tract.writing.drafts import draft
 
 OnDivergence: TypeAlias = Literal["edit", "branch", "error"]
-"""What becomes of a list that is not the context with more at its end: the context is made it, on this branch or on a new one, or nothing is."""
+"""The treatment of a list that is not the context plus new messages: it becomes the context on this branch or on a new one, or is an error."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RecordResult:
-    """What was committed for the context to be the list.
+    """The commits made so that the context is the list.
 
     *commits* are all that were made, in order. *edited*, *dropped* and *moved* are messages, by the commits that introduced them.
-    *branch* is the branch that has the list now. *warnings* say what of the list no payload can keep, and what stands in its place; and what looks like a secret, where the tract's ``record_scan`` asks for that.
+    *branch* is the branch that has the list now. *warnings* name the parts of the list that no payload can store, with their replacements; and possible secrets, if the tract's ``record_scan`` asks for them.
     """
 
     kind: Literal["unchanged", "appended", "edited", "branched"]
@@ -55,7 +55,7 @@ class RecordResult:
 
 
 def land(space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence, expected: Asked) -> RecordResult:
-    """Do what *plan* says, in one operation; DivergedError where it does more than append and *on_divergence* is ``error``."""
+    """Carry out *plan*, in one operation; DivergedError if it does more than append and *on_divergence* is ``error``."""
     branch = check_branch(space.repo, "record")[0].removeprefix(HEADS)
     if plan.only_appends():
         return _append(space, plan, about, branch, expected)
@@ -101,16 +101,16 @@ def _append(space: Workspace, plan: Plan, about: About, branch: str, expected: A
 
 def _inner(space: Workspace, repo: Repository) -> Workspace:
     inner = space.on(repo)
-    inner.shown = None  # a request that is recorded here was made of what is committed here
+    inner.shown = None  # a request recorded here was made of commits made here
     return inner
 
 
 def _make_all(
     space: Workspace, plan: Plan, about: About, answer: int | None, *, is_ordered: bool = False
 ) -> list[ObjectId]:
-    """Make the context the list: where the items from *answer* on answer a request, first what was sent, and then those behind it.
+    """Make the context the list: if the items from *answer* on answer a request, first the sent messages, and then those behind them.
 
-    Where all that is new is at the end, the list *is_ordered*.
+    *is_ordered* if all new items are at the end of the list.
     """
     sent = plan if answer is None else until(plan, answer)
     made = _make(space, sent, about if answer is None else About())
@@ -119,7 +119,7 @@ def _make_all(
     if answer is None:
         return made
     tip = space.repo.head()[1]
-    space.shown = (tip, space.compiler.advance_notes().priorities.tip, tip)  # what the request was made of
+    space.shown = (tip, space.compiler.advance_notes().priorities.tip, tip)  # the request was made of this commit
     given = plan.given
     for item in range(answer, len(given.items)):
         drafts = _new_drafts(space, given, item, about if item == len(given.items) - 1 else None)
@@ -129,7 +129,7 @@ def _make_all(
 
 
 def _make(space: Workspace, plan: Plan, about: About) -> list[ObjectId]:
-    """Commit the edits, and then the new messages; what is known *about* the last answer goes with it."""
+    """Commit the edits, and then the new messages; the last answer gets the facts *about* it."""
     given, script = plan.given, plan.script
     edits = [
         draft(space, MessageContent(given.messages(item)[0], given.own_format), "edit", response_to=plan.commit_of(row).hex())
@@ -147,7 +147,7 @@ def _make(space: Workspace, plan: Plan, about: About) -> list[ObjectId]:
 
 
 def _last_answer(given: Given, new: Sequence[tuple[int, int]]) -> int | None:
-    """Which of the *new* messages is the last that a model said; the last of all where none is."""
+    """The last of the *new* messages that is a model's; the last of all if there is none."""
     roles = [item_role(given.messages(item)[nth]) for item, nth in new]
     return next((at for at in range(len(new) - 1, -1, -1) if roles[at] == "assistant"), len(new) - 1 if new else None)
 
@@ -172,10 +172,10 @@ def _new_draft(space: Workspace, given: Given, item: int, nth: int, about: About
 
 
 def _with_key(space: Workspace, one: Draft, key: str) -> Draft:
-    """*one* as what the list has: without its key where the branch has that for a message that left the context, or is another there by now, for one key stands for one message.
+    """*one* as the list has it: without its key if the branch has that key for a message that left the context, or that differs by now, because one key stands for one message.
 
-    A message that is hidden on another branch is not taken from there, for it would be hidden here.
-    KeyConflictError where the branch has the key for another content.
+    A message that is hidden on another branch is not picked from there, because it would be hidden here.
+    KeyConflictError if the branch has the key for another content.
     """
     repo, notes = space.repo, space.compiler.advance_notes()
     if commit_instead(repo, key, one.value, repo.head()[1]) is not None:
@@ -184,7 +184,7 @@ def _with_key(space: Workspace, one: Draft, key: str) -> Draft:
 
 
 def _put_in_order(space: Workspace, plan: Plan, made: Sequence[ObjectId]) -> list[ObjectId]:
-    """Make the context the list, where it is not yet: a commit that drops and moves, and says no word."""
+    """Make the context the list, if it is not yet, with a commit that drops and moves and adds no message."""
     repo = space.repo
     tip = repo.head()[1]
     now = entries(repo, context_at(repo, tip))
@@ -201,7 +201,7 @@ def _put_in_order(space: Workspace, plan: Plan, made: Sequence[ObjectId]) -> lis
 
 
 def _wanted(plan: Plan, now: Sequence[Entry], made: Sequence[ObjectId]) -> list[Entry]:
-    """The entries of the context as it shall be; what nobody is shown stays behind what it stood behind."""
+    """The entries that the context is to have; messages that are not shown stay behind the ones they stood behind."""
     blobs = dict(now)
     length = plan.snapshot.length
     row_of = {commit: row for row, commit in enumerate(plan.snapshot.columns.commits[:length])}
@@ -234,7 +234,7 @@ def _wanted(plan: Plan, now: Sequence[Entry], made: Sequence[ObjectId]) -> list[
 
 
 def _land_beside(space: Workspace, plan: Plan, about: About, branch: str) -> RecordResult:
-    """The list on a new branch, which begins where it parts from the context."""
+    """The list on a new branch, which begins where it diverges from the context."""
     repo = space.repo
     now = entries(repo, context_at(repo, repo.head()[1]))
     start, rows, items = _parting(repo, plan, now)
@@ -245,7 +245,7 @@ def _land_beside(space: Workspace, plan: Plan, about: About, branch: str) -> Rec
         with transaction(batch.repo, "record", moves="refs") as tx:
             tx.move(ref, start, None)
     inner = _inner(space, replace(batch.repo, branch=ref))
-    if rows is None:  # no commit has what both have in common: the context is made the list there
+    if rows is None:  # no commit has the common beginning: the context becomes the list there
         made = _make(inner, plan, about)
         made += _put_in_order(inner, plan, made)
         beside = plan
@@ -257,7 +257,7 @@ def _land_beside(space: Workspace, plan: Plan, about: About, branch: str) -> Rec
 
 
 def _parting(repo: Repository, plan: Plan, now: Sequence[Entry]) -> tuple[ObjectId | None, int | None, int]:
-    """The commit with all that the list and the context begin with, how many rows and items that are; the tip and None where there is no such commit."""
+    """The commit with the common beginning of the list and the context, and its numbers of rows and items; the tip and None if there is no such commit."""
     rows, items = plan.rows, plan.items
     for item in range(plan.items, len(plan.given.items)):
         kept = plan.script.kept.get(item)

@@ -1,12 +1,12 @@
-"""Which messages of a context a list of items is, and what has to be done for the context to become the list.
+"""Matching a list of items with the messages of a context: the changes by which the context becomes the list.
 
     context   a  b  c  d  e  f          a  b  e  f   the longest common prefix and suffix
-    list      a  b  C  e  x  f                   c ↔ C   an edit: what is left at one place, of one role
+    list      a  b  C  e  x  f                   c ↔ C   an edit: unmatched at one place, of one role
                                                  d       dropped
                                                  x       new
 
-An item is a message where it equals its content, or what it is rendered as; a rendering may join messages, and take them apart.
-What is left between the prefix and the suffix is matched by the most messages that can stay, with up to 500 on either side; beyond, all of it is dropped and new.
+An item is a message if it equals the message's content, or its rendering; a rendering may join messages, and take them apart.
+Between the prefix and the suffix, as many messages as possible are matched, with up to 500 on either side; beyond that, all of them are dropped and new.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from tract.named_tuple import NamedTuple
 from tract.objects.message_format import JSON
 
 MOST = 500
-"""How many messages, and items, that are neither of the common prefix nor of the suffix are compared with each other."""
+"""The most messages, and items, between the common prefix and suffix that are compared with each other."""
 
 
 @dataclass(slots=True)
 class Script:
-    """What becomes of the rows of a context: *kept* has for an item the rows that it is, *edits* the row that it takes the place of.
+    """The changes to the rows of a context: *kept* maps an item to the rows that it is, *edits* to the row that it edits.
 
-    Items with neither are new. *silent* rows stay where they are: the format shows nothing of them.
+    Items in neither are new. *silent* rows stay where they are: the format does not show them.
     """
 
     kept: dict[int, tuple[int, ...]] = field(default_factory=dict)
@@ -40,14 +40,14 @@ class Script:
 
 
 class _Row(NamedTuple):
-    """A row that is still to be matched; *piece* where it is the first of a whole piece."""
+    """A row still to be matched; *piece* if it is the first of a whole piece."""
 
     at: int
     piece: Piece | None
 
 
 def match(given: Given, messages: Sequence[Message], pieces: Sequence[Piece], items: range, script: Script) -> None:
-    """Match the *items* with the rows of *pieces*, and add what is found to *script*."""
+    """Match the *items* with the rows of *pieces*, and add the results to *script*."""
     _Matching(given, messages, script).run(pieces, items)
 
 
@@ -66,7 +66,7 @@ class _Matching:
             self._let_go(rest)
 
     def _let_go(self, rows: Sequence[_Row]) -> None:
-        """Note that the list has none of *rows*; those that it cannot have, for the format shows nothing of them, stay."""
+        """Note that the list has none of *rows*; rows that the format does not show, so that the list cannot have them, stay."""
         for row in rows:
             is_silent = row.piece is not None and not row.piece.items
             (self._script.silent if is_silent else self._script.dropped).append(row.at)
@@ -74,7 +74,7 @@ class _Matching:
     # The common prefix and suffix
 
     def _prefix(self, pieces: Sequence[Piece], items: range) -> tuple[list[_Row], int]:
-        """Match piece after piece from the beginning; the rows that are left, and the first item that is."""
+        """Match piece after piece from the beginning; return the unmatched rows, and the first unmatched item."""
         at, number = items.start, 0
         while number < len(pieces):
             piece = pieces[number]
@@ -105,7 +105,7 @@ class _Matching:
         return [], at
 
     def _blank_behind(self, rows: Sequence[int], at: int, stop: int) -> int:
-        """Match the items from *at* on with the messages at the end of *rows* that say nothing: they are in no item of the piece. The first item that is none of them."""
+        """Match the items from *at* on with the empty messages at the end of *rows*, which no item of the piece shows; return the first item that is none of them."""
         blank = [*takewhile(lambda row: _is_blank(self._messages[row].raw), reversed(rows))]
         while blank and at < stop:
             if self._committed([blank.pop()], at) == 1:
@@ -114,20 +114,20 @@ class _Matching:
         return at
 
     def _silently(self, pieces: Sequence[Piece], at: int, stop: int) -> int:
-        """Match the first of *pieces*, of which nobody is shown anything, and how many of those behind it that item *at* says; 0 where it says none, and the first stays."""
+        """Match the first of *pieces*, none of which is shown, and return how many of their rows item *at* has; 0 if it has none, and then the first piece stays."""
         rows = [row for piece in takewhile(lambda one: not one.items, pieces) for row in piece.rows]
         used = self._committed(rows, at) if at < stop else 0
         self._keep(at, rows[: used or 1], int(used > 0))
         return used
 
     def _is_said(self, rows: Sequence[int], at: int, stop: int) -> bool:
-        """Whether the items from *at* on are *rows* as they were committed, one each, those that nobody is shown too."""
+        """Whether the items from *at* on are *rows* as they were committed, one each, including rows that are not shown."""
         return 0 < len(rows) <= stop - at and all(
             self._committed([row], item) == 1 for item, row in enumerate(rows, at)
         )
 
     def _committed(self, rows: Sequence[int], at: int) -> int:
-        """How many of *rows*, from the first on, item *at* was committed as; 0 for none."""
+        """The number of *rows*, from the first on, that item *at* was committed as; 0 for none."""
         messages = self._given.messages(at)
         if 0 < len(messages) <= len(rows) and all(
             alike(message, self._messages[row].raw) for message, row in zip(messages, rows, strict=False)
@@ -140,13 +140,13 @@ class _Matching:
         return int(sense is not None and sense == sense_of(row.raw, row.format))
 
     def _suffix(self, rest: list[_Row], start: int, stop: int) -> int:
-        """Match from the end as long as rows and items are the same, and take them out of *rest*; the item at which that ends."""
+        """Match from the end while rows and items are the same, and take them out of *rest*; return the item at which that stops."""
         firsts = [at for at, row in enumerate(rest) if row.piece is not None]
         while rest:
             first = firsts[-1] if firsts else 0
             piece = rest[first].piece
             if piece is not None and len(rest) - first != len(piece.rows):
-                piece = None  # what is at the end was of a piece that is matched row by row
+                piece = None  # the last row belongs to a piece that is matched row by row
             count = 0 if piece is None else len(piece.items)
             is_said = not count and stop > start and self._committed([rest[-1].at], stop - 1) == 1
             if piece is not None and not is_said and stop - count >= start and all(
@@ -174,7 +174,7 @@ class _Matching:
         for at in range(item + 1, item + count):
             self._script.kept[at] = ()
 
-    # What is between
+    # The rows and items between
 
     def _script_between(self, rows: Sequence[_Row], items: range) -> None:
         found = self._matches(rows, items)
@@ -183,7 +183,7 @@ class _Matching:
             self._keep(items[item], [one.at for one in rows[row : row + spans[0]]], spans[1])
         taken = {row + n for row, _, spans in anchors for n in range(spans[0])}
         used = {item + n for _, item, spans in anchors for n in range(spans[1])}
-        for row in range(len(rows)):  # what stands elsewhere moved
+        for row in range(len(rows)):  # a match in another place is a move
             for item, (count, length) in found[row].items():
                 here, there = range(row, row + count), range(item, item + length)
                 if taken.isdisjoint(here) and used.isdisjoint(there):
@@ -199,7 +199,7 @@ class _Matching:
             at, before = row + spans[0], item + spans[1]
 
     def _edits(self, rows: Sequence[_Row], items: Sequence[int]) -> None:
-        """Pair what is left at one place, in order, where the roles are the same; the rows without an item are dropped."""
+        """Pair unmatched rows and items at one place, in order, if their roles are the same; rows without an item are dropped."""
         left = list(rows)
         for item in items:
             messages = self._given.messages(item)
@@ -214,7 +214,7 @@ class _Matching:
         self._let_go(left)
 
     def _is_thought_or_behind(self, item: int) -> bool:
-        """Whether *item* is a thought of Responses, or directly behind a new one: shown are those that were recorded one behind the other."""
+        """Whether *item* is a Responses thought, or directly behind a new one, because such items are shown only in their recorded sequence."""
         items, script = self._given.items, self._script
         if items[item].get("type") == "reasoning":
             return True
@@ -222,7 +222,7 @@ class _Matching:
         return before >= 0 and before not in script.kept and items[before].get("type") == "reasoning"
 
     def _matches(self, rows: Sequence[_Row], items: range) -> list[dict[int, tuple[int, int]]]:
-        """For each row the items at which something begins that it and the rows behind it are: how many rows, and items."""
+        """For each row: the items at which a match of it and the rows behind it begins, with the numbers of rows and items."""
         given, own = self._given, self._given.own_format
         words = [word_of(given.items[item]) for item in items]
         senses = [None] * len(items) if all(self._messages[row.at].format == own for row in rows) else [
@@ -248,7 +248,7 @@ class _Matching:
 
 
 def _is_blank(message: JSON) -> bool:
-    """Whether a message has texts and nothing else, and these are empty."""
+    """Whether a message has only texts, and these are empty."""
     content = message.get("content")
     if isinstance(content, list):
         return bool(content) and all(
@@ -266,7 +266,7 @@ def _rows_of(piece: Piece, first: Piece | None) -> list[_Row]:
 
 
 def _most_rows(found: Sequence[dict[int, tuple[int, int]]], rows: int, items: int) -> list[tuple[int, int, tuple[int, int]]]:  # fmt: skip
-    """Matches in the order of both sides that keep the most rows: the row, the item, and how many of each."""
+    """The matches, in the order of both sides, that keep the most rows: each with its row, its item, and the numbers of both."""
     best = [[0] * (items + 1) for _ in range(rows + 1)]
     for row in range(rows - 1, -1, -1):
         below, here = best[row + 1], best[row]

@@ -1,4 +1,4 @@
-"""A context as it is rendered for a provider, in pieces: items that some messages, and no others, have become.
+"""A context as it is rendered for a provider, in pieces: items that were made of certain messages, and of no others.
 
 messages    0   1   2   3   4   5   6
 pieces      [0] [1] [2   3   4] [5] [6]      a step, or neighbours that became one message
@@ -27,7 +27,7 @@ class Piece(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """A rendered context; *system* is the piece of the instructions that stand apart, None where there are none."""
+    """A rendered context; *system* is the piece of the separate instructions, None if there are none."""
 
     pieces: list[Piece]
     system: Piece | None = None
@@ -49,11 +49,11 @@ def pieces_of(sending: Sending, target: Target, rendered: JSON, start: int = 0) 
     units = list(sending.units())
     moved = [row for unit in units for row in unit.rows if all(places[at] is None for at in unit.items) and unit.items]
     system = None if prompt is None else Piece(({"role": "system", key: prompt},), tuple(moved))
-    if not any(place is not None for place in places):  # instructions alone are what the user says
+    if not any(place is not None for place in places):  # instructions alone are sent as a user message
         rows = [row for unit in units for row in unit.rows]
         return Pieces([*(_pieces(messages, rows, ()) if messages else _pieces((), (), rows))])
     last = max(place for place in places if place is not None)
-    added = len(messages) - last - 1  # a beginning that the provider wants, and nobody said
+    added = len(messages) - last - 1  # a first message that the provider requires and that was made up
     pieces = [Piece((one,), ()) for one in messages[:added]]
     pieces += _joined(units, places, messages[added:], set(moved))
     return Pieces(pieces, system)
@@ -65,7 +65,7 @@ def _pieces_of_unit(unit: Unit, rendered: Sequence[JSON]) -> Iterator[Piece]:
 
 
 def _joined(units: Sequence[Unit], places: Sequence[int | None], messages: Sequence[JSON], moved: set[int]) -> Iterator[Piece]:  # fmt: skip
-    """The units as pieces; those that have a part in one message are one, with what nobody is shown between them."""
+    """The units as pieces; units with a part in one message form one piece, with the hidden rows between them."""
     rows: list[int] = []
     silent: list[int] = []
     first, last = 0, -1
@@ -86,7 +86,7 @@ def _joined(units: Sequence[Unit], places: Sequence[int | None], messages: Seque
 
 
 def _pieces(messages: Sequence[JSON], rows: Sequence[int], silent: Sequence[int]) -> Iterator[Piece]:
-    """What *rows* became, and each of the *silent* rows by itself."""
+    """The piece of *rows*, and a piece for each of the *silent* rows."""
     if rows:
         yield Piece(tuple(messages), tuple(rows))
     for row in silent:
@@ -94,7 +94,7 @@ def _pieces(messages: Sequence[JSON], rows: Sequence[int], silent: Sequence[int]
 
 
 def _anthropic_places(said: Sequence[Said]) -> list[int | None]:
-    """Of what each message says, which message of the request it went into; None where that is the system prompt."""
+    """For the content of each message, the number of its message in the request; None if it is in the system prompt."""
     body: list[int] = []
     for at, one in enumerate(said):
         behind = said[at + 1] if at + 1 < len(said) else None
@@ -112,7 +112,7 @@ def _anthropic_places(said: Sequence[Said]) -> list[int | None]:
 
 
 def _gemini_places(written: Sequence[tuple[int, str, Any]]) -> list[int | None]:
-    """The same for what was written of Gemini's contents: neighbours of one role are one."""
+    """The same for Gemini's contents: neighbours of one role are one."""
     places: list[int | None] = []
     at, role = -1, ""
     for _, own, _ in written:

@@ -1,4 +1,4 @@
-"""What is to be done for a context to become a list, as a value; and where in it an answer begins."""
+"""The changes by which a context becomes a list, as a value; and the place where an answer begins in it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tract.tokens.usage import TokenUsage
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What is known of the last answer that is recorded."""
+    """The facts about the last answer that is recorded."""
 
     usage: Mapping[str, Any] | TokenUsage | None = None
     generation_config: Mapping[str, Any] | None = None
@@ -31,9 +31,9 @@ class About:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: the first *rows* of the snapshot are the first *items* of the list, and the rest as *script* says.
+    """The changes to make: the first *rows* of the snapshot are the first *items* of the list, and the rest as *script* says.
 
-    *apart* are rows whose place means nothing in the format: its instructions.
+    *apart* are rows whose place has no meaning in the format: its instructions.
     """
 
     given: Given
@@ -64,11 +64,11 @@ class Plan:
         return [item for item in every if item not in script.kept and item not in script.edits]
 
     def only_appends(self) -> bool:
-        """Whether the list is the context, with more at its end at most."""
+        """Whether the list is the context, at most with more at its end."""
         return not self.script.edits and self.keeps_order()
 
     def keeps_order(self) -> bool:
-        """The same, but for what is said in its messages."""
+        """The same, but messages may be edited."""
         script = self.script
         if script.dropped or script.moved:
             return False
@@ -84,9 +84,9 @@ class Plan:
 
 
 def answer_start(plan: Plan, about: About) -> int | None:
-    """The item at which the answer to the request begins; None where none is known, or there is one that the context has.
+    """The item at which the answer to the request begins; None if there is none, or the context has it already.
 
-    It is what a model said last; what it had said last before, and was sent again to go on from, is not of it.
+    It is the model's last part of the list, without an earlier part that was sent again for the model to continue.
     """
     if about.request is None:
         return None
@@ -99,7 +99,7 @@ def answer_start(plan: Plan, about: About) -> int | None:
 
 
 def _said_last(items: Sequence[JSON]) -> int:
-    """How many of *items*, at their end, a model said."""
+    """The number of *items* at the end that are the model's."""
     count = 0
     while count < len(items) and (one := as_dict(items[-count - 1])) is not None and item_role(one) == "assistant":
         count += 1
@@ -107,7 +107,7 @@ def _said_last(items: Sequence[JSON]) -> int:
 
 
 def without_edits_behind(plan: Plan, start: int) -> Plan:
-    """*plan* where an answer takes the place of another by itself: no edit of it, which would answer nothing."""
+    """*plan* without edits by the answer: an answer replaces another as a new message, because an edit would answer nothing."""
     edits = {item: row for item, row in plan.script.edits.items() if item < start}
     dropped = [row for item, row in sorted(plan.script.edits.items()) if item >= start]
     script = replace(plan.script, edits=edits, dropped=sorted([*plan.script.dropped, *dropped]))
@@ -115,6 +115,6 @@ def without_edits_behind(plan: Plan, start: int) -> Plan:
 
 
 def until(plan: Plan, end: int) -> Plan:
-    """The same for the list up to item *end*, behind which all is new."""
+    """The same for the list up to item *end*, behind which everything is new."""
     given = plan.given
     return replace(plan, given=replace(given, items=given.items[:end]))

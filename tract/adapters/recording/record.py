@@ -1,4 +1,4 @@
-"""``Tract.record``: the context becomes the list that was given."""
+"""``Tract.record``: the context becomes the given list."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _LISTS_KEPT = 4
 class RecordOptions(TypedDict, total=False):
     """The options of ``Tract.record``.
 
-    *format* is whose messages these are. *on_divergence* says what becomes of a list that is not the context with more at its end: ``edit`` makes the context the list, ``branch`` makes a branch that has it, ``error`` is a DivergedError.
-    *keys* has a key for each message, None for one without. A key stands for one message: where the branch has it for one that left the context, what comes back in the list is a new one, without it.
-    *usage*, *generation_config*, *request* and *metadata* are those of the last answer that is new, as ``commit`` takes them.
+    *format* is the format of the messages. *on_divergence* is for a list that is not the context with more at its end: ``edit`` makes it the context, ``branch`` makes a branch with it, ``error`` is a DivergedError.
+    *keys* has a key for each message, None for one without. A key stands for one message: if the branch has it for one that left the context, a message that comes back in the list is a new one, without the key.
+    *usage*, *generation_config*, *request* and *metadata* are those of the last new answer, as ``commit`` takes them.
     """
 
     format: RecordFormat
@@ -60,9 +60,9 @@ def record(
     request: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
 ) -> RecordResult:
-    """Make the context at HEAD the list *messages*, in one operation; *expected* says where HEAD's branch has to be.
+    """Make the context at HEAD the list *messages*, in one operation; *expected* says where HEAD's branch must be.
 
-    ContentValidationError for what is no list of messages, DivergedError as *on_divergence* says.
+    ContentValidationError for input that is not a list of messages, DivergedError as *on_divergence* says.
     """
     if on_divergence not in ("edit", "branch", "error"):
         raise ContentValidationError(f"on_divergence must be 'edit', 'branch' or 'error', not {on_divergence!r:.40}")
@@ -90,26 +90,26 @@ def _made(space: Workspace, given: Given, about: About, on_divergence: OnDiverge
     except (ContentValidationError, TypeError, RecursionError) as exc:
         items = given.dicts(given.items)
         if isinstance(exc, TypeError):
-            plain_json("messages", items)  # says what is no JSON, and where
+            plain_json("messages", items)  # names the value that is not JSON, and its place
             raise
         told: list[str] = []
         items = mended(items, lambda place, what: told.append(f"message {place}: {what}"), levels=MAX_DEPTH)
         if not told:
             raise
-        # What no payload can keep costs itself only; the next list has it again, and is the same.
+        # Only the value that no payload can store is replaced; the next list has it again, and is the same.
         result = land(space, _planned(space, replace(given, items=items)), about, on_divergence, expected)
         return replace(result, warnings=tuple(told))
 
 
 def _planned(space: Workspace, given: Given) -> Plan:
-    """What has to be done for the context to become what was given."""
+    """The changes by which the context becomes the given list."""
     snapshot = compile_head(space)
     with space.lock:
         place = given.format, space.repo.head()[0]
         known: Known | None = space.lists.get(place)
         plan = None if known is None else known.plan(given, snapshot)
         if plan is None:
-            copies = [*map(copied, given.items)]  # which nobody changes while they are compared
+            copies = [*map(copied, given.items)]  # so that they cannot change while they are compared
             plan = _planned_anew(space, replace(given, items=given.dicts(copies)), snapshot)
             space.lists.pop(place, None)
             if (known := known_by(plan, copies)) is not None:
@@ -120,7 +120,7 @@ def _planned(space: Workspace, given: Given) -> Plan:
 
 
 def _planned_anew(space: Workspace, given: Given, snapshot: Snapshot) -> Plan:
-    """The same by what is rendered of the context."""
+    """The same, found through the rendered context."""
     length, messages = snapshot.length, snapshot.columns.messages
     sending, rendered = _sent(space, snapshot, given)
     if given.format in ("anthropic", "gemini"):
@@ -145,12 +145,12 @@ def _planned_anew(space: Workspace, given: Given, snapshot: Snapshot) -> Plan:
 
 
 def _start(pieces: Sequence[Piece], rendered: Sequence[JSON]) -> int:
-    """Where the first of *pieces*, which go on to the end, begins."""
+    """The item at which the first of *pieces*, which reach to the end, begins."""
     return len(rendered) - sum(len(piece.items) for piece in pieces)
 
 
 def _planned_apart(given: Given, snapshot: Snapshot, pieces: Sequence[Piece], system: Piece | None) -> Plan:
-    """The same where instructions stand apart from the messages."""
+    """The same for a format that keeps instructions apart from the messages."""
     script = Script()
     apart: frozenset[int] = frozenset()
     messages = snapshot.columns.messages
@@ -169,7 +169,7 @@ def _planned_apart(given: Given, snapshot: Snapshot, pieces: Sequence[Piece], sy
 
 
 def _as_committed(pieces: Sequence[Piece], given: Given, snapshot: Snapshot) -> list[Piece]:
-    """*pieces* for a list that is no rendering: where messages of its own format are shown to nobody, each stands for itself."""
+    """*pieces* for a list that is not a rendering: messages of its own format that are not shown each stand for themselves."""
     messages = snapshot.columns.messages
     found: list[Piece] = []
     for piece in pieces:
@@ -181,7 +181,7 @@ def _as_committed(pieces: Sequence[Piece], given: Given, snapshot: Snapshot) -> 
 
 
 def _sent(space: Workspace, snapshot: Snapshot, given: Given) -> tuple[Sending, JSON]:
-    """What a provider is sent of the context now."""
+    """The present context as a provider is sent it."""
     columns = snapshot.columns
     form = checked_form(given.format)
     sending = columns.sending(form, snapshot.length, RecordedAnswers(space.repo, columns))
@@ -189,7 +189,7 @@ def _sent(space: Workspace, snapshot: Snapshot, given: Given) -> tuple[Sending, 
 
 
 def _common(rendered: Sequence[JSON], items: Sequence[JSON]) -> int:
-    """How many items both begin with."""
+    """The number of items with which both begin."""
     most = min(len(rendered), len(items))
     if _are_same(rendered if most == len(rendered) else rendered[:most], items[:most]):
         return most
@@ -202,7 +202,7 @@ def _common(rendered: Sequence[JSON], items: Sequence[JSON]) -> int:
 
 
 def _are_same(rendered: Sequence[JSON], items: Sequence[JSON]) -> bool:
-    """Whether Python takes all for equal, and none has true for 1, or false for 0."""
+    """Whether Python finds all equal, and none has true for 1, or false for 0."""
     return rendered == list(items) and all(
         [*map(type, item.values())].count(str) == len(item) or alike(one, item)
         for one, item in zip(rendered, items, strict=True)

@@ -2,16 +2,16 @@
 
 Readers are pure: a file goes in, values come out, and nothing here knows tract's store.
 
-    reader        read_transcript: which kind of file it is, and what is in it
+    reader        read_transcript: finds a file's kind, and reads its conversations
     table         the formats that can be read
-    readers       one file a format: which values are of it, and what they become
-    model         what a file holds, as values; and what a format's reader is
+    readers       one file a format: which values are of it, and their conversion
+    model         the contents of a file, as values; and the interface of a format's reader
     shapes        where in a JSON value the conversations are
-    formats       whose format a list of messages has, and whether a message is one
-    strictjson    JSON without its accidents: NaN, twice the same key, half a surrogate pair
-    places        on which line of a document a value stands
+    formats       the format of a list of messages, and whether a value is a message
+    strictjson    JSON without its accidents: NaN, a key twice, half a surrogate pair
+    places        the line of a value in a document
     parquet       the rows of a Parquet file
-    unpacking     files that are compressed
+    unpacking     compressed files
 """
 
 from tract.adapters.transcripts.conversations import Branch, Child, Conversation, Problem, Reading, Turn
@@ -25,7 +25,7 @@ __all__ = ["FORMATS", "Branch", "Child", "Conversation", "Problem", "Reading", "
 
 
 def __getattr__(name: str) -> object:
-    """What needs the readers of all formats is loaded when it is first asked for: a hook reads one."""
+    """Names that need the readers of all formats are loaded on demand: a hook uses only one."""
     if name == "read_transcript":
         from tract.adapters.transcripts.reader import read_transcript
 

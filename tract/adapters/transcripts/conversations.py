@@ -1,4 +1,4 @@
-"""What a file of conversations holds, as values; and what a format's reader is."""
+"""The contents of a file of conversations, as values; and the interface of a format's reader."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 class Turn(NamedTuple):
     """One message to commit, verbatim.
 
-    *time* is aware, in UTC, or None when the file does not say.
-    *usage* is the provider's usage dict as it was found beside the message, *config* the model that answered and its settings.
-    *metadata* is what else the file said about this message and is worth keeping. *key* is the name that the program itself gave it.
-    Where it *summarises*, it took the place of all that came before it on its line, but for the turns with the keys that it *keeps*: a compaction.
-    *clears* are calls whose results were taken out of the context before it, their contents that is.
+    *time* is aware, in UTC, or None if the file has none.
+    *usage* is the provider's usage dict that was found beside the message, *config* the model that answered and its settings.
+    *metadata* has other facts of the file about this message that are worth keeping. *key* is the program's own name for it.
+    If it *summarises*, it is a compaction: it replaced everything before it on its line, except the turns with the keys that it *keeps*.
+    *clears* are calls whose results' contents were removed from the context before it.
     """
 
     message: dict[str, JSON]
@@ -41,7 +41,7 @@ class Turn(NamedTuple):
 class Branch(NamedTuple):
     """A line of history, from its root.
 
-    The first *shared* turns are the very turns of branch *parent*, an index into ``Conversation.branches`` that is lower than this branch's own.
+    The first *shared* turns are the same as those of branch *parent*, an index into ``Conversation.branches`` that is lower than this branch's own.
     A line with a root of its own has parent None and shares nothing.
     """
 
@@ -52,7 +52,7 @@ class Branch(NamedTuple):
 
 
 class Child(NamedTuple):
-    """The conversation of a sub-agent: *purpose* is what it was asked for, *call_id* the call of its parent that began it."""
+    """The conversation of a sub-agent: *purpose* is its task, *call_id* the call of its parent that began it."""
 
     conversation: Conversation
     purpose: str
@@ -62,8 +62,8 @@ class Child(NamedTuple):
 class Conversation(NamedTuple):
     """The lines of one conversation; the first is the main line.
 
-    *metadata* is what stood beside the messages and is worth keeping: tools, ids, scores.
-    *title* is what the program calls it, *id* the program's own name for it.
+    *metadata* are facts found beside the messages that are worth keeping: tools, ids, scores.
+    *title* is the program's title for it, *id* the program's own name for it.
     """
 
     name: str
@@ -75,7 +75,7 @@ class Conversation(NamedTuple):
 
 
 class Problem(NamedTuple):
-    """Something in a file that could not be read, while the rest was; or, as a note, something that was read and left out."""
+    """A part of a file that could not be read, while the rest was; or, as a note, a part that was read and left out."""
 
     file: str
     line: int | None
@@ -83,9 +83,9 @@ class Problem(NamedTuple):
 
 
 class Reading(NamedTuple):
-    """All that was read from a file, and all that was not. *format* is ``unknown`` when nothing was.
+    """Everything that was read from a file, and everything that could not be. *format* is ``unknown`` if nothing was read.
 
-    *notes* are what was left out because the program meant it so, or tract has no place for it; no message is lost by it.
+    *notes* name parts left out because the program meant it so, or tract has no place for them; no message is lost.
     """
 
     conversations: tuple[Conversation, ...]
@@ -102,10 +102,7 @@ _PARTICULARS = re.compile(r"\[\d+\]|'[^']*'")
 
 
 class Report:
-    """What could not be read, and what was left out, as it is found: each with its line (None: no line to name).
-
-    Of problems that differ only in their place a thousand are kept, and the others counted.
-    """
+    """Collects the parts that could not be read, and those left out, each with its line (None: no line to name)."""
 
     def __init__(self, file: str = "") -> None:
         self._file = file
@@ -139,18 +136,18 @@ class Report:
         self.notes.append(Problem(self._file, line, detail))
 
     def note_once(self, line: int | None, detail: str, about: str | None = None) -> None:
-        """A note that is true of many places of the file, told of the first: of the first that is *about* the same, where that is said."""
+        """A note that is true of many places of the file, reported for the first of them; if *about* is given, for the first with the same *about*."""
         if (about or detail) not in self._once:
             self._once.add(about or detail)
             self.note(line, detail)
 
 
 class Found(NamedTuple):
-    """What a reader is given: values of its format, where they stand, and what the object around them says besides.
+    """The input of a reader: values of its format, their place, and the other fields of the object around them.
 
-    *values* are the messages of a list, one object that is a conversation, the records of a file, or the file itself, open to be read.
-    *lines* has the line of each value where each has one; a single one is the line of them all.
-    *first* is the number of the first value in its file, where those before it are not given.
+    *values* are the messages of a list, one object that is a conversation, the records of a file, or the open file itself.
+    *lines* has the line of each value if each has one; a single one is the line of them all.
+    *first* is the number of the first value in its file, if earlier values are not given.
     """
 
     place: str
@@ -173,8 +170,8 @@ Scope: TypeAlias = Literal["messages", "conversation", "records", "file"]
 class Format(NamedTuple):
     """A format, and its reader.
 
-    *detect* says whether a value can only be of this format: of scope ``messages`` a message of a list, ``conversation`` an object that is one conversation, ``records`` a line of a file that is one conversation, ``file`` the first bytes of a file.
-    *read* gives the conversations in what was found; the first of them is to be called *name*.
+    *detect* says whether a value can only be of this format: for scope ``messages`` a message of a list, for ``conversation`` an object that is one conversation, for ``records`` a line of a file that is one conversation, for ``file`` the first bytes of a file.
+    *read* yields the conversations in its input; the first of them gets the name *name*.
     """
 
     name: str
@@ -190,7 +187,7 @@ def linear(name: str, turns: Sequence[Turn], metadata: dict[str, JSON], **more: 
 
 
 def read_time(value: JSON) -> datetime | None:
-    """The moment that an ISO text with a zone, or a number of seconds since 1970, stands for; else None."""
+    """The moment of an ISO text with a zone, or of a number of seconds since 1970; else None."""
     try:
         if isinstance(value, str):
             moment = datetime.fromisoformat(value)

@@ -1,4 +1,4 @@
-"""Whose format a list of messages has, and whether a message is one."""
+"""The format of a list of messages, and whether a value is a message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROLES = frozenset({"system", "developer", "user", "assistant", "tool", "function
 _SAYING = frozenset({
     "content", "tool_calls", "function_call", "refusal", "audio", "reasoning_content", "reasoning",
 })  # fmt: skip
-"""What a message says stands under one of these."""
+"""A message's content is under one of these."""
 
 _ANTHROPIC_BLOCKS = frozenset({
     "tool_use", "tool_result", "thinking", "redacted_thinking", "server_tool_use", "web_search_tool_result",
@@ -37,7 +37,7 @@ def among(value: JSON, names: Container[str]) -> TypeGuard[str]:
 def is_message(value: JSON) -> bool:
     """Whether *value* is a message of a provider's format; it may still be a broken one.
 
-    A role alone makes none: there must be what a message says, or an item that the Responses API has.
+    A role alone is not enough: there must be content, or a key that only items of the Responses API have.
     """
     if not isinstance(value, dict):
         return False
@@ -57,7 +57,7 @@ def is_responses_item(value: JSON) -> bool:
 
 
 def decide_format(messages: Sequence[JSON]) -> MessageFormat:
-    """The one format that all of *messages* are to be read as.
+    """The one format in which all of *messages* are read.
 
     One message that can only be Anthropic's, or only the Responses API's, decides for the whole conversation.
     """
@@ -73,7 +73,7 @@ def decide_format(messages: Sequence[JSON]) -> MessageFormat:
 
 
 def message_flaw(message: JSON, format: MessageFormat) -> str | None:
-    """Why *message* is none of *format*, or None when it is one."""
+    """Why *message* is not a message of *format*, or None if it is."""
     if type(message) is not dict:
         return flaw(message) or f"a message must be an object, found {describe_kind(message)}"
     if (found := flaw(message)) is not None:
@@ -99,7 +99,7 @@ def message_flaw(message: JSON, format: MessageFormat) -> str | None:
 
 
 def unknown_parts(message: Mapping[str, JSON]) -> Iterator[str]:
-    """The types of parts of *message* that no format tract reads has; they are kept as they are."""
+    """The types of parts of *message* that no format known to tract has; they are kept as they are."""
     content = message.get("content")
     for part in content if isinstance(content, list) else ():
         kind = part.get("type") if isinstance(part, dict) else None

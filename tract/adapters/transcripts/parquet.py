@@ -1,7 +1,7 @@
-"""Parquet files, as Hugging Face keeps its sets of messages: a row is read as a line of JSON would be.
+"""Parquet files, as Hugging Face keeps its sets of messages: a row is read like a line of JSON.
 
-In a column that has lists of maps every map has all keys of any, with nothing under those that it was not given: so nothing is taken for no key.
-What JSON has no word for becomes text: times as ISO 8601, decimals with their digits. Bytes are left out, and said.
+In a column of lists of maps, every map has all keys of any, with null for those it was not given: so null is read as an absent key.
+Values that JSON lacks become text: times as ISO 8601, decimals with their digits. Bytes are left out, and reported.
 Reading them needs pyarrow, which is in the extra ``tract-ai[parquet]``.
 """
 
@@ -18,15 +18,15 @@ from tract.errors import ImportFormatError
 from tract.objects.message_format import JSON
 
 MAGIC = b"PAR1"
-"""What such a file begins and ends with."""
+"""The bytes with which such a file begins and ends."""
 
 _AT_ONCE = 1000
 
 
 def read_rows(file: BinaryIO, path: str, report: Callable[[str, str], None]) -> Iterator[JSON]:
-    """The rows of the file *path*, open as *file*; *report* is given the place of each value that could not be kept as it was.
+    """The rows of the file *path*, open as *file*; *report* gets the place of each value that could not be kept as it was.
 
-    ImportFormatError where pyarrow is not installed, or the file is damaged.
+    ImportFormatError if pyarrow is not installed, or the file is damaged.
     """
     try:
         import pyarrow
@@ -46,7 +46,7 @@ def read_rows(file: BinaryIO, path: str, report: Callable[[str, str], None]) -> 
 
 
 def _as_json(value: Any, report: Callable[[str, str], None], place: str) -> JSON:
-    """*value*, of Python's types, in JSON's."""
+    """*value*, of Python's types, in JSON's types."""
     if isinstance(value, dict):
         kept = {str(key): _as_json(item, report, f"{place}.{key}") for key, item in value.items() if item is not None}
         return {key: item for key, item in kept.items() if item is not None}

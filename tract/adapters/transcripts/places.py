@@ -1,4 +1,4 @@
-"""Where in a JSON text a value stands, without recursion: for naming lines, and for taking out what is nested too deeply."""
+"""The places of values in a JSON text, without recursion: for naming lines, and for removing values nested too deeply."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _SCALAR = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^,\]}\s]+', re.DOTALL)
 _MOST_DIGITS = 12
 
 TOO_DEEP = "-Infinity"
-"""What :func:`without_depths` puts in the place of a value: no JSON, but the decoder can be told what to make of it."""
+"""The replacement that :func:`without_depths` uses: not JSON, but the decoder can be told how to read it."""
 
 DEEPEST = 1_000_000
-"""Nobody nests deeper by accident, and to look for the end of what does takes minutes."""
+"""Deeper nesting is no accident, and searching for its end takes minutes."""
 
 
 class Places:
-    """Where the values of one JSON text stand; cheap to ask for many of them in their order."""
+    """The places of values in one JSON text; asking for many of them in their order is cheap."""
 
     def __init__(self, text: str) -> None:
         self._text = text
         self._starts = [0, *(match.end() for match in re.finditer("\n", text))]
         self._members: dict[tuple[int, str], int | None] = {}
-        self._items: dict[int, tuple[int, int | None]] = {}  # of each list, the item that was asked for last
+        self._items: dict[int, tuple[int, int | None]] = {}  # for each list, the item asked for last
 
     def line_of(self, place: str) -> int | None:
-        """The line, from 1, of the value at *place* (``messages[3]``, ``[0].traj[2]``), or None where there is no such value."""
+        """The line, from 1, of the value at *place* (``messages[3]``, ``[0].traj[2]``), or None if there is no such value."""
         at = _skip(self._text, 0)
         for key, index in _STEP.findall(place):
             found = self._member(at, key) if key else self._item(at, index)
@@ -57,7 +57,7 @@ class Places:
 
 
 def without_depths(text: str, most: int) -> str:
-    """*text* with every list and map that is nested deeper than *most* replaced; OverflowError where that is without end."""
+    """*text* with every list and map that is nested deeper than *most* replaced; OverflowError if one of these has no end."""
     parts: list[str] = []
     depth = done = start = 0
     for token in _TOKEN.finditer(text):
@@ -81,7 +81,7 @@ def _skip(text: str, at: int) -> int:
 
 
 def _end_of(text: str, at: int) -> int | None:
-    """Where the value that begins at *at* ends."""
+    """The position where the value that begins at *at* ends."""
     if text[at : at + 1] not in ("[", "{"):
         scalar = _SCALAR.match(text, at)
         return scalar.end() if scalar else None
@@ -94,7 +94,7 @@ def _end_of(text: str, at: int) -> int | None:
 
 
 def _next(text: str, at: int) -> int | None:
-    """Where what follows the value at *at* in its list or map begins; None at its end."""
+    """The position of the next value of the list or map, after the value at *at*; None at its end."""
     end = _end_of(text, at)
     if end is None:
         return None

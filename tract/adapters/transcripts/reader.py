@@ -1,7 +1,7 @@
-"""Reading a file of conversations, whatever kind it is.
+"""Reading a file of conversations of any kind.
 
-A file is one JSON document or a JSON value a line, which its first line and then the whole of it decide, not its name, or the rows of a Parquet file; it may be compressed.
-What cannot be read is a ``Problem`` with its place, and the rest is read.
+A file is one JSON document, a JSON value a line, or the rows of a Parquet file; its first line and then the whole of it decide, not its name. It may be compressed.
+A part that cannot be read is a ``Problem`` with its place, and the rest is read.
 A file in which nothing looks like a conversation is an ``ImportFormatError``.
 """
 
@@ -32,7 +32,7 @@ _PROGRESS_STEP = 1 << 20
 _HEAD = 4096
 _KEYS_TOLD = 8
 _LOOKED_AT = 50
-"""How many values of a document say that it is a list of records."""
+"""The number of a document's values that are checked for being records."""
 
 
 def read_transcript(
@@ -44,10 +44,10 @@ def read_transcript(
 ) -> Reading:
     """The conversations in the file *path*, which may be compressed with gzip or zstd.
 
-    *format* is one of ``FORMATS``, None to find out.
-    *key* names the list of messages in each object, dotted where it lies deeper (``request.messages``).
-    *on_progress* is called with the bytes done and in all.
-    Raises ImportFormatError for a file that is no conversation.
+    *format* is one of ``FORMATS``, None to detect it.
+    *key* names the list of messages in each object, dotted if it is nested (``request.messages``).
+    *on_progress* is called with the bytes read so far and in all.
+    ImportFormatError for a file that is not a conversation.
     """
     if format is not None and format not in FORMATS:
         raise ImportFormatError(f"unknown format {format!r}; known are {', '.join(FORMATS)}")
@@ -62,7 +62,7 @@ def read_transcript(
 
 
 class _Reader:
-    """One reading under way: what was asked, and what was found so far."""
+    """One reading under way: its options, and the findings so far."""
 
     def __init__(self, path: Path, format: str | None, key: str | None, on_progress: Progress) -> None:
         self.path = path
@@ -78,7 +78,7 @@ class _Reader:
         self._found_format = format
 
     def reading(self) -> Reading:
-        """What was read."""
+        """The result."""
         report = self.report
         return Reading(
             tuple(self._conversations),
@@ -127,7 +127,7 @@ class _Reader:
             raise self._unreadable(f"text that is {value.reason}", line=value.line)
 
     def _find_lines(self, data: bytes) -> None:
-        """Say of problems that name a place in the document on which line it is."""
+        """Add the line to problems that name a place in the document."""
         places: Places | None = None
         for told in (self.report.problems, self.report.notes):
             for number, problem in enumerate(told):
@@ -168,7 +168,7 @@ class _Reader:
         self._take(Found("", list(values), lines=lines, path=self.path), format)
 
     def _look_ahead(self, records: Iterator[tuple[int, JSON]]) -> tuple[list[tuple[int, JSON]], Format | None]:
-        """The records up to the first that says what the file is, and the format of scope ``records`` that it has."""
+        """The records up to the first that identifies the file, and its format of scope ``records``, if any."""
         held: list[tuple[int, JSON]] = []
         for line, value in records:
             held.append((line, value))
@@ -183,7 +183,7 @@ class _Reader:
         return any(not isinstance(each, NotFound) for each in self._shapes.conversations(value))
 
     def _read_lines_of_messages(self, records: Iterator[tuple[int, JSON]]) -> None:
-        """A message a line, which together are one conversation, or a conversation a line."""
+        """Read a message a line, which together are one conversation, or a conversation a line."""
         loose: list[JSON] = []
         loose_lines: list[int] = []
         found: list[Place | NotFound] = []
@@ -218,7 +218,7 @@ class _Reader:
                 self.report(line, f"{where}{what}{describe(each.value)}")
 
     def _take(self, found: Found, format: Format, total: int = 1) -> None:
-        """Read what was found; of *total* conversations each is named by its number."""
+        """Read the found values; of *total* conversations each is named by its number."""
         number = len(self._conversations) + 1
         name = f"{self.path.stem}-{number}" if total > 1 else self.path.stem
         for conversation in self._conversations_in(name, found, format):
@@ -228,7 +228,7 @@ class _Reader:
                 self._found_format = said if format.name in MESSAGE_FORMATS else format.name
 
     def _conversations_in(self, name: str, found: Found, format: Format) -> list[Conversation]:
-        """What the format's reader gives; a value that is of another kind than the format has costs itself only."""
+        """The conversations that the format's reader yields; a value of an unexpected kind costs only itself."""
         told = Report(str(self.path))
         try:
             made = list(format.read(name, found, told))
@@ -240,11 +240,11 @@ class _Reader:
             return self._conversations_in(name, whole, format)
         self.report.add(told)
         self.report.notes += [one for one in told.notes if one not in self._noted]
-        self._noted.update(told.notes)  # what is true of a thousand conversations is told once
+        self._noted.update(told.notes)  # a note about a thousand conversations is reported once
         return made
 
     def _without_broken(self, name: str, found: Found, format: Format) -> Found | None:
-        """What was found without the values that cannot be read by themselves, which are reported; None where all or none is left."""
+        """The found values without those that cannot be read even by themselves, which are reported; None if all or none are left."""
         kept: list[int] = []
         for index, value in enumerate(found.values if format.scope in ("messages", "records") else ()):
             try:
@@ -258,7 +258,7 @@ class _Reader:
         return found._replace(values=[found.values[at] for at in kept], lines=[found.line(at) for at in kept])
 
     def _mostly_json_lines(self, file: BinaryIO) -> bool:
-        """Whether at least as many lines are JSON objects or lists as are not; one is enough where the name says so."""
+        """Whether at least as many lines are JSON objects or lists as are not; one is enough if the file's name says so."""
         file.seek(0)
         good = bad = 0
         for line in file:
@@ -303,14 +303,14 @@ class _Reader:
 
 
 _BROKEN = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-"""What reading raises of a value that is a text where the format has an object, and the like."""
+"""The exceptions of reading a value of a wrong type, such as a text where the format has an object."""
 
-# What a problem in a document begins with: ``[3]: …``, ``messages[3].content: …``.
+# The beginning of a problem in a document: ``[3]: …``, ``messages[3].content: …``.
 _PLACE = re.compile(r"((?:[^\s:\[\].]+)?(?:\[\d+\]|\.[^\s:\[\].]+)*\[\d+\])[^\s:]*: ")
 
 
 def _ignore(_done: int, _total: int) -> None:
-    """The progress that nobody asked for."""
+    """Report no progress."""
 
 
 def _next_line(file: BinaryIO) -> bytes:

@@ -1,9 +1,9 @@
-"""Where in a JSON value the conversations are.
+"""The places of conversations in a JSON value.
 
     {"mapping": …, "current_node": …}     an object that a format knows as a conversation
     [message, …]                          one conversation
     [conversation, …]                     each element a list of messages or an object with one
-    {"messages": [message, …], …}         one conversation, and what stands beside it
+    {"messages": [message, …], …}         one conversation, and the fields beside it
     {"a": {"b": [message, …]}}            the same, for the key "a.b"
     {"input": […], "output": […]}         a request and its response of the Responses API
 
@@ -23,16 +23,16 @@ from tract.objects.message_format import JSON
 _KEYS = ("messages", "traj", "history", "conversations", "items", "contents", "samples", "simulations")
 _HOLDERS = frozenset({*_KEYS, "input", "output", "request", "response", "body", "mapping", "chosen", "prompt"})
 _LOOKED_AT = 50
-"""How many items of a list say whether they are messages."""
+"""The number of a list's items that are checked for being messages."""
 
 
 _SAYING_MORE = frozenset({"tool_calls", "toolInvocations", "parts", "from", "kind", "type"})
-"""What some format's message of text has besides, and tells it by."""
+"""Keys by which a format's message of text is recognised."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """A value that holds no messages, and where it is."""
+    """A value without messages, and its place."""
 
     place: str
     value: JSON
@@ -42,7 +42,7 @@ Place = tuple[Found, Format]
 
 
 class Shapes:
-    """What conversations look like in some *formats*, those of scope ``conversation`` and ``messages``."""
+    """The shapes of conversations in some *formats* of scope ``conversation`` and ``messages``."""
 
     def __init__(self, formats: Sequence[Format], key: str | None) -> None:
         self._objects = [format for format in formats if format.scope == "conversation"]
@@ -54,9 +54,9 @@ class Shapes:
     def conversations(
         self, value: JSON, tell_left: Callable[[str, list[str]], None] | None = None
     ) -> Iterator[Place | NotFound]:
-        """Every conversation in *value*, in order; the key that was given, if one was, is the only key looked for.
+        """Every conversation in *value*, in order; a given key is the only one searched for.
 
-        Where they are in a list of an object, *tell_left* gets its key, and those of what stands beside it and belongs to none of them.
+        If they are in a list of an object, *tell_left* gets the list's key, and the keys beside it that belong to none of them.
         """
         found = self._conversation(value, "")
         if found is not None:
@@ -82,13 +82,13 @@ class Shapes:
         return None
 
     def message_in(self, value: JSON) -> JSON:
-        """The message that *value* is, or has under the key; None where there is none."""
+        """The message that *value* is, or has under the key; None if there is none."""
         chosen = dig(value, self._key) if self._key is not None else value
         is_one = bool(self._lists) and self._lists[-1].detect(chosen)
         return chosen if is_one or any(format.detect(chosen) for format in self._lists) else None
 
     def may_hold(self, value: JSON) -> bool:
-        """Whether *value*, which is a message, may be an object with messages as well."""
+        """Whether *value*, a message, may also be an object with messages."""
         return self._key is not None or not isinstance(value, dict) or not _HOLDERS.isdisjoint(value)
 
     def _each(self, values: list[JSON], place: str) -> Iterator[Place | NotFound]:
@@ -116,14 +116,14 @@ class Shapes:
 
     def _of_list(self, name: str, messages: list[JSON]) -> Format | None:
         if not messages:
-            return self._lists[-1] if self._lists else None  # a conversation in which nobody said anything yet
+            return self._lists[-1] if self._lists else None  # a conversation without messages yet
         format = self.format_of(messages)
         return self._responses if name == "items" and self._responses and format is self._lists[-1] else format
 
     def _exchange(self, value: dict[str, JSON], place: str) -> Place | None:
         """A request, a response or both of the Responses API: its input as messages, then its output.
 
-        ``input`` may be a text there, but only beside a list of output; two texts are somebody's data set.
+        ``input`` may be a text there, but only beside a list as output; two texts are a data set's.
         """
         given, answered = value.get("input"), value.get("output")
         if self._responses is None or not any(
@@ -149,12 +149,12 @@ class Shapes:
         return None
 
     def _without_key(self) -> Shapes:
-        """The same for values in which the key has been followed."""
+        """The same, for values in which the key has been followed."""
         return self if self._key is None else Shapes([*self._objects, *self._lists], None)
 
 
 def _is_plain(item: JSON) -> bool:
-    """Whether *item* is a message of text alone, which says nothing of its format."""
+    """Whether *item* is a message of text alone, which does not identify its format."""
     return (
         isinstance(item, dict)
         and isinstance(item.get("content"), str)
@@ -164,14 +164,14 @@ def _is_plain(item: JSON) -> bool:
 
 
 def dig(value: JSON, key: str) -> JSON:
-    """What the dotted *key* names in *value*, or None."""
+    """The value that the dotted *key* names in *value*, or None."""
     for part in key.split("."):
         value = value.get(part) if isinstance(value, dict) else None
     return value
 
 
 def likely_key(value: JSON, shapes: Shapes, depth: int = 4) -> str | None:
-    """The dotted key under which *value*, or an item of it, has a list of messages after all; None where there is none."""
+    """The dotted key under which *value*, or an item of it, has a list of messages; None if there is none."""
     if isinstance(value, list):
         return next((key for item in value[:3] if (key := likely_key(item, shapes, depth)) is not None), None)
     if not isinstance(value, dict) or not depth:

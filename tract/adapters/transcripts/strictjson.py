@@ -1,7 +1,7 @@
-"""A transcript's JSON, with a reason in the place of each value that cannot be kept.
+"""A transcript's JSON, with a reason in the place of each value that cannot be stored.
 
-What JSON can say and a payload cannot keep becomes a ``Refused`` in the place of the value, and :func:`mended` puts the nearest value there that can be kept.
-So one bad number, or half an emoji, costs itself only, and not the message it stands in or the file around it.
+A value that JSON can express and a payload cannot becomes a ``Refused``, and :func:`mended` replaces it with the nearest value that can be stored.
+So one bad number, or half an emoji, costs only itself, and not the message or the file around it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from tract.objects.json import NotJsonError, Refuse, TooDeepError, compact_json,
 from tract.objects.message_format import JSON
 
 MAX_DEPTH = 200
-"""Levels of lists and objects in one message, as far as it is looked at. Real messages have about ten."""
+"""The levels of lists and objects in one message that are searched. Real messages have about ten."""
 
 _BOM = b"\xef\xbb\xbf"
 _SURROGATE = rb"\\u[dD][89a-fA-F]"
@@ -25,9 +25,9 @@ _SURROGATE = rb"\\u[dD][89a-fA-F]"
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """What stands where a value could not be taken; *line* counts from 1 in the parsed text, None where unknown.
+    """Stands for a value that could not be read; *line* counts from 1 in the parsed text, None if unknown.
 
-    *kept* is the nearest value that can be kept; where *is_lost*, there is none.
+    *kept* is the nearest value that can be stored; if *is_lost*, there is none.
     """
 
     reason: str
@@ -37,7 +37,7 @@ class Refused:
 
 
 def parse(data: bytes, refuse: Refuse | None = None) -> JSON:
-    """The value that *data* is the text of; ``Refused`` where it is none, and in it where a part of it is none. What is no UTF-8 becomes U+FFFD."""
+    """The value of the JSON text *data*; ``Refused`` if it is not JSON, and within it for each part that is not. Bytes that are not UTF-8 become U+FFFD."""
     return _parse_text(data.removeprefix(_BOM).decode("utf-8", "replace"), refuse or _refuse)
 
 
@@ -50,19 +50,19 @@ def _parse_text(text: str, refuse: Refuse) -> JSON:
 
             return parse_kept_json(without_depths(text, 2 * MAX_DEPTH), partial(_refuse_depth, refuse))
     except (TooDeepError, OverflowError):
-        return Refused("nested too deeply")  # and never closed, so there is nothing to take out
+        return Refused("nested too deeply")  # and never closed, so there is nothing to remove
     except NotJsonError as exc:
         return Refused(f"not JSON at column {exc.column}: {exc.reason}", exc.line)
 
 
 class Parser:
-    """Parses text after text; only a value in which something was refused is searched for it."""
+    """Parses text after text; a value is searched for ``Refused`` only if something in it was refused."""
 
     def __init__(self) -> None:
         self._refused = 0
 
     def parse(self, data: bytes, report: Callable[[str, str], None]) -> JSON:
-        """As :func:`parse`, but mended; *report* is given the place of each value that was, and what was wrong with it."""
+        """As :func:`parse`, but mended; *report* gets the place of each mended value, and its fault."""
         before = self._refused
         try:
             value = _parse_text(data.removeprefix(_BOM).decode(), self._refuse)
@@ -80,7 +80,7 @@ class Parser:
 
 
 def first_bad_byte(data: bytes) -> int | None:
-    """Where *data* begins to be no UTF-8; None where all of it is."""
+    """The position of the first byte of *data* that is not UTF-8; None if there is none."""
     try:
         data.decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -89,7 +89,7 @@ def first_bad_byte(data: bytes) -> int | None:
 
 
 def mended(value: JSON, report: Callable[[str, str], None], place: str = "", levels: int = -1) -> JSON:
-    """*value* without what no payload can keep: half surrogate pairs, the ``Refused`` that something stands for, and what is nested in more than *levels*, which are as many as there are where they are below 0."""
+    """*value* without parts that no payload can store: half surrogate pairs, ``Refused`` values, and values nested in more than *levels* (below 0: no limit)."""
     if isinstance(value, str):
         if value.isascii() or not _has_lone_surrogate(value):
             return value
@@ -119,7 +119,7 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "", lev
 
 
 def _text_of(value: JSON) -> str:
-    """The JSON of *value*; nothing where that is deeper than any encoder goes."""
+    """The JSON of *value*; "" if it is too deep for an encoder."""
     try:
         return re.sub("[\ud800-\udfff]", "\ufffd", compact_json(value))
     except (RecursionError, TypeError, ValueError):
@@ -131,7 +131,7 @@ def _is_kept(number: float) -> bool:
 
 
 def flaw(value: JSON) -> str | None:
-    """Why *value* cannot be kept, or None when it can."""
+    """Why *value* cannot be stored, or None if it can."""
     if _is_sound((value,), MAX_DEPTH):
         return None
     level = [value]
@@ -158,7 +158,7 @@ _ALWAYS_SOUND = frozenset((NoneType, bool, int, float))
 
 
 def _is_sound(values: Iterable[JSON], depth: int) -> bool:
-    """Whether all of *values* can be kept: quickly, and without a reason where they cannot."""
+    """Whether all of *values* can be stored: quick, and without a reason if they cannot."""
     for item in values:
         kind = type(item)
         if kind is str:
@@ -197,7 +197,7 @@ def _described(value: JSON) -> str:
 
 
 def describe_kind(value: JSON) -> str:
-    """What kind of JSON value it is, with its article."""
+    """The kind of a JSON value, with its article."""
     if value is None:
         return "null"
     kinds: tuple[tuple[type, str], ...] = (

@@ -1,4 +1,4 @@
-"""The formats that can be read, the more special ones first; what can be of any provider comes last."""
+"""The formats that can be read, the more special ones first; those that may be any provider's come last."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ TABLE: tuple[Format, ...] = (
 )  # fmt: skip
 
 FORMATS: tuple[str, ...] = tuple(format.name for format in reversed(TABLE))
-"""The formats that can be read, by the names that ``read_transcript`` takes and gives."""
+"""The formats that can be read, by the names that ``read_transcript`` accepts and returns."""
 
 
 def formats_for(name: str | None) -> tuple[Format, ...]:
-    """The formats that a file may have: all, or where a user said it, the one called *name*."""
+    """The formats that a file may have: all, or only the one called *name*."""
     if name is None:
         return TABLE
     (found,) = (format for format in TABLE if format.name == name)
     for format in MESSAGE_FORMATS:
-        if name == format:  # what plain messages alone do not say
+        if name == format:  # plain messages alone do not show it
             return (found._replace(detect=is_message, read=partial(read_messages, format=format)),)
     return (found,)

@@ -1,4 +1,4 @@
-"""Opening a file that may be compressed, with gzip or zstd, or be an archive (zip) with one file of conversations in it, as services give their exports, or a log of Inspect AI's (``.eval``); or be in UTF-16, as PowerShell writes."""
+"""Opening a file that may be compressed (gzip or zstd), an archive (zip) with one file of conversations, as in services' exports or Inspect AI's logs (``.eval``), or in UTF-16, as PowerShell writes."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _ZSTD = b"\x28\xb5\x2f\xfd"
 _ZIP = b"PK\x03\x04"
 _ZIP_ZSTD = 93
 _EXPORT = "conversations.json"
-"""What services call the file of conversations in their exports."""
+"""The name of the file of conversations in services' exports."""
 _LARGEST = 8 << 30
-"""Bytes that a compressed file may hold; a few KB can claim to hold any number."""
+"""The most uncompressed bytes of a file; a few KB can claim to hold any number."""
 _MOST_PIPED = 1 << 30
 _USUAL = 256 << 20
 _MOST_TIMES = 200
-"""How many times its own size a compressed file may hold where that is more than usual: conversations have 3 to 30."""
+"""The largest compression ratio of a file with more than the usual size: conversations have 3 to 30."""
 _UTF16 = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _IN_MEMORY = 64 << 20
 _PIECE = 1 << 20
 _FEED = 1 << 10
-"""Bytes that are unpacked at once: 1 KB may become 32 MB."""
+"""The number of bytes unpacked at once: 1 KB may become 32 MB."""
 
 
 @contextmanager
 def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file's bytes, uncompressed, of a pipe too. ImportFormatError for a compressed file that is damaged, or for what is too large."""
+    """The file's bytes, uncompressed, also of a pipe. ImportFormatError for a damaged compressed file, or one that is too large."""
     with _from_the_start(path) as file:
         head = file.read(4)
         file.seek(0)
@@ -55,7 +55,7 @@ def opened(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _from_the_start(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file, or the bytes of what is none: a pipe can be read but once, and a device may never end."""
+    """The file, or the bytes of something else: a pipe can be read only once, and a device may never end."""
     with open(path, "rb", buffering=_PIECE) as file:  # lines are long
         if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
             yield file
@@ -91,7 +91,7 @@ def _unpack(path: str | os.PathLike[str], file: BinaryIO, head: bytes, plain: IO
 
 
 def _pieces_of(file: BinaryIO, head: bytes) -> Iterator[bytes]:
-    """What *file*, which begins with *head*, holds."""
+    """The uncompressed content of *file*, which begins with *head*."""
     if head.startswith(_GZIP):
         return _gzip_pieces(file)
     if head.startswith(_ZIP):
@@ -114,7 +114,7 @@ def _gzip_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _zip_pieces(file: BinaryIO) -> Iterator[bytes]:
-    """The one file of conversations in an archive; of a log of Inspect AI's all samples, as the document that it writes them in otherwise."""
+    """The only file of conversations in an archive; for a log of Inspect AI's, all samples, in the form of its JSON logs."""
     import zipfile  # as above
 
     with zipfile.ZipFile(file) as archive:
@@ -135,7 +135,7 @@ def _zip_pieces(file: BinaryIO) -> Iterator[bytes]:
 
 
 def _member(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> Iterator[bytes]:
-    """What the last file of that *name* holds; Python before 3.14 knows no zstd in an archive, which is *file*."""
+    """The content of the last file with that *name* in the archive *file*; Python before 3.14 cannot read zstd in an archive."""
     from zipfile import BadZipFile  # as above
 
     info = archive.getinfo(name)

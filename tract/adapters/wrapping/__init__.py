@@ -1,16 +1,16 @@
-"""Wrapped clients: a provider's own client that records what it is asked and what it answers.
+"""Wrapped clients: a provider's own client that records its questions and answers.
 
     client.chat.completions.create(…)
-      │    proxies     the client as it is, but for the methods that ask a model
+      │    proxies     the client unchanged, except for the methods that ask a model
       ▼
     the real method ──▸ its answer, its stream or its exception ──▸ the caller
-      │    noticing    the bytes that go out, as the SDK shows them
-      │    returned    what the caller gets: an answer, a stream, a response of HTTP
-      │    streams     what a stream brings is put together on its way
+      │    noticing    the sent bytes, as the SDK shows them
+      │    returned    the caller's value: an answer, a stream, an HTTP response
+      │    streams     a stream is assembled on its way
       ▼
-    exchange           the list that was sent and the answer, as ``Tract.record`` takes them
+    exchange           the sent list and the answer, as ``Tract.record`` takes them
 
-Nothing of an SDK is imported here: clients are told apart by what they are called.
+No SDK is imported here: clients are recognised by their names.
 """
 
 from tract.adapters.wrapping.wrap import wrap

@@ -1,4 +1,4 @@
-"""One call of a model: what it was sent, and what came back, as ``Tract.record`` takes them."""
+"""One call of a model: the request, and the response, as ``Tract.record`` takes them."""
 
 from __future__ import annotations
 
@@ -43,18 +43,18 @@ class Recorder:
         self.raises = raises
 
     def begin(self, format: str, options: Mapping[str, Any]) -> Exchange:
-        """A call that is about to be made, with these *options*."""
+        """A call about to be made, with these *options*."""
         return Exchange(self, format, options)
 
     def tell(self, text: str) -> None:
-        """Say what is not recorded."""
+        """Warn about a part that is not recorded."""
         if self.raises:
             raise TractError(text)
         warn(text)
 
 
 class Exchange:
-    """One call: recorded once, whichever way it ends."""
+    """One call: recorded once, however it ends."""
 
     def __init__(self, recorder: Recorder, format: str, options: Mapping[str, Any]) -> None:
         self._recorder = recorder
@@ -63,12 +63,12 @@ class Exchange:
         self._sent: bytes | None = None
 
     def sends(self, data: bytes) -> None:
-        """The request goes out with the body *data*."""
+        """Note that the request is sent with the body *data*."""
         self._sent = data
 
     @cached_property
     def _body(self) -> dict[str, Any]:
-        """What was sent, as JSON; where nobody saw it, what the call was given."""
+        """The sent body as JSON; if it was not seen, the call's arguments."""
         if self._sent is not None:
             with suppress(NotJsonError, UnicodeDecodeError):
                 body = parse_json(self._sent)
@@ -90,32 +90,32 @@ class Exchange:
         return {**self._body, "provider": self._recorder.provider, **hash}
 
     def guarded(self, do: Callable[[], object]) -> None:
-        """Do what must not be the caller's problem."""
+        """Run *do*; a failure must not reach the caller."""
         try:
             do()
-        except Exception as exc:  # whatever it is, the caller's answer is there
+        except Exception as exc:  # whatever the error, the caller has its answer
             if self._recorder.raises:
                 raise
             warn(f"a call could not be recorded: {exc}")
 
     @contextmanager
     def under_way(self) -> Iterator[None]:
-        """While the call is made: what it sends is noticed, and how it fails recorded."""
+        """While the call is made, notice its request, and record its failure."""
         with noticed(self.sends):
             try:
                 yield
-            except GeneratorExit:  # nobody waits for it any more
+            except GeneratorExit:  # no caller waits for it any more
                 raise
             except BaseException as exc:
                 self.failed(exc)
                 raise
 
     def answered(self, answer: Any) -> None:
-        """The call gave *answer*, an SDK's object."""
+        """Record that the call returned *answer*, an SDK's object."""
         self.guarded(lambda: self.answered_with(answer))
 
     def answered_with(self, answer: Any) -> None:
-        """Record *answer*, an SDK's object or the JSON that it is made of; the question alone where it is none."""
+        """Record *answer*, an SDK's object or its JSON; only the question if it is not an answer."""
         try:
             read = read_answer(answer) if isinstance(answer, Mapping) else given_answer(answer)
             why = "" if read is not None else f"an answer of type {type(answer).__name__}"
@@ -130,7 +130,7 @@ class Exchange:
         self._record(None)
 
     def streamed(self, so_far: Callable[[], Any], error: BaseException | None, *, is_cut: Callable[[], bool]) -> None:
-        """The call gave a stream, which brought what *so_far* gives: all of it, or as much as came where it *is_cut*."""
+        """Record a stream, whose content *so_far* returns: the whole, or if *is_cut*, as much as came."""
 
         def record() -> None:
             came = None
@@ -151,11 +151,11 @@ class Exchange:
         self._beside(error, record)
 
     def failed(self, error: BaseException) -> None:
-        """The call gave an exception, which is the caller's whatever becomes of the record."""
+        """Record that the call raised *error*, which the caller gets whatever happens to the record."""
         self._beside(error, lambda: self._fail(error))
 
     def _beside(self, error: BaseException | None, do: Callable[[], object]) -> None:
-        """Do what must not be the caller's problem; what comes of it is a note on *error*, where there is one, for that is raised."""
+        """Run *do*, whose failure must not reach the caller; if there is an *error* to raise, the failure becomes a note on it."""
         try:
             self.guarded(do)
         except Exception as exc:
@@ -164,7 +164,7 @@ class Exchange:
             error.add_note(f"tract: the call could not be recorded: {exc}")
 
     def failed_as(self, about: Mapping[str, Any]) -> None:
-        """The call failed, as *about* says."""
+        """Record that the call failed, as *about* says."""
 
         def record() -> None:
             try:
@@ -190,7 +190,7 @@ class Exchange:
         self._recorder.tract.commit(RecordContent(ERROR, about))
 
     def _about(self, answer: Answer, *, partial: bool) -> dict[str, Any]:
-        """What is kept beside *answer*."""
+        """The facts stored beside *answer*."""
         body = self._body
         settings = {name: value for name, value in body.items() if name in _CONFIG}
         others = {"other_choices": [*answer.others]} if answer.others else {}
@@ -203,7 +203,7 @@ class Exchange:
         }
 
     def _record(self, answer: Answer | None, *, partial: bool = False) -> None:
-        """Make the context what was sent and answered."""
+        """Make the context the sent messages and the answer."""
         t, body = self._recorder.tract, self._body
         has_list = _MESSAGES[self._format] in body
         if answer is None and not has_list:
@@ -219,7 +219,7 @@ class Exchange:
         except ContentValidationError:
             if answer is None:
                 raise
-            # Something in the request looks like a secret, or cannot be kept: the conversation can.
+            # A part of the request looks like a secret, or cannot be stored; the conversation can.
             kept = {name: value for name, value in (about["metadata"] or {}).items() if name != "other_choices"}
             told = self._record_list(listed, keys, {"usage": about["usage"], "metadata": kept or None})
             told.append("the request's settings were left out: they cannot be kept")
@@ -229,7 +229,7 @@ class Exchange:
             raise TractError("; ".join(told))
 
     def _record_list(self, items: Sequence[Any], keys: Sequence[str | None], about: Mapping[str, Any]) -> list[str]:
-        """Make the context these *items*; those that cannot be read are left out, and told."""
+        """Make the context these *items*; unreadable ones are left out, and reported."""
         try:
             self._recorder.tract.record(self._with_instructions(items), format=self._format, keys=keys, **about)
         except ContentValidationError:
@@ -242,14 +242,14 @@ class Exchange:
         return []
 
     def _with_instructions(self, items: Sequence[Any]) -> Any:
-        """A body with *items*, where the request has instructions apart from its messages."""
+        """A body with *items*, if the request keeps instructions apart from its messages."""
         name = {"anthropic": "system", "responses": "instructions"}.get(self._format)
         apart = None if name is None else self._body.get(name)
         return {name: apart, _MESSAGES[self._format]: items} if apart else items
 
 
 def _unreadable(item: Any, format: str) -> str:
-    """Why *item* is no message in *format*; empty where it is one."""
+    """Why *item* is not a message in *format*; "" if it is."""
     try:
         check_message(item, format)
         check_sendable(item, format)
@@ -259,7 +259,7 @@ def _unreadable(item: Any, format: str) -> str:
 
 
 def _is_empty(value: Any) -> bool:
-    """Whether nothing is said in *value*, a message or a part of one."""
+    """Whether *value*, a message or a part of one, has no content."""
     if isinstance(value, Mapping):
         return all(_is_empty(item) for name, item in value.items() if name not in _FRAME)
     return all(map(_is_empty, value)) if isinstance(value, list) else not value
@@ -274,7 +274,7 @@ def warn(text: str) -> None:
 
 
 def plain(value: Any) -> Any:
-    """*value* as the JSON that the client sends of it; of a class, its name."""
+    """*value* as the JSON that the client sends for it; for a class, its name."""
     if isinstance(value, Mapping):
         return {str(name): plain(item) for name, item in value.items() if _is_given(item)}
     if isinstance(value, type):
@@ -287,5 +287,5 @@ def plain(value: Any) -> Any:
 
 
 def _is_given(value: Any) -> bool:
-    """Whether *value* is none of the marks by which the SDKs say that nothing was given."""
+    """Whether *value* is not one of the SDKs' markers for an argument that was not given."""
     return type(value).__name__ not in ("NotGiven", "Omit")

@@ -1,9 +1,9 @@
-"""What a request goes on from, where the provider keeps the conversation and the request has only what is new.
+"""The messages before a request's own, if the provider keeps the conversation and the request has only the new ones.
 
     responses    previous_response_id, conversation, prompt
     anthropic    thread: {"type": "continue", "previous_message_id": …}
 
-An answer that may be named so has its name in its commit's metadata (``response_id``).
+An answer that can be continued this way has its name in its commit's metadata (``response_id``).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ RESPONSE_ID = "response_id"
 
 _KEPT = ("conversation", "prompt")
 _FEW = 200
-"""Commits that are looked at before all are."""
+"""The number of commits searched first, before all are."""
 
 
 class Records(Protocol):
-    """What a tract does for a wrapped client."""
+    """The methods of a tract that a wrapped client needs."""
 
     def record(self, messages: Any, **options: Any) -> Any: ...
     def commit(self, content: Any) -> Any: ...
@@ -30,19 +30,19 @@ class Records(Protocol):
 
 
 class Before(NamedTuple):
-    """The messages that stand before a request's own, and what is *told* of them where they are not known to be what the provider has."""
+    """The messages before a request's own, and the warning *told* if they may differ from the provider's."""
 
     items: list[Any]
     told: str = ""
 
 
 def can_be_named(body: Mapping[str, Any], format: str) -> bool:
-    """Whether a later request may go on from the answer to this one by its name."""
+    """Whether a later request may continue the answer to this one by its name."""
     return body.get("thread") is not None if format == "anthropic" else format == "responses"
 
 
 def before(t: Records, body: Mapping[str, Any], format: str, *, has_list: bool) -> Before:
-    """What stands before the messages of *body*; its instructions stand for those before."""
+    """The messages before those of *body*; its instructions replace the earlier ones."""
     thread = body.get("thread")
     name = thread.get("previous_message_id") if isinstance(thread, Mapping) else body.get("previous_response_id")
     if not isinstance(name, str):
@@ -55,7 +55,7 @@ def before(t: Records, body: Mapping[str, Any], format: str, *, has_list: bool) 
 
 
 def _behind(t: Records, name: str, format: str) -> Before:
-    """The messages up to the answer that is called *name*; all of the context where nobody knows it."""
+    """The messages up to the answer named *name*; the whole context if that name is unknown."""
     context = t.compile(policies=False)
     answer, is_last = _find(t, name)
     if answer is None:
@@ -70,7 +70,7 @@ def _behind(t: Records, name: str, format: str) -> Before:
 
 
 def _find(t: Records, name: str) -> tuple[str | None, bool]:
-    """The commit of the answer that is called *name*, and whether it is the last of this branch that has a name."""
+    """The commit of the answer named *name*, and whether it is the last named one of this branch."""
     for options in ({"limit": 1}, {"limit": _FEW}, {"limit": None}, {"limit": None, "all_refs": True}):
         named = [one for one in t.log(**options) if one.metadata and one.metadata.get(RESPONSE_ID)]
         found = next((one for one in named if one.metadata[RESPONSE_ID] == name), None)

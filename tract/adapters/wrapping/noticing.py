@@ -1,6 +1,6 @@
-"""What a client really sends: its SDK shows each request to a method of its own before it goes out, and there it is looked at.
+"""The bytes that a client really sends: its SDK passes each request to a method of its own before sending it, and there it is read.
 
-A request belongs to the call that is under way in its thread or task; a retry's takes the place of the one before it.
+A request belongs to the call under way in its thread or task; a retry's replaces the one before it.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ _under_way: ContextVar[Callable[[bytes], None] | None] = ContextVar("tract_reque
 
 @contextmanager
 def noticed(notice: Callable[[bytes], None]) -> Iterator[None]:
-    """Have *notice* called with the bytes of each request that is sent meanwhile."""
+    """Inside, call *notice* with the bytes of each request that is sent."""
     token = _under_way.set(notice)
     try:
         yield
     finally:
-        with suppress(ValueError):  # whoever closes a task that nobody waits for does so in a context of its own
+        with suppress(ValueError):  # an abandoned task is closed in another context
             _under_way.reset(token)
 
 
 def watch(client: Any) -> None:
-    """Have the requests of *client* looked at; nothing where its SDK shows none."""
+    """Have the requests of *client* read; nothing if its SDK has no such method."""
     prepare = getattr(client, _PREPARE, None)
     if not callable(prepare) or getattr(prepare, "is_watched", False):
         return

@@ -1,4 +1,4 @@
-"""A client as it is, but for the methods that ask a model: those call the real ones, and have what comes of it recorded."""
+"""A client unchanged, except for the methods that ask a model: those call the real ones, and record the result."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ASKERS = {
     "openai": frozenset[str](),
     "anthropic": frozenset({"beta.messages.tool_runner", "beta.messages.thread"}),
 }
-"""What asks by itself, through the client that it was made with."""
+"""Methods that ask a model through the client that made their object."""
 
 SILENT = {
     "openai": frozenset({
@@ -35,11 +35,11 @@ SILENT = {
     }),
     "anthropic": frozenset({"completions.create"}),
 }  # fmt: skip
-"""What asks a model and is not recorded, which a warning says."""
+"""Methods that ask a model and are not recorded; a warning says so."""
 
 _COPIES = frozenset({"with_options", "with_middleware", "copy"})
 _RAW = frozenset({"with_raw_response", "with_streaming_response"})
-"""What has the same methods once more, which give the response of HTTP."""
+"""Attributes with the same methods, which return the HTTP response."""
 
 
 def wrapped(client: Any, provider: str, recorder: Recorder) -> Any:
@@ -49,12 +49,12 @@ def wrapped(client: Any, provider: str, recorder: Recorder) -> Any:
 
 
 def is_wrapped(client: Any) -> bool:
-    """Whether *client* is one that records already."""
+    """Whether *client* is a recording one."""
     return type(client) is _Proxy
 
 
 class _Proxy:
-    """Something of a client: all that it is asked for is the real one's."""
+    """A stand-in for a part of a client: every other attribute is the real one's."""
 
     def __init__(self, target: Any, path: str, provider: str, recorder: Recorder) -> None:
         self.__dict__["_tract"] = (target, path, provider, recorder)
@@ -114,7 +114,7 @@ class _Proxy:
 
 
 def _telling(method: Callable[..., Any], name: str, recorder: Recorder) -> Callable[..., Any]:
-    """*method*, which is not recorded, and says so."""
+    """*method*, which is not recorded, with a warning that says so."""
 
     @wraps(method)
     def call(*args: Any, **options: Any) -> Any:
@@ -125,7 +125,7 @@ def _telling(method: Callable[..., Any], name: str, recorder: Recorder) -> Calla
 
 
 def _asking_through(resource: Any, name: str, provider: str, recorder: Recorder) -> Callable[..., Any]:
-    """The method *name* of a client's *resource*, with the client wrapped for what it makes."""
+    """The method *name* of a client's *resource*, with the client wrapped for the objects it makes."""
     own = copy(resource)
     own._client = _Proxy(resource._client, "", provider, recorder)
     method: Callable[..., Any] = getattr(own, name)
@@ -133,7 +133,7 @@ def _asking_through(resource: Any, name: str, provider: str, recorder: Recorder)
 
 
 def _recorded(method: Callable[..., Any], format: str, recorder: Recorder) -> Callable[..., Any]:
-    """*method*, with what it is given and gives recorded; who looks at it finds the real one's name, words and signature."""
+    """*method*, with its arguments and results recorded; its name, docstring and signature are the real one's."""
     if inspect.iscoroutinefunction(method):
 
         @wraps(method)

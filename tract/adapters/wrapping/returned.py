@@ -1,9 +1,9 @@
-"""What a method that asks a model gives the caller, with what comes of it recorded.
+"""The value that a method returns to the caller, and when it is recorded.
 
 an answer                     recorded now
-a stream                      when it ends, or is left (streams.py)
-the manager of a stream       when it is left; its stream puts the answer together itself
-a response of HTTP            when it is parsed, or from its body where that was read
+a stream                      when it ends, or is abandoned (streams.py)
+the manager of a stream       when it is left; its stream assembles the answer itself
+an HTTP response              when it is parsed, or from its body if that was read
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tract.objects.json import NotJsonError, parse_json
 
 
 def given(made: Any, exchange: Exchange) -> Any:
-    """What the method made, for the caller."""
+    """The method's result, in the form that the caller gets."""
     kind = type(made).__name__
     if kind.endswith("APIResponse") and hasattr(made, "parse"):
         return _Response(made, exchange)
@@ -36,7 +36,7 @@ def given(made: Any, exchange: Exchange) -> Any:
 
 
 class _Manager(Delegate):
-    """What is entered before it asks."""
+    """A context manager that asks the model when it is entered."""
 
     _tract_inner: Any = None
 
@@ -73,7 +73,7 @@ class _Manager(Delegate):
 
 
 class _StreamManager(_Manager):
-    """What ``stream()`` gives."""
+    """The result of ``stream()``."""
 
     def _tract_left(self, error: BaseException | None) -> None:
         if self._tract_inner is not None:
@@ -83,7 +83,7 @@ class _StreamManager(_Manager):
 
 
 class _ResponseManager(_Manager):
-    """What ``with_streaming_response`` gives."""
+    """The result of ``with_streaming_response``."""
 
     def _tract_entered(self, inner: Any) -> Any:
         self._tract_inner = _Response(inner, self._tract_exchange)
@@ -95,7 +95,7 @@ class _ResponseManager(_Manager):
 
 
 class _Response(Ending):
-    """A response of HTTP: it has a body, which was read or not, and ``parse`` gives what the method would."""
+    """An HTTP response: its body may have been read, and ``parse`` returns the method's usual result."""
 
     def __init__(self, target: Any, exchange: Exchange) -> None:
         super().__init__(target, exchange)
@@ -129,7 +129,7 @@ class _Response(Ending):
         self._tract_exchange.guarded(record)
 
     def _tract_end(self, error: BaseException | None = None) -> None:
-        """The caller is done with it, and did not have it parsed."""
+        """Handle a response that the caller leaves without parsing it."""
         if self._tract_is_done:
             return
         if error is not None:
@@ -140,7 +140,7 @@ class _Response(Ending):
 
 
 def _body_of(response: Any) -> bytes | None:
-    """The body of a response; None where it was not read."""
+    """The body of a response; None if it was not read."""
     try:
         body = response.http_response.content
     except Exception:  # noqa: BLE001  # httpx's own error, of which there are two
@@ -149,7 +149,7 @@ def _body_of(response: Any) -> bytes | None:
 
 
 def _snapshot(stream: Any) -> tuple[Any, bool]:
-    """What a helper's stream has put together, and whether that is all of it."""
+    """The answer that a helper's stream has assembled, and whether it is complete."""
     for name in ("current_message_snapshot", "current_completion_snapshot"):
         try:
             snapshot = getattr(stream, name)
@@ -158,7 +158,7 @@ def _snapshot(stream: Any) -> tuple[Any, bool]:
         reason = getattr(snapshot, "stop_reason", None)
         choices = getattr(snapshot, "choices", None) or ()
         return snapshot, bool(reason or any(getattr(choice, "finish_reason", None) for choice in choices))
-    state = getattr(stream, "_state", None)  # the Responses API's: the whole response at its end, else what there is
+    state = getattr(stream, "_state", None)  # the Responses API's: the whole response at its end, else the part so far
     whole = getattr(state, "_completed_response", None)
     if whole is not None:
         return whole, True

@@ -1,4 +1,4 @@
-"""Streams on their way to the caller: each event is looked at, and when the stream ends, or is left, what came is recorded."""
+"""Streams on their way to the caller: each event is read, and when the stream ends, or is abandoned, the received part is recorded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _is_collecting = False
 
 
 def _note_collection(phase: str, _info: object) -> None:
-    global _is_collecting  # the interpreter calls this, and says it to nobody else
+    global _is_collecting  # the interpreter reports it only to a callback
     _is_collecting = phase == "start"
 
 
@@ -26,7 +26,7 @@ gc.callbacks.append(_note_collection)
 
 
 def _let_go(do: Callable[[], object]) -> None:
-    """Do what is to be done when an object goes: in a thread of its own while garbage is collected, which may be in the middle of a commit."""
+    """Run *do* when an object is collected: in a thread of its own during a garbage collection, which may happen in the middle of a commit."""
     if sys.is_finalizing():
         return
     if not _is_collecting:
@@ -36,7 +36,7 @@ def _let_go(do: Callable[[], object]) -> None:
 
 
 class Delegate:
-    """All that it is asked for is the target's."""
+    """Every attribute is the target's."""
 
     def __init__(self, target: Any, exchange: Exchange) -> None:
         self._tract_target = target
@@ -57,7 +57,7 @@ class Delegate:
 
 
 class Ending(Delegate):
-    """What is recorded when it ends, or is let go of; at the latest when the program ends."""
+    """Something that is recorded when it ends, or is collected; at the latest when the program ends."""
 
     def __init__(self, target: Any, exchange: Exchange) -> None:
         super().__init__(target, exchange)
@@ -69,13 +69,13 @@ class Ending(Delegate):
         raise NotImplementedError
 
     def _tract_is_left(self) -> bool:
-        """Whether it has not ended; in a process that was forked meanwhile it is the other one's."""
+        """Whether it has not ended; false in a process forked meanwhile, because it belongs to the parent."""
         here = self.__dict__
         return not here.get("_tract_is_done", True) and here.get("_tract_process") == os.getpid()
 
     def __del__(self) -> None:
         if self._tract_is_left():
-            _let_go(self._tract_end)  # the caller took what it wanted, and let go of the rest
+            _let_go(self._tract_end)  # the caller took a part, and abandoned the rest
 
 
 _open: WeakSet[Ending] = WeakSet()
@@ -172,5 +172,5 @@ class _AsyncStream(_AnyStream):
 
 
 def stream_proxy(stream: Any, exchange: Exchange) -> Any:
-    """*stream*, sync or async, with what it brings recorded at its end."""
+    """*stream*, sync or async, whose content is recorded at its end."""
     return _Stream(stream, exchange) if hasattr(stream, "__next__") else _AsyncStream(stream, exchange)

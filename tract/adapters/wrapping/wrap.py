@@ -15,9 +15,9 @@ _Client = TypeVar("_Client")
 def wrap(client: _Client, t: Records, *, on_failure: Literal["warn", "raise"] = "warn") -> _Client:
     """The *client*, OpenAI's or Anthropic's, sync or async, with every question and answer recorded in *t*.
 
-    It behaves as before, streams and exceptions included. What it is asked becomes the context by ``Tract.record``, and the answer is committed behind it, with its usage, its settings and its request.
+    It behaves as before, streams and exceptions included. Its questions become the context by ``Tract.record``, and the answer is committed behind them, with its usage, its settings and its request.
     A stream is recorded when it ends, or as far as it came; a call that fails leaves a record of kind ``llm_error`` behind the question.
-    What cannot be recorded is a RecordWarning, or with *on_failure* ``raise`` its error.
+    A call that cannot be recorded is a RecordWarning, or with *on_failure* ``raise`` its error.
     ConfigError for a client of another kind.
     """
     if on_failure not in ("warn", "raise"):

@@ -1,1 +1,1 @@
-"""One file a format: which values are of it, and what they become."""
+"""One file a format: which values are of it, and their conversion."""

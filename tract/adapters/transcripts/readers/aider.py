@@ -1,9 +1,9 @@
 """The chat history of aider, in Markdown: ``.aider.chat.history.md``.
 
     # aider chat started at 2026-01-01 00:00:00     a chat begins
-    #### what the user says                          each line of it
-    > what the program says                          a note for the user: left out, and counted
-    anything else                                    what the model answers
+    #### the user's text                             each line of it
+    > the program's text                             a note for the user: left out, and counted
+    anything else                                    the model's answer
 
 A line of the user's begins with ``#### `` and ends with two blanks; a line of an answer that begins so cannot be told apart.
 Source: aider, ``io.py`` (``append_chat_history``, ``user_input``).
@@ -28,7 +28,7 @@ def is_aider_history(head: bytes) -> bool:
 
 
 def read_aider(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """A conversation for each chat in which somebody says something."""
+    """A conversation for each chat that has a message."""
     data = found.values[0].read()
     if (at := first_bad_byte(data)) is not None:
         report(data.count(b"\n", 0, at) + 1, f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")

@@ -1,7 +1,7 @@
-"""The answer of an API, as a log has it, as turns: a chat completion, a Responses response, an Anthropic message, a Gemini response, or one message.
+"""An API's answer in a log, as turns: a chat completion, a Responses response, an Anthropic message, a Gemini response, or one message.
 
-What comes beside the message (usage, the model, when it was made) goes with the last turn.
-Where a completion has several choices, the first is the answer, and the others are branches.
+Facts beside the message (usage, the model, the time) go with the last turn.
+If a completion has several choices, the first is the answer, and the others are branches.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tract.objects.message_format import JSON, MessageFormat
 
 
 def answer_turns(value: JSON, line: int | None = None) -> list[Turn]:
-    """The turns of the answer that *value* is; none where it is none that tract can read."""
+    """The turns of the answer *value*; empty if tract cannot read it as one."""
     if isinstance(value, str) and value:
         return [Turn({"role": "assistant", "content": value}, "openai", line=line)]
     if isinstance(value, list) and value and all(map(is_message, value)):
@@ -47,7 +47,7 @@ def answer_turns(value: JSON, line: int | None = None) -> list[Turn]:
 def other_branches(
     answer: JSON, turns: Sequence[Turn], place: str, line: int | None, report: Report
 ) -> Iterator[Branch]:
-    """A branch for each choice of a completion but the first: *turns*, and the choice."""
+    """A branch for each choice of a completion except the first: *turns*, and the choice."""
     while isinstance(answer, dict) and not isinstance(answer.get("choices"), list):
         answer = answer.get("body") or answer.get("response")
     choices = answer.get("choices") if isinstance(answer, dict) else None

@@ -7,7 +7,7 @@
     {"document": {"name", "source": {"text"}}}   {"searchResult": {"title", "source", "content": [{"text"}]}}
     {"output": {"message": …}, "usage": {"inputTokens", "outputTokens"}, "stopReason"}     an answer, beside the messages
 
-They become Anthropic's messages, whose shape they have; the message as it was stands in the turn's metadata, under ``bedrock``, where it has more.
+They become Anthropic messages, whose shape they have; if the original message has more, it is in the turn's metadata, under ``bedrock``.
 Source: the API's reference (``Message``, ``ContentBlock``).
 """
 
@@ -25,7 +25,7 @@ from tract.objects.message_format import JSON
 _BLOCKS = frozenset({"text", "toolUse", "toolResult", "image", "document", "video", "audio", "reasoningContent", "cachePoint", "guardContent", "citationsContent", "searchResult"})  # fmt: skip
 _READ = frozenset({"text", "toolUse", "toolResult", "image", "reasoningContent", "cachePoint"})
 _WORDS = frozenset({"citationsContent", "guardContent"})
-"""Blocks of words, which stand for themselves."""
+"""Blocks of text, which are read as their text."""
 
 
 def is_bedrock_message(value: JSON) -> bool:
@@ -39,7 +39,7 @@ def is_bedrock_message(value: JSON) -> bool:
 
 
 def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The messages that were found as a conversation; nothing if none can be read."""
+    """The found messages as a conversation; nothing if none can be read."""
     beside = dict(found.beside)
     turns: list[Turn] = []
     system = beside.get("system")
@@ -68,7 +68,7 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
 
 
 def bedrock_turn(value: dict[str, JSON], line: int | None, where: str, report: Report) -> Turn:
-    """The message as a turn; what of it has no counterpart is told."""
+    """The message as a turn; parts without a counterpart are reported."""
     blocks = [made for block in value["content"] for made in _blocks(block)]
     for block in value["content"]:
         for key in block:
@@ -106,7 +106,7 @@ def _blocks(block: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
 
 
 def _texts(key: str, value: JSON) -> list[str]:
-    """What a block other than the common ones says, as far as it is text."""
+    """The texts of a block other than the common ones."""
     inner = value if isinstance(value, dict) else {}
     said = objects_in(inner.get("content"))
     if key == "guardContent":

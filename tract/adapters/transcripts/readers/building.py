@@ -1,4 +1,4 @@
-"""What readers of other programs' formats build of: calls as chat completions has them, and trees of messages as lines."""
+"""Building blocks for readers of other programs' formats: calls in chat completions' form, and trees of messages as lines."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from tract.objects.message_format import JSON
 
 
 def tool_call(id: JSON, name: JSON, arguments: JSON) -> dict[str, JSON]:
-    """A call of a function; *arguments* is their text, or a value that becomes one."""
+    """A call of a function; *arguments* is their text, or a value that is turned into text."""
     text = arguments if isinstance(arguments, str) else compact_json({} if arguments is None else arguments)
     return {"id": str(id), "type": "function", "function": {"name": str(name), "arguments": text}}
 
 
 def answer(text: str | None, calls: Sequence[dict[str, JSON]] = (), thought: str | None = None) -> dict[str, JSON]:
-    """What a model said: a text, calls, and what it thought before."""
+    """A model's message: a text, calls, and the thought before it."""
     message: dict[str, JSON] = {"role": "assistant", "content": text if text or not calls else None}
     if thought:
         message["reasoning_content"] = thought
@@ -25,14 +25,14 @@ def answer(text: str | None, calls: Sequence[dict[str, JSON]] = (), thought: str
 
 
 def result(id: JSON, content: JSON, name: JSON = None) -> dict[str, JSON]:
-    """What a tool answered to the call *id*: a text, or a value that becomes one."""
+    """The result of the call *id*: a text, or a value that is turned into one."""
     text = content if isinstance(content, str) else compact_json(content)
     message: dict[str, JSON] = {"role": "tool", "tool_call_id": str(id), "content": text}
     return message | ({"name": name} if isinstance(name, str) and name else {})
 
 
 class Node(NamedTuple):
-    """A message of a tree, as the turns that it becomes: mostly one, none where it says nothing."""
+    """A message of a tree, as its turns: usually one, none if it has no content."""
 
     id: str
     parent: str | None
@@ -42,7 +42,7 @@ class Node(NamedTuple):
 def lines_of(nodes: Sequence[Node], current: str | None = None) -> tuple[Branch, ...]:
     """The lines of a tree: the one that leads to *current*, or else to the last node, is the main one; the others follow in order.
 
-    A parent that is not there makes a root, and so does a node that would close a circle. Of two nodes with one id the first is the parent of what names it.
+    A node whose parent is missing is a root, and so is one that would close a circle. If two nodes have one id, the first is the parent of nodes that name it.
     """
     by_id: dict[str, Node] = {}
     for number, node in enumerate(nodes):
@@ -56,9 +56,9 @@ def lines_of(nodes: Sequence[Node], current: str | None = None) -> tuple[Branch,
         return ()
     owner: dict[str, int] = {}
     branches: list[Branch] = []
-    for end in dict.fromkeys((main, *ends, *by_id)):  # what is only in a circle has no end
+    for end in dict.fromkeys((main, *ends, *by_id)):  # nodes that are only in a circle have no end
         if end in owner:
-            continue  # and so is all that leads to it
+            continue  # and so are all nodes that lead to it
         path = _path(end, by_id)
         if branches and not any(node.turns for node in path if node.id not in owner):
             continue
@@ -87,12 +87,12 @@ def _path(end: str, by_id: dict[str, Node]) -> list[Node]:
 
 
 def numbered(name: str, number: int) -> str:
-    """The name of conversation *number*, from 0, of a file that is called *name*."""
+    """The name of conversation *number*, from 0, of a file named *name*."""
     return name if number == 0 else f"{name}-{number + 1}"
 
 
 def objects_in(value: JSON) -> list[dict[str, JSON]]:
-    """The objects in *value*, none where it is no list."""
+    """The objects in *value*; empty if it is not a list."""
     return [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
 
 
@@ -104,6 +104,6 @@ def text_under(value: JSON, *keys: str) -> str | None:
 
 
 def model_config(model: JSON, **settings: JSON) -> dict[str, JSON] | None:
-    """A model's name and its settings, those that are known; None where none is."""
+    """A model's name and its known settings; None if nothing is known."""
     found = {"model": model if isinstance(model, str) and model else None, **settings}
     return {key: value for key, value in found.items() if value is not None} or None

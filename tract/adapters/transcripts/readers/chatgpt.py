@@ -3,11 +3,11 @@
     {"title", "conversation_id", "current_node", "mapping": {id: {"message", "parent", "children"}}}
     message    {"author": {"role", "name"}, "recipient", "content": {"content_type", …}, "create_time", "metadata": {"model_slug"}}
 
-The line to ``current_node`` is the main one; an answer that was asked for again, or a question that was asked otherwise, is a branch.
-A message of the assistant's to a tool (``recipient``) is a call, and the tool's message behind it its result.
-What the user told the program of himself stands in a system message's ``metadata.user_context_message_data`` (to 2024), or is a content of its own (``user_editable_context``).
+The line to ``current_node`` is the main one; a regenerated answer, or a reworded question, is a branch.
+An assistant's message to a tool (``recipient``) is a call, and the tool's message behind it its result.
+The user's description of himself is in a system message's ``metadata.user_context_message_data`` (to 2024), or is a content of its own (``user_editable_context``).
 Pictures and other files are not in the file: a text in their place names them. A message with anything but a text keeps its content in the metadata, under ``chatgpt``.
-A content that says nothing tract has words for is told; so is what the program itself says of a thought (``reasoning_recap``).
+A content that tract cannot express is reported; so is the program's own summary of a thought (``reasoning_recap``).
 
 Written from an export of January 2024 (github.com/Ali-Pourzangbar/FSM_ChatGPT), from excerpts of later ones, and from what their readers know of the rest.
 """
@@ -34,7 +34,7 @@ def is_chatgpt_conversation(value: JSON) -> bool:
 
 
 def read_chatgpt(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The conversation that was found; nothing where nobody says anything in it."""
+    """The found conversation; nothing if it has no message."""
     (value,) = found.values
     title, id = value.get("title"), value.get("conversation_id") or value.get("id")
     line = found.line(0)
@@ -95,7 +95,7 @@ def _turns(
 
 
 def _tool_message(node: dict[str, JSON], mapping: dict[str, JSON], text: str, name: JSON) -> dict[str, JSON]:
-    """What a tool said: the result of the call before it; where there is none, words of the user's side."""
+    """A tool's message: the result of the call before it; without a call, a user's message."""
     parent = mapping.get(str(node.get("parent")))
     said = parent.get("message") if isinstance(parent, dict) else None
     if isinstance(said, dict) and said.get("recipient") not in (None, "all", "") and isinstance(said.get("id"), str):
@@ -106,7 +106,7 @@ def _tool_message(node: dict[str, JSON], mapping: dict[str, JSON], text: str, na
 
 
 def _words(content: dict[str, JSON]) -> tuple[str | None, str | None]:
-    """What a content says, and what it thinks."""
+    """A content's text, and its thought."""
     match content.get("content_type"):
         case "thoughts":
             thoughts = content.get("thoughts")
@@ -126,13 +126,13 @@ def _words(content: dict[str, JSON]) -> tuple[str | None, str | None]:
 
 
 def _told_of_user(data: JSON) -> str | None:
-    """What the user told the program of himself, as exports to 2024 have it."""
+    """The user's description of himself, as in exports to 2024."""
     texts = [data.get(key) for key in ("about_user_message", "about_model_message")] if isinstance(data, dict) else []
     return "\n\n".join(text for text in texts if isinstance(text, str) and text) or None
 
 
 def _attached(files: JSON, content: dict[str, JSON]) -> list[str]:
-    """A text for each file that came with a message, but for those that a part of its content names."""
+    """A text for each file that came with a message, except those that a part of its content names."""
     parts = content.get("parts")
     named = "\n".join(map(_part, parts)) if isinstance(parts, list) else ""
     found = [file for file in files if isinstance(file, dict)] if isinstance(files, list) else []

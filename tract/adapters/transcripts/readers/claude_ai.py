@@ -3,11 +3,11 @@
     {"uuid", "name", "created_at", "chat_messages": [message, …]}
     message    {"uuid", "sender": "human" | "assistant", "text", "content": [block, …], "attachments", "files", "parent_message_uuid"}
 
-The blocks are Anthropic's, and kept as such where the API has them (text, thinking, tool_use, tool_result); without any, ``text`` is the message.
-The text of an attachment stands behind the message's own; a file's is not in the export, and a text names it.
-Results of tools stand in the assistant's message in the export: they become the user's messages that the API has for them.
+The blocks are Anthropic's, and kept as such if the API has them (text, thinking, tool_use, tool_result); without any, ``text`` is the message.
+The text of an attachment stands behind the message's own; a file's content is not in the export, and a text names it.
+The export has tool results in the assistant's message: they become user messages, as the API has them.
 
-A message whose ``parent_message_uuid`` is none of the file's (the first has a uuid of zeros) is a beginning.
+A message whose ``parent_message_uuid`` is not in the file (the first has a uuid of zeros) is a beginning.
 
 Written from an export of March 2026 (its values stand in a public repository, converted), and from what readers of other exports know of the rest.
 """
@@ -38,7 +38,7 @@ def is_claude_ai_conversation(value: JSON) -> bool:
 
 
 def read_claude_ai(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The conversation that was found; nothing where nobody says anything in it."""
+    """The found conversation; nothing if it has no message."""
     (value,) = found.values
     line = found.line(0)
     nodes: list[Node] = []
@@ -92,7 +92,7 @@ def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str
 
 
 def _block(block: dict[str, JSON]) -> dict[str, JSON]:
-    """The block with the keys that the API has; the export has more, also in what a tool answered."""
+    """The block with the keys that the API has; the export has more, also in tool results."""
     keys = _KEYS.get(str(block.get("type")))
     if keys is None or (block["type"] in ("text", "thinking") and not isinstance(block.get(block["type"]), str)):
         return block

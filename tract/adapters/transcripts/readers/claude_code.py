@@ -10,20 +10,20 @@ Every record names its parent (``parentUuid``); those of type user and assistant
 They make no branch.
 
 *Lines* run from a root step to a step that nothing follows.
-The main line leads to the last message of the file; every other end, where the user rewound and went on differently, is a branch.
+The main line leads to the last message of the file; every other end, where the user rewound and continued differently, is a branch.
 
-*Compaction* begins a new root, with ``logicalParentUuid`` naming what came before; where that is in another file, what came before in this one.
-The line goes on through it: the summary is a turn that takes the place of all before it, but for what ``preservedSegment`` keeps.
+*Compaction* begins a new root, whose ``logicalParentUuid`` names the record before it; if that is in another file, it follows the records before it in this one.
+The line continues through it: the summary is a turn that replaces everything before it, except the messages in ``preservedSegment``.
 A microcompaction (``microcompact_boundary``) empties the results of some calls.
 
-*What the user typed while the model worked* stands in ``queue-operation`` records, or in an attachment, and where it was handed to the model no record of a user's says it again: there it is a message.
-What no record says was handed on is reported.
+*Text that the user typed while the model worked* is in ``queue-operation`` records, or in an attachment. If it was handed to the model and no user record repeats it, it is a message there.
+Text that no record hands on is reported.
 
 *Sidechains*, the conversations of sub-agents, see nothing of the main line: each is a child, linked to the call that began it (readers/claude_code_agents.py).
 
-    claude_code_records   the records as entries: which hold a message, and what each follows
+    claude_code_records   the records as entries: which hold a message, and which entry each follows
     claude_code_lines     the entries as steps, turns and lines
-    claude_code_queue     what was typed in between
+    claude_code_queue     text typed while the model worked
     claude_code_agents    the sub-agents
 
 Written from transcripts of the program, versions 2.0.76 to 2.1.37, and tried against the resume of 2.1.197.
@@ -42,13 +42,13 @@ from tract.objects.message_format import JSON
 
 _OTHER_TYPES = frozenset({"summary", "file-history-snapshot", "queue-operation", "progress", "system", "attachment"})
 _TITLES = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
-"""The records that say what a session is called, each with the key; the first kind that there is counts."""
+"""The records with a session's title, each with its key; the first kind present counts."""
 
 _BOOKKEEPING = (
     "last-prompt", "permission-mode", "mode", "agent-name", "agent-color", "agent-setting", "tag", "pr-link", "worktree-state",
     "file-history-delta", "attribution-snapshot", "cost-state", "memory-mode", "repl-mode",
 )  # fmt: skip
-"""What 2.1.332 writes for itself; nobody says anything in it."""
+"""Records that 2.1.332 writes for itself, without messages."""
 
 _KNOWN = _OTHER_TYPES.union(_TITLES, _BOOKKEEPING, ("user", "assistant", "content-replacement"))
 
@@ -68,7 +68,7 @@ def is_claude_code_record(value: JSON) -> bool:
 
 
 def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The conversation in the records that were found; nothing if there is no message in them."""
+    """The conversation in the found records; nothing if there is no message in them."""
     entries = read_entries(found, report)
     if not entries:
         report(None, "no message in it")
@@ -91,7 +91,7 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
 
 
 def _note_unknown(found: Found, report: Report) -> None:
-    """Say which kinds of records tract does not know; one with a message is told where it is read."""
+    """Report the kinds of records that tract does not know; one with a message is reported where it is read."""
     unknown: dict[str, list[int | None]] = {}
     for at, record in enumerate(found.values):
         if not isinstance(record, dict):
@@ -108,7 +108,7 @@ def _note_unknown(found: Found, report: Report) -> None:
 
 
 def _title(records: list[dict[str, JSON]]) -> str | None:
-    """What the session is called: what the user called it, else what the program did; a summary only where it is one of this file."""
+    """The title of the session: the user's, else the program's; a summary only if it is of this file."""
     titles = [record for record in records if among(record.get("type"), _TITLES)]
     for kind, key in _TITLES.items():
         found = [record for record in titles if record["type"] == kind and isinstance(record.get(key), str) and record[key]]  # fmt: skip

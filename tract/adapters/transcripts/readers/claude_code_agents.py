@@ -4,7 +4,7 @@
     agent-<id>.jsonl                           an agent's file, with the ``sessionId`` of the session
     <session>/subagents/agent-<id>.jsonl       the same in a folder (newer versions)
 
-The call that began an agent is the one whose result says its id (``toolUseResult.agentId``), else the one whose prompt are its first words.
+The call that began an agent is the one whose result has its id (``toolUseResult.agentId``), else the one whose prompt is the agent's first message.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class AgentCall(NamedTuple):
 
 
 class AgentCalls(NamedTuple):
-    """The calls that may have begun agents, and the agents' ids by the calls whose results say them."""
+    """The calls that may have begun agents, and the agents' ids by the calls whose results name them."""
 
     calls: tuple[AgentCall, ...]
     agents: dict[str, str]
 
     def of(self, agent: str | None, first: str | None) -> AgentCall | None:
-        """The call of the agent with that id, else of the one whose first words these are."""
+        """The call of the agent with that id, else of the agent whose first message is *first*."""
         for call in self.calls:
             if agent is not None and self.agents.get(call.id) == agent:
                 return call
@@ -46,7 +46,7 @@ class AgentCalls(NamedTuple):
 
 
 def agent_calls(records: list[JSON]) -> AgentCalls:
-    """The calls with a prompt in *records*, and what their results say of agents."""
+    """The calls with a prompt in *records*, and the agents that their results name."""
     calls: list[AgentCall] = []
     agents: dict[str, str] = {}
     for record in records:
@@ -74,7 +74,7 @@ def inline_child(branch: Branch, calls: AgentCalls) -> Child:
 
 
 def agent_files(path: Path) -> list[Path]:
-    """The files beside *path* that may be of its agents: those of its folder are, of the others some."""
+    """The files beside *path* that may belong to its agents: all those in its folder, and some of the others."""
     folder = path.parent / path.stem / "subagents"
     found = [*sorted(folder.glob("agent-*.jsonl")), *sorted(path.parent.glob("agent-*.jsonl"))]
     return [file for file in found if file != path]
@@ -83,7 +83,7 @@ def agent_files(path: Path) -> list[Path]:
 def agents_beside(
     path: Path, session: str | None, calls: AgentCalls, report: Report, read: Read, only: Collection[Path] | None = None
 ) -> list[Child]:
-    """The agents of the session that have files of their own beside *path*; *only* those files are looked at, where it is given."""
+    """The agents of the session that have files of their own beside *path*; if *only* is given, only those files are read."""
     found: list[Child] = []
     folder = path.parent / path.stem / "subagents"
     for file in agent_files(path):

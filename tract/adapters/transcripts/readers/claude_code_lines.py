@@ -3,11 +3,11 @@
 *A step* is one answer of the API and the results of its tools.
 The API's answer is spread over several records with one ``message.id``, one content block each, and every result hangs off its own tool_use, so the tree forks where the conversation does not.
 A step takes in every assistant record with its ``message.id`` below it (or beside it), and every result below it that answers one of its tool_uses for the first time.
-Its turns are its assistant records and then its results, both in file order; whatever else hangs off any part of it follows the whole.
+Its turns are its assistant records and then its results, both in file order; any other record that hangs off a part of it follows the whole.
 All other messages are steps of their own.
 
 *Lines* run from a root step to a step that nothing follows.
-The main line leads to the last message of the file; every other end, where the user rewound and went on differently, is a branch.
+The main line leads to the last message of the file; every other end, where the user rewound and continued differently, is a branch.
 
 *A line that ends in nothing but records of local commands* (``/exit``, ``/model``) was no rewind, and makes no branch.
 
@@ -24,7 +24,7 @@ _LOCAL = ("<command-name>", "<command-message>", "<command-args>", "<local-comma
 
 
 _ELSEWHERE = frozenset({"role", "content", "usage", "type"})
-"""What of an answer stands elsewhere than in the metadata."""
+"""The keys of an answer that are stored elsewhere than in the metadata."""
 
 
 class _Step:
@@ -105,7 +105,7 @@ def _turns(entries: list[Entry], steps: list[_Step]) -> list[Turn]:
 
 
 def _kept(entries: list[Entry], compaction: JSON) -> frozenset[str]:
-    """The uuids of the messages that a compaction let stand: those of the segment that it names, from the tail up to the head."""
+    """The uuids of the messages that a compaction kept: those of the segment that it names, from the tail up to the head."""
     segment = compaction.get("preservedSegment") if isinstance(compaction, dict) else None
     if not isinstance(segment, dict):
         return frozenset()
@@ -148,7 +148,7 @@ def _turn(entry: Entry, with_usage: bool) -> Turn:
 
 
 def _config(message: dict[str, JSON]) -> dict[str, JSON] | None:
-    """The model that answered; an answer that the program made itself has none."""
+    """The model that answered; None for an answer that the program made itself."""
     model = message.get("model")
     return {"model": model} if isinstance(model, str) and model and not model.startswith("<") else None
 
@@ -181,7 +181,7 @@ def _branches(entries: list[Entry], steps: list[_Step], turns: list[Turn], repor
 
 
 def _is_local(entry: Entry) -> bool:
-    """Whether the message is one that a local command left: its name, what it printed, a caveat, or the program's own answer to that."""
+    """Whether a local command left the message: its name, its output, a caveat, or the program's own answer to it."""
     if entry.record["type"] == "assistant":
         return entry.message.get("model") == "<synthetic>"
     content = entry.message["content"]
@@ -212,7 +212,7 @@ def _path(end: int, steps: list[_Step]) -> list[int]:
 
 
 def _main_end(entries: list[Entry], steps: list[_Step]) -> int:
-    """The end of the line that has the last message of the file; of a sidechain only if there is nothing else."""
+    """The end of the line with the last message of the file; a sidechain's only if there is no other."""
     children: dict[int | None, list[int]] = {}
     for index, step in enumerate(steps):
         children.setdefault(step.parent, []).append(index)

@@ -1,12 +1,12 @@
-"""What a user of Claude Code typed while the model worked.
+"""Text that a user of Claude Code typed while the model worked.
 
     {"type": "queue-operation", "operation": "enqueue", "content": text}     it waits
-    {"type": "queue-operation", "operation": "dequeue"}                      the first goes on its way
-    {"type": "queue-operation", "operation": "remove"}                       the first, or the one that is named, goes to the model in between
-    {"type": "queue-operation", "operation": "popAll"}                       all go back to where they were typed
-    {"type": "attachment", "attachment": {"type": "queued_command", "prompt": text}}   the words as they went to the model
+    {"type": "queue-operation", "operation": "dequeue"}                      the first leaves the queue
+    {"type": "queue-operation", "operation": "remove"}                       the first, or the named one, goes to the model in between
+    {"type": "queue-operation", "operation": "popAll"}                       all go back to the input line
+    {"type": "attachment", "attachment": {"type": "queued_command", "prompt": text}}   the text as it went to the model
 
-Where a record of the user behind it says the same words, that record is the message; where none does, the words are one where they went.
+If a later user record has the same text, that record is the message; if none does, the text is a message at the place where it went to the model.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tract.adapters.transcripts.conversations import Found, Report
 from tract.objects.message_format import JSON
 
 _COMMAND = r"(?s)/[a-z][\w:-]*(\s.*)?\Z"
-"""What a command for the program itself looks like; a path goes on with another stroke."""
+"""The form of a command for the program itself; a path has another slash."""
 
 
 _OPERATIONS = ("enqueue", "popAll", "dequeue", "remove")
 
 
 class Queue:
-    """The words that wait, while the records are read."""
+    """The waiting texts, while the records are read."""
 
     def __init__(self, found: Found, report: Report) -> None:
         self._found = found
@@ -33,7 +33,7 @@ class Queue:
         self._said: dict[str, list[int]] | None = None
 
     def handed_on(self, at: int, record: dict[str, JSON]) -> str | None:
-        """The words that record number *at* hands to the model, and that no other record says; None for none."""
+        """The text that record number *at* hands to the model, and that no other record has; None if there is none."""
         kind = record.get("type")
         if kind == "attachment":
             return _attached(record)
@@ -62,15 +62,15 @@ class Queue:
         return None
 
     def end(self) -> None:
-        """Say what still waits."""
+        """Report the texts that still wait."""
         for since, text in self._waiting:
             if not self._is_said(text, since):
                 detail = f"typed while the model worked, and never handed to it: {text[:80]!a}"
                 self._report.note(self._found.line(since), detail)
 
     def _is_said(self, text: str, since: int) -> bool:
-        """Whether a record behind number *since* says *text*, and says it for no other."""
-        if self._said is None:  # in most sessions nobody asks
+        """Whether a record behind number *since* has *text*, and does not stand for an earlier one."""
+        if self._said is None:  # most sessions do not need it
             self._said = {}
             for at, record in enumerate(self._found.values):
                 for said in _texts(record):
@@ -93,7 +93,7 @@ def _attached(record: dict[str, JSON]) -> str | None:
 
 
 def _texts(record: JSON) -> list[str]:
-    """What a record of the user says, or one of what it was handed."""
+    """The texts of a user record, or of a record of text handed to the model."""
     if not isinstance(record, dict):
         return []
     if record.get("type") == "attachment":

@@ -1,7 +1,7 @@
 """The records of a Claude Code transcript as entries: those with a message, each with the entry that it follows.
 
-*A parent that no line above has*: the message goes after the message before it in the file, and that is a problem to report.
-At the head of a file, where no message comes before, it is the start of a segment of a longer session, and none.
+*If no earlier line has a record's parent*, the message follows the message before it in the file, and that is a reported problem.
+At the head of a file, where no message comes before, it is the start of a segment of a longer session, and not a problem.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Entry(NamedTuple):
 
 
 def read_entries(found: Found, report: Report) -> list[Entry]:
-    """The entries of the records that were found. A parent always stands above its child."""
+    """The entries of the found records. A parent always stands above its child."""
     return _Entries(found, report).read()
 
 
@@ -72,7 +72,7 @@ class _Entries:
         return self._entries
 
     def _note_told(self, line: int | None, record: dict[str, JSON]) -> None:
-        """Say what the model was told otherwise than in messages, and is no message here either."""
+        """Report a text that the model got otherwise than in messages, and that is not a message here either."""
         if record.get("type") == "content-replacement":
             self._report.note_once(line, "results in whose place the program sends something shorter are kept as they were")  # fmt: skip
         elif record.get("type") == "attachment":
@@ -106,7 +106,7 @@ class _Entries:
             self._cleared |= {id for id in ids if isinstance(id, str)} if isinstance(ids, list) else set()
 
     def _insert(self, line: int | None, record: dict[str, JSON], text: str) -> None:
-        """What the user said in between, behind what came last; what hangs off that hangs off this now."""
+        """Insert text that the user typed in between, behind the last entry; records that follow that entry now follow the text."""
         named = record.get("parentUuid")
         last = self._above.get(named) if isinstance(named, str) else _previous(self._entries, sidechain=False)
         message = {"role": "user", "content": text}
@@ -149,7 +149,7 @@ def _parent(
 
 
 def _previous(entries: list[Entry], sidechain: bool) -> int | None:
-    """The last message so far, of the sidechains or of all the rest."""
+    """The last message so far, of the sidechains or of all others."""
     return next((i for i in range(len(entries) - 1, -1, -1) if entries[i].sidechain == sidechain), None)
 
 

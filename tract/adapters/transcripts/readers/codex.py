@@ -4,16 +4,16 @@
     session_meta       id, cwd, cli_version, instructions; the first line
     turn_context       the model and its settings from here on
     response_item      an item of the Responses API: the conversation
-    compacted          {"message": summary, "replacement_history": [item, …]}: these took the place of all before
-    inter_agent_communication   what another agent says: {"author", "recipient", "content"}
-    event_msg          what was shown; token_count has the usage of the answer before it, thread_rolled_back takes back the last turns of the user, thread_name_updated is the title; the rest repeats, and where it does not is told
+    compacted          {"message": summary, "replacement_history": [item, …]}: these replaced everything before
+    inter_agent_communication   a message of another agent: {"author", "recipient", "content"}
+    event_msg          text shown to the user; token_count has the usage of the answer before it, thread_rolled_back takes back the last turns of the user, thread_name_updated is the title; the rest repeats items, and is reported if it does not
 
-A ``local_shell_call`` is a ``function_call`` of ``local_shell``, with the item itself in the turn's metadata under ``codex``: what answers it is a ``function_call_output``, which answers no other kind of call.
+A ``local_shell_call`` becomes a ``function_call`` of ``local_shell``, with the item itself in the turn's metadata under ``codex``: its result is a ``function_call_output``, which answers no other kind of call.
 
-What was taken back is a branch; where nothing is left, what was taken back last is the main line.
+Turns taken back are a branch; if nothing else is left, the turns taken back last are the main line.
 
 Older rollouts have the items bare, one a line, behind a first line with ``id``, ``timestamp`` and ``instructions``.
-The shape was tried against codex-cli 0.171.0, which resumes what tract writes in it; what a rollback takes back was read in its source (``context_manager/history.rs``, ``rollout_reconstruction.rs``).
+The shape was tried against codex-cli 0.171.0, which resumes sessions that tract writes in it; the extent of a rollback was read in its source (``context_manager/history.rs``, ``rollout_reconstruction.rs``).
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _TYPES = frozenset(
 _SHOWN = ("user_message", "agent_message", "agent_reasoning")
 _PASSED = frozenset({"ghost_snapshot", "world_state"})
 _CONTEXT = ("<environment_context>", "<user_instructions>", "# AGENTS.md instructions", "<skill>", "<user_shell_command>", "<turn_aborted>", "<hook_prompt", "<subagent_notification>", "<permissions instructions>", "<collaboration_mode>", "<model_switch>", "<personality_spec>", "<token_budget>")  # fmt: skip
-"""What the program says in a user's or developer's name begins so: it begins no turn."""
+"""The beginnings of the program's own messages in a user's or developer's name; they begin no turn."""
 
 _SUMMARY = "Another language model started to solve this problem and produced a summary of its thinking process."
 
@@ -45,7 +45,7 @@ def is_codex_record(value: JSON) -> bool:
 
 
 def read_codex(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The conversation in the records that were found; nothing if there is no message in them."""
+    """The conversation in the found records; nothing if there is no message in them."""
     reading = _Reading(found, report)
     for at, record in enumerate(found.values):
         reading.take(at, record)
@@ -66,13 +66,13 @@ class _Reading:
         self.meta: dict[str, JSON] = {}
         self.title: str | None = None
         self._taken_back: list[tuple[int, list[Turn]]] = []
-        """What was taken back, each with how many turns stood before it then."""
+        """Turns taken back, each time with the number of turns before them then."""
 
         self._found = found
         self._report = report
         self._config: dict[str, JSON] | None = None
         self._shown: list[tuple[int | None, str]] = []
-        """What events say that the program showed, each with its line."""
+        """Texts that the program showed, by its events, each with its line."""
 
     def take(self, at: int, record: JSON) -> None:
         line = self._found.line(at)
@@ -152,7 +152,7 @@ class _Reading:
             self.turns.append(Turn(said, "responses", time=read_time(time), metadata=metadata, key=f"{key}/{nth}", line=line, summarises=nth == 0))  # fmt: skip
 
     def _roll_back(self, count: JSON, line: int | None) -> None:
-        """Take back the last *count* turns of the user, and what the program said of itself just before them."""
+        """Take back the last *count* turns of the user, and the program's own messages just before them."""
         begin = next((at for at in range(len(self.turns) - 1, -1, -1) if self.turns[at].summarises), 0)
         asked = [at for at in range(begin, len(self.turns)) if _begins_turn(self.turns[at].message)]
         if not asked or not isinstance(count, int) or count <= 0:
@@ -165,7 +165,7 @@ class _Reading:
         del self.turns[cut:]
 
     def lines(self) -> tuple[Branch, ...]:
-        """The line of the turns as they are now, and what was taken back of it."""
+        """The line of the present turns, and those taken back."""
         if not self._taken_back:
             return (Branch("main", tuple(self.turns)),) if self.turns else ()
         now, nodes = [f"now {at}" for at in range(len(self.turns))], list[Node]()
@@ -173,7 +173,7 @@ class _Reading:
         for number, (cut, turns) in reversed(list(enumerate(self._taken_back))):
             ids = [*now[:cut], *(f"{number} {at}" for at in range(len(turns)))]
             nodes += [Node(ids[at], ids[at - 1] if at else None, (turns[at - cut],)) for at in range(cut, len(ids))]
-            now = ids  # what was taken back before this stood behind that
+            now = ids  # turns taken back earlier stood behind those
         if not self.turns:
             self._report.note(None, "all was taken back: the main line is what was taken back last")
         last = (
@@ -184,7 +184,7 @@ class _Reading:
         return lines_of(nodes, last)
 
     def end(self) -> None:
-        """Tell what was shown and is in no item."""
+        """Report shown text that is in no item."""
         turns = [*self.turns, *(turn for _, taken in self._taken_back for turn in taken)]
         said = {text for turn in turns for text in _texts(turn.message)} if self._shown else set()
         for line, text in self._shown:
@@ -211,7 +211,7 @@ class _Reading:
 
 
 def _as_called(item: dict[str, JSON]) -> tuple[dict[str, JSON], dict[str, JSON]]:
-    """The item to commit, and what to keep beside it: a call of the local shell as what its answer answers."""
+    """The item to commit, and the metadata about it: a call of the local shell becomes the kind of call that its result answers."""
     if item.get("type") != "local_shell_call" or not isinstance(item.get("call_id"), str):
         return item, {}
     arguments = compact_json(item.get("action") or {})
@@ -220,7 +220,7 @@ def _as_called(item: dict[str, JSON]) -> tuple[dict[str, JSON], dict[str, JSON]]
 
 
 def _is_context(item: dict[str, JSON]) -> bool:
-    """Whether a user's or developer's message is what the program says of itself."""
+    """Whether a user's or developer's message is the program's own."""
     return item.get("role") in ("user", "developer") and any(text.startswith(_CONTEXT) for text in _texts(item))
 
 
@@ -229,7 +229,7 @@ def _begins_turn(item: dict[str, JSON]) -> bool:
 
 
 def _texts(item: dict[str, JSON]) -> Iterator[str]:
-    """What an item says: its text, or that of its parts and its summary."""
+    """An item's texts: its text, or those of its parts and its summary."""
     for key in ("content", "summary"):
         value = item.get(key)
         for part in value if isinstance(value, list) else [value]:

@@ -1,13 +1,13 @@
-"""Messages that stand in a span as one attribute for each of their fields, as those of the GenAI conventions.
+"""Messages that a span has as one attribute for each of their fields, in place of the GenAI conventions' lists.
 
     "gen_ai.prompt.0.role", ".content", ".tool_call_id", ".tool_calls.0.id|name|arguments"      OpenLLMetry
-    "gen_ai.completion.0.…"                                                                     the same of the answer
+    "gen_ai.completion.0.…"                                                                     the same for the answer
     "llm.input_messages.0.message.role", ".content", ".tool_call_id", ".name"                   OpenInference (Phoenix)
         ".message.tool_calls.0.tool_call.id|function.name|function.arguments"
         ".message.contents.0.message_content.type|text|image.image.url"
     "llm.output_messages.0.message.…", "llm.model_name", "llm.token_count.prompt|completion"
 
-What of a message is none of these stays an attribute.
+Other fields of a message stay attributes.
 Source: the instrumentations of OpenLLMetry and the conventions of OpenInference, as their tests have them.
 """
 
@@ -33,7 +33,7 @@ _Fields = dict[str, JSON]
 
 
 def gather_messages(attributes: dict[str, JSON]) -> dict[str, JSON] | None:
-    """*attributes* with such messages as the conventions' lists of today; None where there are none."""
+    """*attributes* with such messages turned into today's lists of the conventions; None if there are none."""
     found = {key: match for key in attributes if (match := _FIELD.fullmatch(key)) is not None}
     prefixes = {match[1] for match in found.values()}
     pair = next((pair for pair in _PAIRS if not prefixes.isdisjoint(pair)), None)
@@ -62,7 +62,7 @@ def _put(fields: _Fields, match: re.Match[str], value: JSON) -> None:
 
 
 def _message(fields: _Fields, role: str, at: int, unanswered: list[str]) -> dict[str, JSON]:
-    """A message with its parts; calls without an id get one, and results without one answer the calls before them in order."""
+    """A message with its parts; a call without an id gets one, and results without one answer the calls before them in order."""
     said = str(fields.get("role") or role)
     role = "assistant" if said in ("ai", "model") or (role == "assistant" and said != "tool") else said
     content = fields.get("content")

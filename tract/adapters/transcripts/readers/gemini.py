@@ -3,12 +3,12 @@
     content                                                   becomes
     {"role": "user", "parts": [{"text"}]}                     {"role": "user", "content": text}, with pictures a list of parts
     {"role": "model", "parts": [{"text"}, {"functionCall"}]}  {"role": "assistant", "content", "tool_calls"}
-    {"text", "thought": true}                                 "reasoning_content" of it
+    {"text", "thought": true}                                 its "reasoning_content"
     {"functionResponse": {"name", "response"}}                {"role": "tool", "tool_call_id", "name", "content"} each
     {"role": "system"} and the system instruction             {"role": "system", "content": text} for each part
 
 Keys are in camel case (REST, the command line) or snake case (Google's Python SDK).
-A call without an id gets ``call_<content>_<part>``, and a response without one answers the first call of its name that is open.
+A call without an id gets ``call_<content>_<part>``, and a response without one answers the first open call of its name.
 A signature stays with its call, where Google's own server for chat completions has it: ``extra_content.google.thought_signature``.
 Source: google-genai's ``types.Content`` and ``types.Part``.
 """
@@ -32,7 +32,7 @@ _FILES = ("inlineData", "inline_data", "fileData", "file_data")
 
 
 def is_gemini_content(value: JSON) -> bool:
-    """Whether *value* is a content: a role, and parts with what Gemini's have."""
+    """Whether *value* is a content: a role, and parts with keys of Gemini's."""
     if not isinstance(value, dict) or not among(value.get("role", "user"), _ROLES) or "content" in value:
         return False
     parts = value.get("parts")
@@ -50,7 +50,7 @@ _PARTS = (
 
 
 def read_contents(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The contents that were found as a conversation; nothing if none can be read."""
+    """The found contents as a conversation; nothing if none can be read."""
     beside = dict(found.beside)
     turns: list[Turn] = []
     for key in ("system_instruction", "systemInstruction"):
@@ -92,11 +92,11 @@ class Calls:
         return other
 
     def begin(self) -> None:
-        """A content more."""
+        """Begin the next content."""
         self._contents += 1
 
     def made(self, id: JSON, name: str, part: int) -> str:
-        """The id of a call, which is made up where it has none."""
+        """The id of a call; a generated one if it has none."""
         found = id if isinstance(id, str) and id else f"call_{self._contents}_{part}"
         self._open.append((found, name))
         return found
@@ -110,7 +110,7 @@ class Calls:
 
 
 def content_messages(content: Mapping[str, JSON], calls: Calls) -> list[dict[str, JSON]]:
-    """The messages that *content* is: one, or one for each response of a function in it, and one for what else it says."""
+    """The messages of *content*: one, or one for each function response in it and one for its other parts."""
     calls.begin()
     if content.get("role") == "system":
         return system_messages(content)
@@ -134,7 +134,7 @@ def content_messages(content: Mapping[str, JSON], calls: Calls) -> list[dict[str
 
 
 def system_messages(instruction: JSON) -> list[dict[str, JSON]]:
-    """The messages that a system instruction is: a text, or one for each of its parts."""
+    """The messages of a system instruction: a text, or one for each of its parts."""
     if isinstance(instruction, str):
         return [{"role": "system", "content": instruction}] if instruction else []
     texts = [part.get("text") if isinstance(part, Mapping) else part for part in _parts(instruction)]
@@ -147,7 +147,7 @@ def _parts(instruction: JSON) -> list[JSON]:
 
 
 def unread_parts(content: Mapping[str, JSON]) -> Iterator[str]:
-    """The kinds of parts that have no counterpart in a message; files have none in an answer."""
+    """The kinds of parts that have no counterpart in a message, including files in an answer."""
     for part in content["parts"]:
         for key in part:
             if key in _UNREAD or (key in _FILES and content.get("role") == "model"):
@@ -182,7 +182,7 @@ def _call(part: Mapping[str, JSON], call: Mapping[str, JSON], at: int, calls: Ca
 
 
 def user_part(part: Mapping[str, JSON]) -> dict[str, JSON] | None:
-    """A part as one of a message: a text, or a picture; None for any other."""
+    """A part in a user message's form: a text, or a picture; None for any other."""
     if isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     data, file = _get(part, "inline_data"), _get(part, "file_data")
@@ -195,7 +195,7 @@ def user_part(part: Mapping[str, JSON]) -> dict[str, JSON] | None:
 
 
 def _result(response: JSON) -> str:
-    """What a function answered as a text: the output alone where it is nothing else."""
+    """A function's response as text: the output alone if there is nothing else."""
     if isinstance(response, Mapping) and len(response) == 1 and isinstance(text := next(iter(response.values())), str):
         return text if next(iter(response)) in _ANSWERS else compact_json(response)
     return response if isinstance(response, str) else compact_json(response)

@@ -6,12 +6,12 @@
                "content": text or parts, "thoughts", "toolCalls", "tokens", "model"}
     toolCalls [{"id", "name", "args", "result": [{"functionResponse"}], "status"}]
 
-A message of type ``gemini`` is an answer with its calls and their results: the answer's calls come first, then the results, then its words, as the program sends them.
-Of a message that is there again under the same id, the last one counts, and a note tells what the first said that the last does not; ``$set`` changes what the session says, messages included.
-What was taken back by ``$rewindTo`` or ``$set``, and is not there again, is a branch; where nothing is left, what was taken back last is the main line, with a note.
-What is for the user alone (info, error, warning) is left out, with a note.
+A message of type ``gemini`` is an answer with its calls and their results: the answer's calls come first, then the results, then its text, as the program sends them.
+If a message comes again under the same id, the last version counts, and a note has the text that only the first one had; ``$set`` changes the session's fields, messages included.
+Messages taken back by ``$rewindTo`` or ``$set``, and not restored, are a branch; if nothing else is left, those taken back last are the main line, with a note.
+Messages for the user alone (info, error, warning) are left out, with a note.
 
-The shapes are those of sessions in two public repositories; gemini-cli 0.61.0 takes what tract writes in the first of them.
+The shapes are those of sessions in two public repositories; gemini-cli 0.61.0 accepts sessions that tract writes in the first of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tract.objects.message_format import JSON
 
 _TYPES = frozenset({"user", "gemini", "info", "error", "warning"})
 _CHANGING = frozenset({"lastUpdated", "summary"})
-"""What a session says of itself that is another with each turn: a commit of its beginning has none of it."""
+"""Fields of a session that change with each turn, so that the commit of its beginning has none of them."""
 
 
 def is_gemini_session(value: JSON) -> bool:
@@ -37,7 +37,7 @@ def is_gemini_session(value: JSON) -> bool:
 
 
 def read_gemini_cli(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The session in the values that were found: one object, or one and its lines; nothing if there is no message in it."""
+    """The session in the found values: one object, or one and its lines; nothing if there is no message in it."""
     session: dict[str, JSON] = {}
     messages = _Messages(report)
     for at, value in enumerate(found.values):
@@ -73,14 +73,14 @@ _Said: TypeAlias = tuple[int | None, dict[str, JSON]]
 
 
 class _Messages:
-    """The messages of a session by their ids, as they are now; and the lines that were taken back."""
+    """The present messages of a session by their ids; and the lines that were taken back."""
 
     def __init__(self, report: Report) -> None:
         self._report = report
         self._now: dict[str, _Said] = {}
         self._taken_back: list[dict[str, _Said]] = []
         self._said: dict[str, tuple[str, list[str]]] = {}
-        """What each message said last, and the ids of its calls."""
+        """The last text of each message, and the ids of its calls."""
 
     def add(self, new: JSON, line: int | None) -> None:
         if not isinstance(new, list):
@@ -104,14 +104,14 @@ class _Messages:
             self._now[id] = line, message
 
     def replace(self, new: JSON, line: int | None) -> None:
-        """Have *new* in the place of all messages."""
+        """Replace all messages with *new*."""
         before, self._now = self._now, {}
         self.add(new, line)
         if not before.keys() <= self._now.keys():
             self._taken_back.append(before)
 
     def rewind(self, id: str, line: int | None) -> None:
-        """Take away the message *id* and all behind it."""
+        """Remove the message *id* and all behind it."""
         if id not in self._now:
             self._report.note(line, f"rewound to message {id[:40]!a}, which is not there: nothing is taken back")
             return
@@ -121,9 +121,9 @@ class _Messages:
             del self._now[gone]
 
     def lines(self, session: str) -> tuple[Branch, ...]:
-        """The line of the messages as they are now, then those that were taken back, in so far as they say more; never an empty one before others."""
+        """The line of the present messages, then those taken back, if they have more messages; never an empty one before others."""
         behind: dict[tuple[int, str], int] = {}
-        """Beginnings of lines by number: which one another becomes with the message of an id behind it."""
+        """Beginnings of lines by number: the beginning that another becomes with the message of an id behind it."""
 
         owners = [0]
         """The line that was the first with each beginning; 0 is the empty one."""
@@ -202,7 +202,7 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
 
 
 def _answers(message: dict[str, JSON], calls: list[dict[str, JSON]], text: str) -> list[dict[str, JSON]]:
-    """The model's message as several: its calls, their results, and what it says."""
+    """The model's message as several: its calls, their results, and its text."""
     thought = "\n".join(filter(None, map(_thought, message.get("thoughts") or ())))
     made: list[dict[str, JSON]] = []
     if calls:
@@ -214,7 +214,7 @@ def _answers(message: dict[str, JSON], calls: list[dict[str, JSON]], text: str) 
 
 
 def _parts(content: JSON) -> tuple[JSON, bool]:
-    """What is said, a text, or with pictures a list of parts; and whether that is all of it."""
+    """A message's content, a text, or with pictures a list of parts; and whether nothing was left out."""
     parts = content if isinstance(content, list) else [content] if isinstance(content, dict) else []
     said = [{"type": "text", "text": part} if isinstance(part, str) else user_part(part) if isinstance(part, dict) else None for part in parts]  # fmt: skip
     kept = [one for one in said if one is not None]
@@ -238,7 +238,7 @@ def _thought(thought: JSON) -> str:
 
 
 def _result(call: dict[str, JSON]) -> JSON:
-    """What a tool answered: the output of its function's response alone where that is all there is."""
+    """A tool's result: the output of its function's response alone if there is nothing else."""
     given = call.get("result")
     responses = [part["functionResponse"].get("response") for part in given if isinstance(part, dict) and isinstance(part.get("functionResponse"), dict)] if isinstance(given, list) else []  # fmt: skip
     if len(responses) == 1 and isinstance(responses[0], dict) and responses[0].keys() <= {"output", "error"}:

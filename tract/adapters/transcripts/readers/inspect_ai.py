@@ -3,13 +3,13 @@
     in the log                                                 becomes
     {"role", "content": text or parts}                         the same; reasoning parts become ``reasoning_content``
     tool_calls: [{"id", "function": name, "arguments": {…}}]   {"id", "type": "function", "function": {"name", "arguments": text}}
-    {"role": "tool", "tool_call_id", "content", "function"}    the same, with ``name``; an error is the content where there is none
+    {"role": "tool", "tool_call_id", "content", "function"}    the same, with ``name``; an error is the content if there is none
 
     {"type": "image", "image": "attachment://<hash>"}          the picture that the sample has under ``attachments``
 
 A log may be JSON, or an archive with a file for each sample (``.eval``).
 Source: inspect_ai, ``model/_chat_message.py``, ``tool/_tool_call.py`` and ``log/_log.py``.
-The message as it was stands in the turn's metadata under ``inspect_ai`` where it was changed.
+If a message was changed, the original is in the turn's metadata under ``inspect_ai``.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _attached(part: dict[str, JSON]) -> str | None:
 
 
 def read_inspect(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The messages that were found as a conversation; nothing if none can be read."""
+    """The found messages as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
     given = found.beside.get("attachments")
     attachments = given if isinstance(given, dict) else {}

@@ -1,4 +1,4 @@
-"""Messages of LangChain and LangGraph, as its three ways of writing them down have them.
+"""Messages of LangChain and LangGraph, in its three serialised forms.
 
     {"type": "human", "data": {"content", …}}                                      messages_to_dict
     {"lc": 1, "type": "constructor", "id": […, "HumanMessage"], "kwargs": {…}}      dumps, dumpd
@@ -10,7 +10,7 @@
     tool, ToolMessage          {"role": "tool", "tool_call_id"}
     function, chat, remove     a function's result, the role that it names, none
 
-``usage_metadata`` is the usage, ``response_metadata.model_name`` the model. The message as it was stands in the turn's metadata, under ``langchain``, where it says more.
+``usage_metadata`` is the usage, ``response_metadata.model_name`` the model. If the original message has more, it is in the turn's metadata, under ``langchain``.
 Source: langchain-core, ``messages/`` and ``load/dump.py``.
 """
 
@@ -29,12 +29,12 @@ _CLASSES = {"HumanMessage": "human", "AIMessage": "ai", "SystemMessage": "system
 
 
 def is_langchain_message(value: JSON) -> bool:
-    """Whether *value* is a message of LangChain's."""
+    """Whether *value* is a LangChain message."""
     return _fields(value) is not None
 
 
 def _fields(value: JSON) -> tuple[str, dict[str, JSON]] | None:
-    """The type of a message and what it has; None where *value* is none."""
+    """The type of a message and its fields; None if *value* is not a message."""
     if not isinstance(value, dict):
         return None
     kind = value.get("type")
@@ -50,7 +50,7 @@ def _fields(value: JSON) -> tuple[str, dict[str, JSON]] | None:
 
 
 def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The messages that were found as a conversation; nothing if none can be read."""
+    """The found messages as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
     for index, value in enumerate(found.values):
         line = found.line(index)
@@ -101,7 +101,7 @@ def _turn(kind: str, fields: dict[str, JSON], line: int | None) -> Turn:
 
 
 def _content(content: JSON) -> tuple[JSON, str | None]:
-    """What a message says, without the calls that stand in it as well, and what it thinks."""
+    """A message's content, without the calls that are also in it, and its thought."""
     if not isinstance(content, list):
         return content, None
     parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in content]

@@ -2,11 +2,11 @@
 
     conversations   id, name, model
     responses       conversation_id, prompt, system, response, reasoning, model, datetime_utc, input_tokens, output_tokens
-    prompt_fragments, system_fragments, prompt_attachments    what went before the prompt and the system prompt, and with it
-    tool_calls, tool_results   of a response, where the database has them
+    prompt_fragments, system_fragments, prompt_attachments    sent before the prompt and the system prompt, and with it
+    tool_calls, tool_results   of a response, if the database has them
 
-Each conversation's responses in their order: the system prompt where it changes, the prompt, the results of tools that came with it, the answer with its calls.
-Since version 0.36 it is threads that are logged (readers/llm_threads.py), beside what is there.
+Each conversation's responses are read in order: the system prompt if it changes, the prompt, the tool results that came with it, the answer with its calls.
+Since version 0.36 threads are logged (readers/llm_threads.py), beside older conversations.
 Source: llm (versions up to 0.36), ``migrations.py`` and ``models.py``.
 """
 
@@ -31,7 +31,7 @@ def is_sqlite(head: bytes) -> bool:
 
 
 def read_llm_database(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """A conversation for each that the database has; a problem where it is another program's."""
+    """A conversation for each in the database; a problem if the database is another program's."""
     assert found.path is not None
     try:
         database = sqlite3.connect(f"{found.path.absolute().as_uri()}?mode=ro", uri=True)
@@ -69,7 +69,7 @@ def _conversations(name: str, database: sqlite3.Connection) -> Iterator[Conversa
 
 
 class _Responses:
-    """The responses of a database, with what other tables have of each."""
+    """The responses of a database, with the rows of other tables about each."""
 
     def __init__(self, database: sqlite3.Connection) -> None:
         self._calls = tables.by(database, "tool_calls", "response_id")

@@ -1,4 +1,4 @@
-"""The tables of the command llm's database, as readers ask for them: an older one has not all of them, nor all their columns."""
+"""The tables of the command llm's database, for readers: an older database lacks some tables and columns."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from tract.objects.message_format import JSON
 
 
 def rows(database: sqlite3.Connection, table: str) -> list[sqlite3.Row]:
-    """The rows of *table*, which is one of llm's; none where the database has not got it."""
+    """The rows of *table*, which is one of llm's; empty if the database lacks it."""
     known = database.execute("select 1 from sqlite_master where type = 'table' and name = ?", (table,)).fetchone()
     return database.execute(f'select * from "{table}"').fetchall() if known else []
 
 
 def get(row: sqlite3.Row, name: str) -> Any:
-    """What *row* has under *name*; None where it has no such column."""
+    """The value of *row* in column *name*; None if there is no such column."""
     return row[name] if name in row.keys() else None  # noqa: SIM118  # a row is searched by its values else
 
 
 def by(database: sqlite3.Connection, table: str, key: str) -> dict[Any, list[sqlite3.Row]]:
-    """The rows of *table* by what they have under *key*, in their ``order`` where they have one."""
+    """The rows of *table* by their value in column *key*, in their ``order`` if they have one."""
     found: dict[Any, list[sqlite3.Row]] = {}
     for row in sorted(rows(database, table), key=lambda row: get(row, "order") or 0):
         found.setdefault(get(row, key), []).append(row)
@@ -39,7 +39,7 @@ def time_of(text: Any) -> datetime | None:
 
 
 def usage_of(row: sqlite3.Row) -> dict[str, JSON] | None:
-    """The tokens of a call, where both counts are known."""
+    """The tokens of a call, if both counts are known."""
     usage: dict[str, JSON] = {"input_tokens": get(row, "input_tokens"), "output_tokens": get(row, "output_tokens")}
     return usage if all(isinstance(one, int) for one in usage.values()) else None
 
@@ -50,7 +50,7 @@ def fragments(database: sqlite3.Connection) -> dict[Any, str]:
 
 
 def attachments(database: sqlite3.Connection) -> dict[Any, dict[str, JSON]]:
-    """Each attachment by its id as a part of a message: a picture, or a text that names what it is."""
+    """Each attachment by its id as a part of a message: a picture, or a text that names it."""
     return {row["id"]: _part(row) for row in rows(database, "attachments")}
 
 

@@ -1,16 +1,16 @@
-"""What the command llm logs since version 0.36: threads of messages, in a tree that they share.
+"""The log of the command llm since version 0.36: threads of messages, in a tree that they share.
 
     threads    id, name, tip_message_hash
     turns      thread_id, tip_message_hash: the answer; model, input_tokens, output_tokens, datetime_utc
     messages   hash, parent_hash, role
-    parts      message_hash, position, type, text, payload: what else the part is, as JSON
+    parts      message_hash, position, type, text, payload: the other fields of the part, as JSON
 
     text, reasoning   text, or {"text_ref": [{"literal"} | {"fragment": id}, …]}
     tool_call         {"name", "arguments", "tool_call_id"}
     tool_result       {"name", "output", "tool_call_id", "exception", "attachments": [{"id"}]}
     attachment        {"attachment": {"id"}}
 
-A thread's main line ends at its tip; a turn of it that the tip does not come from is a branch.
+A thread's main line ends at its tip; a turn of it that is not an ancestor of the tip is a branch.
 Source: llm 0.36, ``migrations.py`` and ``logs.py``; tried against databases that it wrote.
 """
 
@@ -37,7 +37,7 @@ from tract.objects.message_format import JSON
 
 
 def read_threads(name: str, number: int, database: sqlite3.Connection, report: Report) -> Iterator[Conversation]:
-    """A conversation for each thread that says something; they are counted from *number*."""
+    """A conversation for each thread that has a message; they are counted from *number*."""
     turns_of = tables.by(database, "turns", "thread_id")
     reader = _Messages(database, report) if turns_of else None
     for thread in tables.rows(database, "threads"):
@@ -52,7 +52,7 @@ def read_threads(name: str, number: int, database: sqlite3.Connection, report: R
 
 
 class _Messages:
-    """The messages of a database, as they are asked for."""
+    """The messages of a database, read on demand."""
 
     def __init__(self, database: sqlite3.Connection, report: Report) -> None:
         self._rows = {row["hash"]: row for row in tables.rows(database, "messages")}

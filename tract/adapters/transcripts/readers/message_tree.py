@@ -1,11 +1,11 @@
-"""Trees of messages with their replies, as Open-Assistant has them.
+"""Trees of messages with their replies, as in Open-Assistant's exports.
 
     {"message_tree_id", "prompt": {"message_id", "text", "role": "prompter" | "assistant", "replies": [message, …]}}
     a message by itself, with its ``replies``
     {"message_id", "parent_id", "message_tree_id", "text", "role"}     messages by themselves, those of a tree anywhere in the file
 
 Each reply that ends a line is a branch; the first one is the main line.
-Source: the sample of Open-Assistant's export format in its documentation (oasst-data), and what its published sets have of it.
+Source: the sample of Open-Assistant's export format in its documentation (oasst-data), and its published sets.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Messages of OpenAI, the Responses API and Anthropic as turns.
 
-A message stays as it was read, every key of it.
-A system prompt that stands beside the messages (Anthropic's ``system``, the Responses API's ``instructions``) becomes a first turn of role ``system``.
-An answer that stands beside them (``response``, ``output``, ``choices``, ``completion``: a logged request) becomes the last turn, or the last ones.
+A message stays as it was read, with every key.
+A system prompt beside the messages (Anthropic's ``system``, the Responses API's ``instructions``) becomes a first turn of role ``system``.
+An answer beside them (``response``, ``output``, ``choices``, ``completion``: a logged request) becomes the last turn, or the last ones.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from tract.adapters.transcripts.strictjson import flaw
 from tract.objects.message_format import JSON, MessageFormat
 
 _LARGE = 20_000
-"""Characters of JSON up to which something beside the messages is kept; tools are kept whatever their size."""
+"""The most characters of JSON of a field kept from beside the messages; tools are kept whatever their size."""
 
 _ANSWERS = ("response", "output", "completion", "choices", "response_body")
 _TIME_KEYS = ("timestamp", "created_at", "created")
 _STATED = frozenset((*_TIME_KEYS, "usage", "model"))
-"""What a message may state of itself beside what it says."""
+"""Keys of a message that state facts about it beside its content."""
 
 SETTINGS = (
     "model", "temperature", "top_p", "max_tokens", "max_completion_tokens", "max_output_tokens", "reasoning_effort",
@@ -33,7 +33,7 @@ SETTINGS = (
 def read_messages(
     name: str, found: Found, report: Report, format: MessageFormat | None = None
 ) -> Iterator[Conversation]:
-    """*found* as a conversation of *format*, which its messages decide where it is None; nothing if no message of it can be read."""
+    """*found* as a conversation of *format*, by default the one its messages decide; nothing if no message of it can be read."""
     beside = dict(found.beside)
     format = format or _format_of(found)
     turns = _system_turns(beside, format, found.line(0), report)
@@ -63,7 +63,7 @@ def read_messages(
 
 
 def message_turn(message: dict[str, JSON], format: MessageFormat, line: int | None) -> Turn:
-    """*message* as a turn, with the usage, the time and the model that it states itself."""
+    """*message* as a turn, with the usage, the time and the model in it."""
     if _STATED.isdisjoint(message):  # nearly every one of a plain list
         return Turn(message, format, line=line)
     usage, model = message.get("usage"), message.get("model")
@@ -81,7 +81,7 @@ def message_turn(message: dict[str, JSON], format: MessageFormat, line: int | No
 def keep_beside(
     beside: dict[str, JSON], place: str, line: int | None, report: Report, limit: int = _LARGE
 ) -> dict[str, JSON]:
-    """What of *beside* is small enough to keep and can be kept; what is not is told."""
+    """The fields of *beside* that are small enough and can be stored; the others are reported."""
     kept = {}
     for key, value in beside.items():
         where = f"{place}: '{ascii(key)[1:-1]}' beside the messages"
@@ -95,14 +95,14 @@ def keep_beside(
 
 
 def _take_answer(beside: dict[str, JSON], turns: list[Turn], found: Found, report: Report) -> JSON:
-    """Put the answer that stands beside the messages at the end of *turns*, with the request's settings; it is taken out of *beside*, and given back."""
+    """Append the answer beside the messages to *turns*, with the request's settings; it is removed from *beside*, and returned."""
     for key in _ANSWERS:
         value = beside.get(key)
         if value is None or turns[-1].message.get("role") == "assistant":
             continue
         value = {"choices": value} if key == "choices" else value
         if isinstance(value, dict) and value.get("choices") == []:
-            continue  # a model that was not asked
+            continue  # no choices: no model was asked
         made = answer_turns(value, found.line(0))
         if not made:
             report(found.line(0), f"{found.place}: '{key}' beside the messages is no answer tract can read")
@@ -124,7 +124,7 @@ def _format_of(found: Found) -> MessageFormat:
 
 
 def _system_turns(beside: dict[str, JSON], format: MessageFormat, line: int | None, report: Report) -> list[Turn]:
-    """The system prompt beside the messages as turns, none or one; it is taken out of *beside*."""
+    """The system prompt beside the messages as turns, none or one; it is removed from *beside*."""
     key = "instructions" if format == "responses" else "system"
     content = beside.get(key)
     if not content:
@@ -138,7 +138,7 @@ def _system_turns(beside: dict[str, JSON], format: MessageFormat, line: int | No
 
 
 def _with_response_facts(turn: Turn, beside: dict[str, JSON]) -> Turn:
-    """*turn*, the last of a response, with the usage, time and model that the response around it states."""
+    """*turn*, the last of a response, with the usage, time and model of the response around it."""
     usage = beside.get("usage")
     usable = isinstance(usage, dict) and flaw(usage) is None
     model = beside.get("model")

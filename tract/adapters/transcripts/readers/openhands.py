@@ -3,8 +3,8 @@
     {"id", "source": "user" | "agent" | "environment", "action": "message" | "run" | …, "args", "tool_call_metadata"}
     {"id", "source", "observation": "run" | …, "content", "cause": id of the action}
 
-A message is its source's; any other action of the agent's is a call, with the words that it came with (``thought``), and the observation it caused is the result.
-An action that nobody answers, and an observation without its action, is what its side says; what changes the agent's state is passed over.
+A message belongs to its source; any other action of the agent is a call, with its ``thought`` as text, and the observation it caused is the result.
+An action without an observation, and an observation without its action, become messages of their side; changes of the agent's state are passed over.
 Source: OpenHands, ``events/serialization/``. Since its version 1 events are others: readers/openhands_sdk.py.
 """
 
@@ -35,7 +35,7 @@ def _is_event(value: JSON) -> bool:
 
 
 def read_openhands(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The events that were found as a conversation; nothing if nobody says anything in them."""
+    """The found events as a conversation; nothing if they have no message."""
     if any(map(is_sdk_event, found.values)):
         yield from read_sdk_events(name, found, report)
         return

@@ -10,7 +10,7 @@
     part                     {"type": "text", "text"}   {"type": "image", "image_urls": [url, …]}
 
 Actions in a row of one response are one answer with several calls; siblings are branches.
-What is no message (states, hooks, pauses) is passed over; a kind that is not known is told.
+Events that are not messages (states, hooks, pauses) are passed over; an unknown kind is reported.
 Source: OpenHands' software-agent-sdk (August 2026), ``openhands/sdk/event/``.
 """
 
@@ -39,7 +39,7 @@ def is_sdk_event(value: JSON) -> bool:
 
 
 def read_sdk_events(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The events that were found as a conversation; nothing if nobody says anything in them."""
+    """The found events as a conversation; nothing if they have no message."""
     nodes: list[Node] = []
     actions: tuple[str, list[dict[str, JSON]]] = ("", [])
     for index, event in enumerate(found.values):
@@ -130,7 +130,7 @@ def _call(event: dict[str, JSON]) -> dict[str, JSON]:
 
 
 def _content(parts: list[dict[str, JSON]]) -> JSON:
-    """What parts say: a text, or with pictures a list."""
+    """The content of parts: a text, or with pictures a list."""
     said: list[JSON] = []
     for part in parts:
         urls = part.get("image_urls")

@@ -6,7 +6,7 @@
     "gen_ai.request.model", "gen_ai.usage.input_tokens", …
 
 Attributes are an object, or OTLP's list of {"key", "value": {"stringValue": …}}; a span, an event of one, a log record, or a file of OTLP's ``resourceSpans`` or ``resourceLogs``.
-Each span with messages is a conversation; the messages of one that continues another are there again.
+Each span with messages is a conversation; one that continues another repeats its messages.
 Source: the semantic conventions' package (0.66b2, incubating) and its JSON schemas.
 """
 
@@ -30,7 +30,7 @@ _INPUT, _OUTPUT, _SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "g
 
 
 def is_otel_span(value: JSON) -> bool:
-    """Whether *value* is a span with messages, or a file of spans with one such."""
+    """Whether *value* is a span with messages, or a file of spans with such a span."""
     return isinstance(value, dict) and any(True for _ in _spans(value))
 
 
@@ -67,7 +67,7 @@ def _objects(value: dict[str, JSON], key: str) -> list[dict[str, JSON]]:
 
 
 def _value(value: JSON) -> JSON:
-    """A value of OTLP's."""
+    """An OTLP value."""
     if not isinstance(value, dict):
         return value
     if "intValue" in value:
@@ -159,7 +159,7 @@ def _messages(message: dict[str, JSON], at: int, line: int | None, report: Repor
 
 
 def _picture(part: dict[str, JSON]) -> dict[str, JSON] | None:
-    """The part of a message that a picture is, where it is there or has an address."""
+    """The part of a message for a picture, if its data or an address is there."""
     if part.get("modality") != "image":
         return None
     url, data = part.get("uri"), part.get("content")

@@ -7,8 +7,8 @@
     {"question_id", "turns": [text, …]} or {"question_id", "text"}                                  MT-Bench's and Vicuna's questions, the user's turns
     {"question_id", "answer_id", "choices": [{"turns": [text, …]}]}                                 MT-Bench's answers
 
-The preferred answer ends the main line, the other one a branch that shares what came before.
-``chosen`` may be the whole conversation, and then so is ``rejected``: what both begin with is shared.
+The preferred answer ends the main line, the other one a branch that shares the messages before it.
+``chosen`` may be the whole conversation, and then so is ``rejected``: their common beginning is shared.
 Source: TRL's dataset formats, LLaMA-Factory's ``data/README.md``, FastChat's ``llm_judge``.
 """
 
@@ -79,7 +79,7 @@ def _read(value: dict[str, JSON]) -> _Set | None:
 
 
 def _texts(value: JSON) -> list[str]:
-    """The texts of a list of nothing else; none where it is another."""
+    """The texts of a list that has only texts; empty for any other value."""
     return value if isinstance(value, list) and all(isinstance(one, str) for one in value) else []
 
 
@@ -99,7 +99,7 @@ def _pair(value: dict[str, JSON], chosen: str, rejected: str) -> _Set | None:
 
 
 def _before(value: dict[str, JSON]) -> tuple[list[JSON] | None, frozenset[str]]:
-    """What comes before the answers; None where it is no list of messages and no text."""
+    """The messages before the answers; None if that is neither a list of messages nor a text."""
     given = value.get("input")
     if isinstance(given, dict):
         return _messages(given.get("messages"), "user"), frozenset()

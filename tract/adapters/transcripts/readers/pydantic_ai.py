@@ -30,7 +30,7 @@ def is_pydantic_message(value: JSON) -> bool:
 
 
 def read_pydantic(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The messages that were found as a conversation; nothing if none can be read."""
+    """The found messages as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
     instructions: JSON = None
     for index, value in enumerate(found.values):
@@ -82,7 +82,7 @@ def _said(one: JSON) -> dict[str, JSON]:
 
 
 def _response(value: dict[str, JSON], line: int | None) -> list[Turn]:
-    """The answer, and what tools of the provider's own answered in it."""
+    """The answer, and the results of the provider's own tools in it."""
     parts = value["parts"]
     texts = [part["content"] for part in parts if part["part_kind"] == "text" and isinstance(part.get("content"), str)]
     thoughts = [part["content"] for part in parts if part["part_kind"] == "thinking" and isinstance(part.get("content"), str)]  # fmt: skip

@@ -12,8 +12,8 @@
 
 The request's ``input`` or ``prompt`` may be a text.
 
-The request's messages are the conversation, and the answer its last turn, with the usage and the model that stand there.
-Of several choices the first is the answer; the others are branches that end with them.
+The request's messages are the conversation, and the answer is its last turn, with the usage and the model in it.
+If there are several choices, the first is the answer; the others are branches that end with them.
 The shapes are those of the providers' API references, and of LiteLLM's ``StandardLoggingPayload``.
 """
 
@@ -36,7 +36,7 @@ _REQUESTS = ("request", "body", "params", "kwargs", "input")
 
 
 def is_logged_request(value: JSON) -> bool:
-    """Whether *value* is such an object; one whose messages stand at its top is left to who reads messages, but for LiteLLM's."""
+    """Whether *value* is such an object. One with messages at its top level is left to the reader of messages, except LiteLLM's."""
     if not isinstance(value, dict):
         return False
     if _request(value) is not None:
@@ -60,7 +60,7 @@ def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
 
 
 def _messages_key(request: dict[str, JSON]) -> str | None:
-    """Where the messages of a request are; a text counts where a model is asked."""
+    """The key of the messages in a request; a text counts if the request names a model."""
     for name in _LISTS:
         given = request.get(name)
         if isinstance(given, list) and any(is_message(one) or is_gemini_content(one) for one in given):
@@ -84,7 +84,7 @@ def _response(value: dict[str, JSON]) -> JSON:
 
 
 def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The request and its answer as a conversation; nothing where neither says anything."""
+    """The request and its answer as a conversation; nothing if neither has a message."""
     (value,) = found.values
     request, line = _request(value), found.line(0)
     turns: list[Turn] = []
@@ -122,7 +122,7 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
 
 
 def _asked(name: str, request: dict[str, JSON], found: Found, report: Report) -> Iterator[Conversation]:
-    """The conversation that a request is, of whichever API."""
+    """The conversation in a request of any API."""
     key = _messages_key(request)
     assert key is not None
     given: JSON = request[key]

@@ -12,10 +12,10 @@
 The value of a call is JSON, ``{"name": …, "arguments": {…}}`` or a list of these; each gets the id ``call_<item>_<nth>``, items counted from 0.
 Observations answer the calls before them in order.
 
-Two cases are text, because no provider takes anything else, and nothing is lost so:
-a call whose value is no such JSON is an assistant's text, and an observation with no call left to answer is a user's.
+Two cases become text, because no provider takes anything else, and nothing is lost by it:
+a call whose value is not such JSON is an assistant's text, and an observation with no call left to answer is a user's.
 
-The item itself stands in the turn's metadata under ``sharegpt``, so what was read can be given back exactly.
+The item itself is in the turn's metadata under ``sharegpt``, so the input can be written back exactly.
 Written from sets in this shape (LLaMA-Factory's samples) and ToolBench's, which has ``function`` for a result.
 """
 
@@ -61,12 +61,12 @@ def read_sharegpt(name: str, found: Found, report: Report) -> Iterator[Conversat
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
-    # Training sets are kept whole: what stands beside the items is half of what they teach.
+    # Training sets are kept whole: the fields beside the items are half of what they teach.
     yield linear(name, turns, keep_beside(beside, found.place, found.line(0), report, limit=1 << 20))
 
 
 def sharegpt_messages(items: Sequence[JSON]) -> list[JSON] | None:
-    """The messages that *items* are; None where one of them is none."""
+    """The messages of *items*; None if one of them is not an item."""
     if any(_item_flaw(item) is not None for item in items):
         return None
     unanswered: list[str] = []
@@ -87,11 +87,11 @@ def _item_flaw(item: JSON) -> str | None:
 
 
 def _message(item: dict[str, JSON], index: int, unanswered: list[str]) -> dict[str, JSON]:
-    """*item* as a message; ids of its calls are added to *unanswered*, the one it answers is taken out."""
+    """*item* as a message; ids of its calls are added to *unanswered*, the id it answers is removed."""
     role, value = _ROLES[item["from"]], item["value"]
     if role == "call":
         calls = _calls(value, index)
-        # A new call closes the ones before it: what comes now answers this one.
+        # A new call closes the ones before it: the next observations answer this one.
         unanswered[:] = [call["id"] for call in calls]
         if calls:
             return {"role": "assistant", "content": None, "tool_calls": calls}
@@ -105,7 +105,7 @@ def _message(item: dict[str, JSON], index: int, unanswered: list[str]) -> dict[s
 
 
 def _calls(value: str, index: int) -> list[dict[str, JSON]]:
-    """The tool calls that *value* is the JSON of; none when it is anything else."""
+    """The tool calls in *value*, their JSON; empty if it is anything else."""
     parsed = parse(value.encode("utf-8"))
     functions = parsed if isinstance(parsed, list) else [parsed]
     if flaw(functions) is not None or not all(_is_function(function) for function in functions):
@@ -121,7 +121,7 @@ def _calls(value: str, index: int) -> list[dict[str, JSON]]:
 
 
 def _is_function(value: JSON) -> bool:
-    """Whether a call can be made of *value* and nothing of it is left over."""
+    """Whether *value* can become a call with nothing left over."""
     return (
         isinstance(value, dict)
         and value.keys() == {"name", "arguments"}

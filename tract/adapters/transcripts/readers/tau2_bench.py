@@ -5,8 +5,8 @@
     {"role": "tool", "id": the call's, "content", "requestor", "error"}
     {"role": "tool", "tool_messages": [such a message, …]}
 
-The simulated user has tools as well: its calls and their results are a user's texts, because no provider takes anything else.
-The message itself stands in the turn's metadata under ``tau2-bench``.
+The simulated user has tools as well: its calls and their results become a user's texts, because no provider takes anything else.
+The message itself is in the turn's metadata under ``tau2-bench``.
 Source: tau2-bench's own ``data_model/message.py``.
 """
 
@@ -23,7 +23,7 @@ from tract.objects.message_format import JSON
 
 
 def is_tau2_message(value: JSON) -> bool:
-    """Whether *value* has a call, or is a result, of which it is said who asked for it."""
+    """Whether *value* has a call, or is a result, that names its requestor."""
     if not isinstance(value, dict):
         return False
     if value.get("role") == "tool":

@@ -1,9 +1,9 @@
-"""LLaMA-Factory's messages, whose parts have what they say under ``value``.
+"""LLaMA-Factory's messages, whose parts have their content under ``value``.
 
     {"role", "content": [{"type": "text" | "reasoning" | "tool_call" | "image_url", "value": …}, …], "loss_weight"}
 
 A ``tool_call``'s value is JSON, ``{"name", "arguments"}``, and gets the id ``call_<message>_<part>``; messages of role ``tool`` answer the calls before them in order.
-Source: LLaMA-Factory (v1), the format that its data engine converts all others to.
+Source: LLaMA-Factory (v1), the format to which its data engine converts all others.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def is_valued_message(value: JSON) -> bool:
 
 
 def read_valued(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The messages that were found as a conversation; nothing if none can be read."""
+    """The found messages as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
     unanswered: list[str] = []
     for index, value in enumerate(found.values):

@@ -1,4 +1,4 @@
-"""Messages of Vercel's AI SDK: those that a user interface keeps, and those that go to a model.
+"""Messages of Vercel's AI SDK: those of a user interface, and those sent to a model.
 
     {"id", "role", "parts": [part, …]}                              UIMessage
         {"type": "text" | "reasoning", "text"}   {"type": "file", "mediaType", "url"}   {"type": "step-start"}
@@ -42,7 +42,7 @@ def is_vercel_message(value: JSON) -> bool:
 
 
 def read_vercel(name: str, found: Found, report: Report) -> Iterator[Conversation]:
-    """The messages that were found as a conversation; nothing if none can be read."""
+    """The found messages as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
     for index, value in enumerate(found.values):
         line = found.line(index)
@@ -108,7 +108,7 @@ def _part(part: dict[str, JSON]) -> dict[str, JSON]:
 
 
 def _answers(parts: list[dict[str, JSON]], where: str, line: int | None, report: Report) -> list[dict[str, JSON]]:
-    """The answers and results of the steps that *parts* are; a step ends where it is said, or where words follow calls."""
+    """The answers and results of the steps in *parts*; a step ends where it is marked, or where text follows calls."""
     made: list[dict[str, JSON]] = []
     texts: list[str] = []
     thoughts: list[str] = []
@@ -144,7 +144,7 @@ def _answers(parts: list[dict[str, JSON]], where: str, line: int | None, report:
 
 
 def _called(kind: str, part: dict[str, JSON]) -> dict[str, JSON] | None:
-    """The call that a part is, with its result where that is there."""
+    """The call in a part, with its result if that is there."""
     if kind == "tool-invocation" and isinstance(part.get("toolInvocation"), dict):
         return dict(part["toolInvocation"])
     if "toolCallId" not in part or not (kind.startswith("tool-") or kind == "dynamic-tool"):
