@@ -173,3 +173,45 @@ def test_a_long_paste_into_claude_ai_is_an_attachment_without_a_name_and_is_kept
     (turn,) = turns(read(tmp_path, claude(message("m1", "human", ROOT, attachments=[pasted]))))
 
     assert turn.message["content"].endswith("a long text")
+
+
+def test_the_order_of_claude_ai_s_messages_in_the_file_says_nothing(tmp_path: Path):
+    asked, answered, on = (
+        message("1", "human", ROOT, block("text", text="How hot?")),
+        message("2", "assistant", "1", block("text", text="90.")),
+        message("3", "human", "2", block("text", text="Thanks.")),
+    )
+
+    reading = read(tmp_path, claude(on, answered, asked))
+
+    assert (1, ()) == (len(reading.conversations[0].branches), reading.problems)
+    assert ["How hot?", "90.", "Thanks."] == [turn.message["content"] for turn in turns(reading)]
+
+
+def test_what_only_the_text_of_claude_ai_s_message_says_is_said_before_its_calls(tmp_path: Path):
+    thought, call = block("thinking", thinking="look"), block("tool_use", id="t", name="thermo", input={})
+    in_place = "\n```\nThis block is not supported on your current device yet.\n```\n"
+    both = message("1", "assistant", ROOT, thought, call, text="I look." + in_place)
+    alone = message("2", "assistant", "1", call, text=in_place)
+    strings = {"uuid": "3", "sender": "human", "content": ["warm", "hot"], "text": ""}
+
+    reading = read(tmp_path, claude(both, alone, strings, {"uuid": "4", "sender": "human", "content": "Thanks."}))
+
+    assert () == reading.problems
+    kinds = [[part["type"] for part in turn.message["content"]] for turn in turns(reading)[:3]]
+    assert [["thinking", "text", "tool_use"], ["tool_use"], ["text", "text"]] == kinds
+    assert "I look." == turns(reading)[0].message["content"][1]["text"].strip()
+    assert "Thanks." == turns(reading)[3].message["content"]
+
+
+def test_a_content_of_chatgpt_s_may_be_a_text_or_a_list_and_a_node_may_lack_its_message(tmp_path: Path):
+    conversation = chatgpt(
+        said("user", "How hot?"),  # type: ignore[arg-type]  # an export that others made
+        said("assistant", ["90", ["or", "80"]]),  # type: ignore[arg-type]  # the same
+    )
+    conversation["mapping"]["root"] = {"id": "root", "parent": None, "children": []}
+
+    reading = read(tmp_path, conversation)
+
+    assert () == reading.problems
+    assert ["How hot?", "90\nor\n80"] == [turn.message["content"] for turn in turns(reading)]

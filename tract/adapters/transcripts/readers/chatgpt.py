@@ -30,7 +30,9 @@ _BESIDE = {
 def is_chatgpt_conversation(value: JSON) -> bool:
     """Whether *value* is a conversation of such an export."""
     mapping = value.get("mapping") if isinstance(value, dict) else None
-    return isinstance(mapping, dict) and all(isinstance(node, dict) and "message" in node for node in mapping.values())
+    if not isinstance(mapping, dict) or not all(isinstance(node, dict) for node in mapping.values()):
+        return False
+    return not mapping or any("message" in node for node in mapping.values())
 
 
 def read_chatgpt(name: str, found: Found, report: Report) -> Iterator[Conversation]:
@@ -55,6 +57,9 @@ def _turns(
     node: dict[str, JSON], mapping: dict[str, JSON], conversation: str, line: int | None, report: Report
 ) -> tuple[Turn, ...]:
     said = node.get("message")
+    if isinstance(said, dict) and isinstance(said.get("content"), (str, list)):
+        parts = [said["content"]] if isinstance(said["content"], str) else said["content"]
+        said = {**said, "content": {"content_type": "text", "parts": parts}}
     if not isinstance(said, dict) or not isinstance(said.get("content"), dict):
         if said is not None:
             report(line, f"node {str(node.get('id'))[:40]!a}: a message without content")
@@ -142,6 +147,8 @@ def _attached(files: JSON, content: dict[str, JSON]) -> list[str]:
 def _part(part: JSON) -> str:
     if isinstance(part, str):
         return part
+    if isinstance(part, list):
+        return "\n".join(filter(None, map(_part, part)))
     if not isinstance(part, dict):
         return ""
     if isinstance(part.get("text"), str):

@@ -4,10 +4,11 @@
     message    {"uuid", "sender": "human" | "assistant", "text", "content": [block, …], "attachments", "files", "parent_message_uuid"}
 
 The blocks are Anthropic's, and kept as such if the API has them (text, thinking, tool_use, tool_result); without any, ``text`` is the message.
+If ``text`` says what no block does, it becomes a block, before the calls.
 The text of an attachment stands behind the message's own; a file's content is not in the export, and a text names it.
 The export has tool results in the assistant's message: they become user messages, as the API has them.
 
-A message whose ``parent_message_uuid`` is not in the file (the first has a uuid of zeros) is a beginning.
+A message whose ``parent_message_uuid`` is not in the conversation (the first has a uuid of zeros) is a beginning; the order in the file does not matter.
 
 Written from an export of March 2026 (its values stand in a public repository, converted), and from what readers of other exports know of the rest.
 """
@@ -23,6 +24,9 @@ from tract.adapters.transcripts.readers.building import Node, lines_of, objects_
 from tract.objects.message_format import JSON
 
 _SENDERS = {"human": "user", "assistant": "assistant"}
+_IN_PLACE = "```\nThis block is not supported on your current device yet.\n```"
+"""What ``text`` has in the place of a block that is no text."""
+
 _KEYS = {
     "text": ("type", "text"),
     "thinking": ("type", "thinking", "signature"),
@@ -42,6 +46,7 @@ def read_claude_ai(name: str, found: Found, report: Report) -> Iterator[Conversa
     (value,) = found.values
     line = found.line(0)
     nodes: list[Node] = []
+    known = {one.get("uuid") for one in value["chat_messages"] if isinstance(one.get("uuid"), str)}
     for index, one in enumerate(value["chat_messages"]):
         where = f"{found.place}.chat_messages[{index}]".lstrip(".")
         if not among(one.get("sender"), _SENDERS):
@@ -49,10 +54,11 @@ def read_claude_ai(name: str, found: Found, report: Report) -> Iterator[Conversa
             continue
         id = one.get("uuid") if isinstance(one.get("uuid"), str) else f"{index}"
         named = one.get("parent_message_uuid")
-        known = {node.id for node in nodes}
-        parent = named if named in known else nodes[-1].id if nodes and named is None else None
+        parent = (
+            named if isinstance(named, str) and named in known else nodes[-1].id if nodes and named is None else None
+        )
         turns = tuple(_turns(one, str(value.get("uuid")), line, where, report))
-        if not one.get("text") and not (isinstance(one.get("content"), list) and "text" in one):
+        if not one.get("text") and not (isinstance(one.get("content"), list) and "text" in one) and not turns:
             report(line, f"{where}: it has neither content nor text")
         nodes.append(Node(id, parent, turns))
     branches = lines_of(nodes, value.get("current_leaf_message_uuid"))
@@ -69,9 +75,12 @@ def read_claude_ai(name: str, found: Found, report: Report) -> Iterator[Conversa
 def _turns(one: dict[str, JSON], conversation: str, line: int | None, where: str, report: Report) -> Iterator[Turn]:
     role = _SENDERS[one["sender"]]
     content = one.get("content")
-    blocks = [_block(block) for block in content if isinstance(block, dict)] if isinstance(content, list) else []
-    if not blocks and isinstance(one.get("text"), str) and one["text"]:
-        blocks = [{"type": "text", "text": one["text"]}]
+    given = content if isinstance(content, list) else [content]
+    blocks = [_block(block) if isinstance(block, dict) else {"type": "text", "text": block} for block in given if isinstance(block, dict) or (isinstance(block, str) and block)]  # fmt: skip
+    text = one["text"].replace(_IN_PLACE, "") if isinstance(one.get("text"), str) else ""
+    if text.strip() and not any(block.get("type") == "text" for block in blocks):
+        at = next((at for at, block in enumerate(blocks) if block.get("type") != "thinking"), len(blocks))
+        blocks.insert(at, {"type": "text", "text": text})
     if any(block.get("citations") for block in objects_in(content)):
         report.note_once(line, "the sources that answers name (citations) are left out")
     for block in blocks:
