@@ -1,7 +1,7 @@
-"""The names that types are written with: ``typing``'s own for who checks them, and names that cost nothing where a program runs.
+"""The names that types are written with: ``typing``'s own for type checkers, and names that cost nothing in a running program.
 
-``typing``, with what it loads itself, takes a twelfth of a short command, and nothing that runs asks what a type says (decision 49).
-Modules that a coding agent's turn loads take the names from here; one that looks into types, with ``get_args`` and the like, takes ``typing``'s.
+Loading ``typing`` and its imports takes a twelfth of a short command, and running code never inspects the types (decision 49).
+Modules that a coding agent's turn loads take the names from here; one that inspects types, with ``get_args`` and the like, takes ``typing``'s.
 """
 
 from __future__ import annotations

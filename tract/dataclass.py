@@ -47,7 +47,7 @@ class _Field:
         metadata: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         if not init and default is not _Absent:
-            raise TypeError("a field that is no argument has no default")  # nobody needs it
+            raise TypeError("a field that is no argument has no default")  # not needed
         self.default, self.default_factory = default, default_factory
         self.init, self.repr, self.compare, self.kw_only, self.metadata = init, repr, compare, kw_only, metadata
         self.name, self.type = "", ""

@@ -4,43 +4,43 @@
     ├── CommitNotFoundError          a revision names nothing
     ├── AmbiguousPrefixError         a prefix names several objects
     ├── BlobNotFoundError            an object that must exist does not
-    │   └── HistoryCutError          what was before a commit was cut, by gc or by a clone
+    │   └── HistoryCutError          the history before a commit was cut, by gc or by a clone
     ├── ContentValidationError       a message, note or usage dict tract cannot keep
-    ├── KeyConflictError             a key that another content has already
+    ├── KeyConflictError             a key that belongs to another content
     ├── DivergedError                a list that is not the context with more at its end
     ├── BudgetExceededError          a commit over a REJECT budget
-    ├── EditTargetError              an edit of what is not in the context
+    ├── EditTargetError              an edit of a message that is not in the context
     ├── DetachedHeadError            a commit without a branch to move
     ├── BranchExistsError  BranchNotFoundError  InvalidBranchNameError  UnmergedBranchError
     ├── TagExistsError
     ├── MergeError ── MergeConflictError, NothingToMergeError
     ├── RebaseError  CherryPickError  SemanticSafetyError
-    ├── BisectError                  a search for the first bad commit that cannot go on
+    ├── BisectError                  a search for the first bad commit that cannot continue
     ├── CompressionError  GCError
     ├── SpawnError  SessionError
-    ├── ActionError                  an action that is none: an operation that is not there, or arguments that it does not take
-    ├── ProposalError                a proposal that is not there, or is decided already
+    ├── ActionError                  an invalid action: there is no such operation, or it does not take these arguments
+    ├── ProposalError                a proposal that does not exist, or is decided already
     ├── PolicyExecutionError  PolicyConfigError  OrchestratorError
-    ├── RemoteError                  a remote that did not do what it was asked
-    │   ├── RemoteAuthError          it refuses the credentials
+    ├── RemoteError                  a remote operation that failed
+    │   ├── RemoteAuthError          the remote refuses the credentials
     │   ├── RemoteMovedError         a branch there is not where a push expects it
-    │   └── RemoteRefusedError       it cannot be pushed to: its store does not keep writers apart, or a secret was found
+    │   └── RemoteRefusedError       a push is not allowed: the remote does not keep writers apart, or a secret was found
     ├── LLMError ── LLMConfigError, LLMAuthError, LLMRateLimitError, LLMResponseError
-    ├── ExportError                  a file that cannot be written, or is there already
-    ├── ImportFormatError            a file that is no conversation tract can read
+    ├── ExportError                  a file that cannot be written, or exists already
+    ├── ImportFormatError            a file that tract cannot read as a conversation
     ├── ClosedError                  a Tract, or a model's client, used after close()
     ├── ConfigError                  a configuration tract does not understand
     ├── TimeArgumentError            a datetime without a time zone
     ├── TokenizerError               a counter that cannot count
     └── StorageError
-        ├── ObjectCorruptError       bytes that are not what their name promises
-        ├── RefMovedError            somebody else moved the ref first
-        ├── ReadOnlyError            a store opened to be read only was to be changed
+        ├── ObjectCorruptError       bytes that do not match their name
+        ├── RefMovedError            another process moved the ref first
+        ├── ReadOnlyError            a change to a store that was opened read-only
         ├── RefNameError             a ref or tract name that is refused
         ├── DurabilityError          a write or sync that failed
-        ├── LockTimeoutError         a lock that did not come free
+        ├── LockTimeoutError         a lock that another process held for too long
         ├── UnsafeRepositoryError    a store owned by another user, or with a symbolic link in it
-        ├── NotARepositoryError      a folder that is no store
+        ├── NotARepositoryError      a folder that is not a store
         ├── FormatVersionError       a store made by another version
         └── StreamError              a line of a stream that cannot be imported
 

@@ -142,6 +142,6 @@ def _is_cut(data: bytes) -> bool:
     People edit the file, so its check line may be wrong, or stand anywhere; but if tract's first line is there, a check line must be too.
     """
     if _CONFIG_HEADER not in data and not _CONFIG_HEADER.startswith(data):
-        return False  # somebody wrote all of it
+        return False  # a person wrote all of it
     ends = (line.removeprefix(_CONFIG_CHECK) for line in data.split(b"\n") if line.startswith(_CONFIG_CHECK))
     return all(len(end.rstrip()) != _CONFIG_DIGITS for end in ends)

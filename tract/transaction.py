@@ -366,7 +366,7 @@ class Transaction:
     def _events_about(self, namespace: str, target: ObjectId, notes: Context) -> tuple[ObjectId, ...]:
         """The standing notes about *target*, which a new one replaces."""
         if target in self._made and (namespace, target) not in self._noted:
-            return ()  # nobody can have said anything about it
+            return ()  # there can be no note about it
         found = blobs_beside(self.repo, notes, target)
         if len(found) < 2:
             return tuple(found)

@@ -69,7 +69,7 @@ class ToolResult:
 class ToolExecutor:
     """Runs the tools that ``as_tools`` offers on *tract*.
 
-    Only operations of *profile* are run. Profiles below ``supervisor`` cannot change instructions or pinned messages, and do not see the text of messages that somebody else hid.
+    Only operations of *profile* are run. Profiles below ``supervisor`` cannot change instructions or pinned messages, and do not see the text of messages that another party hid.
     *prefix* is the prefix of the tools' names, if ``as_tools`` was given one. *autonomy* can only lower the tract's own; an action that it does not allow becomes a proposal.
     """
 

@@ -220,7 +220,7 @@ class PolicyEngine:
             return _Found(state.at, None, str(exc))
         except PolicySkip as exc:
             return _Found(state.at, None, exc)
-        except Exception as exc:  # noqa: BLE001  # a policy's error is told, and harms nobody
+        except Exception as exc:  # noqa: BLE001  # a policy's error is reported, and does no harm
             return _Found(state.at, None, state.changed or told(exc))
         if state.changed is not None:
             return _Found(state.at, None, state.changed)

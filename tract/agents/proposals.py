@@ -54,8 +54,8 @@ class Concerned(NamedTuple):
 class Proposal(Shown):
     """An action that waits for approval, or that was decided.
 
-    *origin* is what wants it: the name of a policy, ``orchestrator``, or ``tool``. *reasoning* is in its words; *context_summary* says what the action would have done when it was proposed.
-    *about* are the messages it concerns, on *branch*. *executed_action* is what was done, which may differ from *action*.
+    *origin* is the name of the policy that wants it, ``orchestrator``, or ``tool``. *reasoning* is in its words; *context_summary* says what the action would have done when it was proposed.
+    *about* are the messages it concerns, on *branch*. *executed_action* is the action carried out, which may differ from *action*.
     """
 
     id: str

@@ -42,7 +42,7 @@ class Compressing(Handle):
         Pinned messages and those in *preserve* stay, skipped ones are removed, and a tool call is compressed together with its results or not at all; :meth:`expand` brings the originals back.
         *content* is the summary; None lets *summariser* or the configured model write one of about *target_tokens*, with *must_keep* in it.
         CompressionError if there is nothing to compress, or if a summary lacks what it must keep or is longer than the messages it replaces, unless *force*. A refused summary that a model wrote is kept in :meth:`pending_compressions`. A summary that misses *target_tokens* is only a warning.
-        ``auto_commit=False`` keeps the compression for :meth:`approve_compression`; *dry_run* only says what would be done, and asks nobody.
+        ``auto_commit=False`` keeps the compression for :meth:`approve_compression`; *dry_run* only says what would be done, and asks no model.
         """
         from tract.curation.compress.store import compress
 

@@ -70,7 +70,7 @@ class Family(Committing):
         """Make one message of the work of *child*, a tract spawned from this one: *content*, or a summary by *summariser* or the configured model.
 
         If the child was spawned for a tool call (or *call_id* names one), the message is the result of that call. Otherwise it is a user message, or of *role*, and names the child and its purpose.
-        A second collapse edits the message of the first; if that is no longer here, or somebody edited it, a new message is made, with a warning. :meth:`expand` replaces the message by the child's own messages.
+        A second collapse edits the message of the first; if that is no longer here, or was edited otherwise, a new message is made, with a warning. :meth:`expand` replaces the message by the child's own messages.
         *content* is committed at once, unless *auto_commit* is False. A model's summary waits for :meth:`approve_collapse`, unless *auto_commit* is true or the tract's autonomy allows it.
         A model's summary always waits, with a warning, if it shares nothing with the work, or if most of its numbers, paths and ids do not occur there.
         SessionError if *child* is not a child of this tract (unless *force*), if it did nothing, or if another process collapsed it meanwhile.

@@ -84,7 +84,7 @@ _OPEN: ContextVar[OpenBatch | None] = ContextVar("tract batch", default=None)
 
 def _owner() -> tuple[int, Any]:
     """The running thread, and its running asyncio task, or None."""
-    asyncio = sys.modules.get("asyncio")  # where nobody loaded it, no task runs
+    asyncio = sys.modules.get("asyncio")  # if it was not loaded, no task runs
     try:
         return threading.get_ident(), None if asyncio is None else asyncio.current_task()
     except RuntimeError:  # no loop runs in this thread
@@ -209,14 +209,14 @@ class Handle:
 
     @property
     def head(self) -> str | None:
-        """The commit HEAD is at, None where there is none yet."""
+        """The commit HEAD is at, None if there is none yet."""
         with self._looking() as space:
             tip = space.repo.head()[1]
             return None if tip is None else tip.hex()
 
     @property
     def current_branch(self) -> str | None:
-        """The branch HEAD is on, None where it is detached."""
+        """The branch HEAD is on, None if it is detached."""
         with self._looking() as space:
             branch = space.repo.head()[0]
             return None if branch is None else branch.removeprefix(HEADS)

@@ -90,7 +90,7 @@ class Merging(Handle):
 
         Edits follow their messages to the new ids; priorities and generation configs go with the commits.
         ``warnings`` says where the meaning changes. If text would be lost (an edit without its message, two edits of one message, half a tool call) and *resolver* does not decide, nothing moves and SemanticSafetyError is raised; with ``keep=True`` the conflicts are kept in the store, for :meth:`continue_command`.
-        *force* drops edits without their message and lets tool calls be separated from their results; *dry_run* only says what would be done, and asks nobody.
+        *force* drops edits without their message and lets tool calls be separated from their results; *dry_run* only says what would be done, and asks no resolver.
         """
         from tract.curation.replay.land import replay
         from tract.curation.replay.plan import ReplayRequest

@@ -49,7 +49,7 @@ def is_filtered(args: Args) -> bool:
 
 
 class _Reaching:
-    """Which commit reaches which; a warning, once for each cut, where history was cut so that nothing tells."""
+    """Which commit reaches which; if a history cut leaves that unknown, a warning, once for each cut."""
 
     def __init__(self, console: Console, repo: Repository) -> None:
         self._console = console

@@ -53,7 +53,7 @@ def reorder(
 ) -> ReorderResult:
     """Put *messages*, in this order, in front of *before*, behind *after*, or at the beginning; the rest stays as it is.
 
-    ContentValidationError for what is not a message of the context, and where nothing moves; SemanticSafetyError for an order that changes the meaning, if *strict*.
+    ContentValidationError for an id that is not a message of the context, and if no message moves; SemanticSafetyError for an order that changes the meaning, if *strict*.
     """
     repo = space.repo
     check_text("message", message)

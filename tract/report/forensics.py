@@ -44,7 +44,7 @@ _ADDS_OR_MOVES = (CommitOperation.APPEND, CommitOperation.NOTE, CommitOperation.
 class BlameEntry:
     """A message of a context, hidden ones included: the commit that introduced it, and the last commit that changed its content.
 
-    The two are the same if nobody changed it. *number* is its place in the context, from 1: ``HEAD:4`` names message 4. *generation_config* is that of its present content.
+    The two are the same if it was never changed. *number* is its place in the context, from 1: ``HEAD:4`` names message 4. *generation_config* is that of its present content.
     *sources* are the messages that it replaces, if it is a summary or tells the work of the tract *child*, as long as they are kept.
     """
 

@@ -72,7 +72,7 @@ def record_event(
             repo.close()
     except (TractError, OSError) as exc:
         _remember(store, str(exc))
-    except Exception as exc:  # noqa: BLE001  # nobody sees it otherwise
+    except Exception as exc:  # noqa: BLE001  # it is not shown otherwise
         _remember(store, f"{type(exc).__name__}: {exc}")
     return None
 

@@ -61,7 +61,7 @@ class Known:
             body[start:] = given.dicts([*map(copied, body[start:])], start)
             calls = copy(self._calls) if self._called == start else None
             if (given.format == "gemini" and calls is None) or INTERRUPTED in repr(body[start:]):
-                return None  # a rendering ends with a result that nobody recorded
+                return None  # a rendering ends with a result that was made up
             return Plan(
                 replace(given, items=body, before=start, calls=calls), snapshot, script, snapshot.length, start, apart
             )

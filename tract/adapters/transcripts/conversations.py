@@ -30,7 +30,7 @@ class Turn(NamedTuple):
     time: datetime | None = None
     usage: dict[str, JSON] | None = None
     config: dict[str, JSON] | None = None
-    metadata: dict[str, JSON] = {}  # noqa: RUF012  # nobody changes what a turn has
+    metadata: dict[str, JSON] = {}  # noqa: RUF012  # no code changes a turn's metadata
     key: str | None = None
     line: int | None = None
     summarises: bool = False
@@ -68,7 +68,7 @@ class Conversation(NamedTuple):
 
     name: str
     branches: tuple[Branch, ...]
-    metadata: dict[str, JSON] = {}  # noqa: RUF012  # nobody changes what a conversation has
+    metadata: dict[str, JSON] = {}  # noqa: RUF012  # no code changes a conversation's metadata
     title: str | None = None
     id: str | None = None
     children: tuple[Child, ...] = ()

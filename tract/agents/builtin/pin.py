@@ -33,7 +33,7 @@ class PinPolicy:
     """Pins messages of the kinds *types*, and messages that match all parts of one of *patterns*.
 
     A pattern is a map with some of ``role``, ``tool`` (the name of a tool that the message calls), ``text`` (a regular expression) and ``metadata`` (keys and values that the commit's metadata has).
-    A message whose priority somebody has set already is left as it is.
+    A message whose priority was set before is left as it is.
     """
 
     types: Sequence[str] = ("instruction", "session")

@@ -28,7 +28,7 @@ from tract.objects.model import Entry
 from tract.refs.store import ANY, Expected
 from tract.transaction import check_idle
 
-if TYPE_CHECKING:  # a merge without conflicts asks nobody
+if TYPE_CHECKING:  # a merge without conflicts asks no model
     from tract.llm.types import ChatMessage, ResolveRequest
 
 AROUND = 3
@@ -124,7 +124,7 @@ def overlap(space: Workspace, merged: Merged) -> EntryConflict | None:
     """The messages that both sides appended, if both did, as a conflict for a resolver to look at.
 
     It leaves out skipped messages, which no model sees, and pinned ones, which must not change; both stay as they are.
-    A text becomes the last of our messages that is nothing but text, or else of theirs; None where there is no such message.
+    A resolution's text replaces the last of our messages that has only text, or else of theirs; None if there is no such message.
     """
     ours, theirs = (tuple(filter(lambda entry: _is_normal(space, entry), side)) for side in appended(merged))
     if not ours or not theirs:
@@ -236,7 +236,7 @@ def _as_chat(messages: Sequence[Message]) -> ChatMessage | None:
 
 def chat_message(message: Message) -> ChatMessage:
     """One message in OpenAI's chat format, for a model to read about; its text if it has no such form."""
-    from tract.messages import chat_excerpt  # brings all that is sent along, and most merges ask nobody
+    from tract.messages import chat_excerpt  # loads the modules for sending, and most merges ask no model
 
     rendered = chat_excerpt([message])
     if len(rendered) == 1:

@@ -15,7 +15,7 @@ from tract.curation.merge.result import MergeConflict, MergeResolution, MergeRes
 from tract.errors import ContentValidationError, LLMConfigError, LLMError, LLMResponseError, MergeError
 from tract.messages import compact_json
 
-if TYPE_CHECKING:  # a merge without conflicts asks nobody
+if TYPE_CHECKING:  # a merge without conflicts asks no model
     from tract.llm.prompts import Prompt
     from tract.llm.types import ChatMessage, LLMClient, LLMResponse, Resolution, ResolveRequest
 

@@ -13,7 +13,7 @@ from tract.history.three_way import ConflictKind, EntryConflict
 from tract.messages.message import CompileWarning, readable_content
 from tract.objects.content import ContentTypes, to_value
 
-if TYPE_CHECKING:  # a merge without conflicts asks nobody
+if TYPE_CHECKING:  # a merge without conflicts asks no model
     from tract.llm.types import Resolution, ResolveRequest
 
 Resolver: TypeAlias = "Callable[[ResolveRequest], Resolution | str | None]"

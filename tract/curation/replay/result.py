@@ -7,7 +7,7 @@ from tract.dataclass import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ReplayWarning:
-    """Where a replay changes the meaning: *commit_hash* is the replayed commit, *message_hash* the message concerned.
+    """A place where a replay changes the meaning: *commit_hash* is the replayed commit, *message_hash* the message concerned.
 
     kind: ``reply_target_missing``, ``edited_below_answers``, ``left_out_returns``, ``edit_target_missing``, ``conflict`` or ``tool_pair_torn``.
     """
@@ -39,7 +39,7 @@ class ReplayResult:
     """What a replay did, or would do if *is_done* is false; ids are hexadecimal.
 
     *branch* goes from *old_head* to *new_head*; *onto_hash* is the commit on which the new commits stand.
-    *losses* are the warnings about which somebody must decide first. *file* has the conflicts for an editor, if the replay is kept in the store (``keep=True``).
+    *losses* are the warnings that need a decision first. *file* has the conflicts for an editor, if the replay is kept in the store (``keep=True``).
     """
 
     branch: str
