@@ -276,7 +276,7 @@ def test_a_response_that_nobody_knows_is_told_and_stands_behind_all(llm_server):
     t = make_tract()
     client = talked(llm_server, t)
 
-    with pytest.warns(RecordWarning, match="the response 'r9' that it goes on from is not recorded"):
+    with pytest.warns(RecordWarning, match="the response 'r9', which this call continues, is not recorded"):
         ask(client, "other", "r9")
 
     assert ["q1", "a1", "q2", "a2", "q3", "a3", "other", "a4"] == texts(t)

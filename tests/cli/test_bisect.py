@@ -221,4 +221,4 @@ def test_the_search_goes_on_in_the_child_that_brought_what_is_bad(run, tmp_path)
     with Session.open(tmp_path) as session:
         session.delete_tract("a child")
     run("bisect", "start", "HEAD", "HEAD~1")
-    assert "it says what tract 'a child' did, which is not here" in run("bisect", "run", *command).err
+    assert "it stands for the work of tract 'a child', which is not in this store" in run("bisect", "run", *command).err

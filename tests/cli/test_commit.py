@@ -160,7 +160,7 @@ def test_what_git_calls_a_message_is_told_apart_from_the_text(run):
     done = run("commit", "-m", "hello", stdin="")
 
     assert (done.status, done.out) == (1, "")
-    assert "hint: -m is a note about the commit; what is said stands without it" in done.err
+    assert "hint: -m is a note about the commit; the text of the message is given without it" in done.err
 
 
 def test_half_a_json_is_said_once_to_be_none(run):

@@ -124,7 +124,7 @@ def test_a_models_summary_that_is_refused_waits(talk: Run, llm_server: LLMServer
     (waiting,) = talk("compress", "--list", "--json").json_lines
     assert (128, True) == (refused.status, waiting["refused"])
     assert f"it waits as compression '{waiting['id']}'" in refused.err
-    assert "hint: no model need be asked again: '--approve <id> --force'" in refused.err
+    assert "hint: the model need not be asked again: '--approve <id> --force'" in refused.err
     assert f"{waiting['id']} main (4 messages, 44 tokens to 7, refused): In short." in talk("compress", "--list").out
     shown = talk("compress", "--show", waiting["id"])
     assert "warning: the summary is unfit: it does not contain '30 days'" in shown.err
@@ -170,7 +170,7 @@ def test_mistakes_are_told(talk: Run, argv: list[str], status: int, words: str) 
     [
         (["expand", "HEAD"], "'tract log --op compress' lists the compressions"),
         (["compress", "--approve", "zz"], "'tract compress --list' says what waits"),
-        (["compress", "--content", "x", "--keep-recent", "6"], "'--from' and '--to', say what goes"),
+        (["compress", "--content", "x", "--keep-recent", "6"], "'--from' and '--to', choose which of them to compress"),
     ],
 )
 def test_a_hint_is_about_what_went_wrong(talk: Run, argv: list[str], hint: str) -> None:

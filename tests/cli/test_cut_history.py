@@ -11,8 +11,8 @@ import pytest
 from tract import Tract
 
 TODAY = time.strftime("%Y-%m-%d", time.gmtime())
-FAR = "'tract log' goes back as far as history is kept; what is in the context is whole"
-PICK = "'tract cherry-pick <commit>' takes over single messages"
+FAR = "'tract log' shows the history that is still kept; the context itself is complete"
+PICK = "'tract cherry-pick <commit>' copies single messages"
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
     for argv, at, said, hint in (
         (("merge", "side"), compression, "they have no commit in common any more", PICK),
         (("diff", "main...side"), compression, "the two have no commit in common any more", PICK),
-        (("rebase", "side"), compression, "nothing tells where the two parted", PICK),
-        (("merge-base", "main", "side"), compression, "nothing tells where they parted", FAR),
-        (("merge-base", "--is-ancestor", "side", "main"), compression, "nothing tells whether the one reaches", FAR),
-        (("cherry-pick", "main..side"), compression, "nothing tells where the two parted", PICK),
+        (("rebase", "side"), compression, "it is not known where the two parted", PICK),
+        (("merge-base", "main", "side"), compression, "it is not known where they parted", FAR),
+        (("merge-base", "--is-ancestor", "side", "main"), compression, "it is not known whether one reaches", FAR),
+        (("cherry-pick", "main..side"), compression, "it is not known where the two parted", PICK),
         (("cherry-pick", compression), compression, "", FAR),
         (("revert", "HEAD~1"), compression, "", FAR),
         (("log", "HEAD~2"), compression, "no commit named 'HEAD~2'", FAR),
@@ -53,8 +53,8 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         (
             ("edit", ids[4], "--restore", "1"),
             compression,
-            "nothing tells which version 1",
-            "counts back from the newest, -1",
+            "it is not known which version 1",
+            "a negative number: -1 is the newest version",
         ),
         (("bisect", "start", "HEAD~1", "side"), compression, "the first bad commit is", FAR),
     ):
@@ -96,7 +96,7 @@ def test_without_the_file_that_tells_of_the_cut_the_error_leads_to_the_repair(
         done = run(command)
         assert 128 == done.status
         assert "something names it, and 'shallow' does not say that gc cut it" in done.err
-        assert "'tract fsck --repair' mends what can be mended" in done.err
+        assert "'tract fsck --repair' repairs what it can" in done.err
 
 
 def test_plumbing_lists_what_is_there(cut: tuple[Any, list[str], str]) -> None:

@@ -114,9 +114,13 @@ def _lose_the_format(store: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said", "hint"),
     [
-        (_break_the_settings, "config.toml': ", "hint: mend the file in an editor; or 'tract fsck --repair' moves it"),
+        (
+            _break_the_settings,
+            "config.toml': ",
+            "hint: correct the file in an editor; or run 'tract fsck --repair', which moves it",
+        ),
         (_break_the_journal, "objects/journal is damaged", "hint: 'tract fsck' says what is damaged and lost"),
-        (_lose_the_format, "it has no format file", "hint: if it was one, 'tract fsck' says what else is damaged"),
+        (_lose_the_format, "it has no format file", "hint: if it was a store, 'tract fsck' says what else is damaged"),
     ],
 )
 def test_what_meets_damage_says_how_to_go_on(run, tmp_path, damage, said, hint):

@@ -409,7 +409,7 @@ def test_status_says_that_a_line_could_not_be_read(run, tmp_path):
     run("hooks", "run", "claude-code", "--now", stdin=event(path))
 
     assert 0 < count(tmp_path)
-    assert "lines were not read as they are" in run("hooks", "status").err
+    assert "lines of the transcript could not be read completely" in run("hooks", "status").err
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_what_an_older_tract_put_in_is_told_and_replaced(run, tmp_path):
     run("hooks", "install", "claude-code", "--yes")
     after = run("hooks", "status", "claude-code")
 
-    assert "is not what 'tract hooks install claude-code' puts in now" in told.err
+    assert "calls another command than 'tract hooks install claude-code' would install now" in told.err
     assert "" == after.err
     assert "/gone/python" not in path.read_text()
 

@@ -38,7 +38,7 @@ def test_the_next_one_goes_to_a_branch_of_its_own(run, tmp_path):
     assert "  chat: 1 message\n" in first.out
     assert "hint: 'tract switch chat' goes there\n" == first.err
     assert "  chat-2: 1 message\n" in second.out
-    assert "branch 'chat' exists or is no name for one; imported as 'chat-2'" in second.err
+    assert "the branch name 'chat' is taken or not allowed; imported as 'chat-2'" in second.err
     assert ["here already"] == texts(run, "main")
     assert ["a"] == texts(run, "chat") == texts(run, "chat-2")
 
@@ -139,7 +139,7 @@ def test_a_wrong_format_or_key_is_told_with_what_would_help(run, tmp_path):
 
     assert (128, 128) == (key.status, format.status)
     assert "'--key run.turns' reads them" in key.err
-    assert "without '--format codex' its format is found out" in format.err
+    assert "without '--format codex' tract detects its format" in format.err
 
 
 def test_a_note_is_no_failure(run, tmp_path):

@@ -58,7 +58,7 @@ def test_a_new_number_leaves_what_the_budget_does_as_it_was(anywhere, tmp_path):
 def test_what_a_budget_does_is_not_given_without_one(anywhere, tmp_path):
     outcome = anywhere("init", "--budget-action", "reject")
 
-    assert (2, "tract: --budget-action says what to do about a --token-budget\n") == (outcome.status, outcome.err)
+    assert (2, "tract: --budget-action needs a --token-budget\n") == (outcome.status, outcome.err)
     assert [] == list(tmp_path.iterdir())
 
 

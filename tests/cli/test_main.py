@@ -229,7 +229,7 @@ def test_a_full_disk_below_the_output_is_an_error():
 
     assert 128 == main(["--version"], console=Console(stdout=Full(), stderr=err))
     assert (
-        "tract: the output cannot be written: no space left on device; what the command did stays done\n"
+        "tract: the output cannot be written: no space left on device; what the command changed stays changed\n"
         == err.getvalue()
     )
 

@@ -158,8 +158,8 @@ def test_what_the_fleet_costs_a_day_is_capped_over_commands(run: Run, llm_server
     second = asking(run, llm_server, "--max-cost-a-day", "250")
 
     assert first.status == 1
-    assert "the limits are reached: 4 of 7 tracts were not looked after" in first.err
-    assert "the limits are reached: 7 of 7 tracts were not looked after" in second.err
+    assert "the limits are reached: 4 of 7 tracts were not worked on" in first.err
+    assert "the limits are reached: 7 of 7 tracts were not worked on" in second.err
     assert len(llm_server.requests()) == 3
     assert asking(run, llm_server, "--max-cost", "150").status == 1
     assert len(llm_server.requests()) == 5

@@ -32,7 +32,7 @@ def test_what_a_token_budget_does_is_not_set_without_one(run):
     refused = run("config", "budget_action", "reject")
 
     assert 128 == refused.status
-    assert "there is none: set token_budget first" in refused.err
+    assert "budget_action needs a token budget: set token_budget first" in refused.err
     assert 0 == run("config", "--unset", "budget_action").status
 
 
@@ -123,7 +123,7 @@ def test_a_setting_may_be_given_to_one_command(run, tmp_path):
         ("autor=x", "did you mean 'author'?"),
         ("author", "a name and a value"),
         ("token_budget=many", "must be a positive whole number"),
-        ("orphan_retention_days=1", "give it to 'tract gc'"),
+        ("orphan_retention_days=1", "give 'tract gc' an option instead"),
     ],
 )
 def test_a_setting_that_no_command_can_be_given_is_refused(run, given, words):

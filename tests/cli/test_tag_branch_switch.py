@@ -144,7 +144,7 @@ def test_branches_are_deleted_when_merged_or_by_force(talk):
     assert 128 == outcome.status
     assert (
         "tract: branch 'side' is not merged into HEAD\n"
-        "hint: 'tract branch -D <branch>' deletes it all the same, and 'tract undo' takes that back\n"
+        "hint: 'tract branch -D <branch>' deletes it anyway, and 'tract undo' brings it back\n"
     ) == outcome.err
     assert before == talk("branch").out
     outcome = talk("branch", "-D", "main")

@@ -332,7 +332,7 @@ def test_a_version_is_not_counted_over_a_cut(tmp_path):
 
     for number in (1, 2, 3, -3, -4):
         said = refused(lambda number=number: t.restore(ids[4], number), compression)
-        assert f"nothing tells which version {number} of message {ids[4][:16]} was" == said
+        assert f"it is not known which version {number} of message {ids[4][:16]} was" == said
     assert "EEE" == texts(t)[1]
     for version, text in ((0, "e"), (newest, "EEE"), (ids[4], "e"), (-5, "EE")):
         t.restore(ids[4], version)

@@ -132,7 +132,7 @@ def test_what_is_left_harms_neither_fsck_nor_gc_and_the_command_line_names_it(tm
     assert 0 == main(["-C", str(tmp_path), "fsck"])
     assert 0 == main(["-C", str(tmp_path), "gc"])
     assert 0 == main(["-C", str(tmp_path), "status"])
-    assert "A streamed answer was cut short: 19 characters of " in capsys.readouterr().out
+    assert "A streamed answer was interrupted: 19 characters of " in capsys.readouterr().out
     with make_tract(path=tmp_path) as t:
         t.commit_partial(*t.partial_answers())
         t.user("go on")

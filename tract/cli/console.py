@@ -222,7 +222,7 @@ class Console:
         data = buffer.read(MAX_SIZE + 1) if buffer is not None else self.stdin.read().encode("utf-8", "surrogateescape")
         if len(data) > MAX_SIZE:
             raise ContentValidationError(
-                f"the standard input has more than {MAX_SIZE >> 20} MiB, the most that one object may have"
+                f"the standard input has more than {MAX_SIZE >> 20} MiB, which is the limit of an object"
             )
         return bytes(data)
 

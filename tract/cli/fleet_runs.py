@@ -92,7 +92,7 @@ class Fleet:
                     share = purse.share(args.at_once)
                 if share is None or ending.is_set():
                     why = "it was told to end" if ending.is_set() else "the limits are reached"
-                    console.warn(f"{why}: {len(names) - at} of {len(names)} tracts were not looked after")
+                    console.warn(f"{why}: {len(names) - at} of {len(names)} tracts were not worked on")
                     self._status = NEGATIVE
                     break
                 console.tract = name

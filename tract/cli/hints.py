@@ -16,7 +16,7 @@ from tract.refs.names import HEADS, TAGS, tract_name
 _UNDER_WAY = "'tract status' shows what is under way: '--continue' goes on with it, '--abort' gives it up"
 _NAMED_UNDER_WAY = re.compile(r"\Aa (merge|rebase|cherry-pick|revert) is under way ")
 
-_COMPRESSIONS = "'tract log --op compress' lists the compressions, 'tract show' of one its summaries"
+_COMPRESSIONS = "'tract log --op compress' lists the compressions, 'tract show <compression>' its summaries"
 
 _FIRST = "'tract commit' records a message; 'tract tracts' lists the tracts of this store"
 
@@ -31,18 +31,18 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
         "have parted",
         "without --ff-only they are merged; 'tract rebase' makes this branch's commits again on top",
     ),
-    (errors.MergeError, "no commit in common", "'--allow-unrelated-histories' merges them all the same"),
+    (errors.MergeError, "no commit in common", "'--allow-unrelated-histories' merges them anyway"),
     (errors.CherryPickError, "which parent", "'tract revert -m 1 <merge>' takes back what the merged branch brought"),
     (errors.ConfigError, "unknown setting", "'tract config' lists the settings"),
     (
         errors.ConfigError,
         "config.toml'",
-        "mend the file in an editor; or 'tract fsck --repair' moves it aside and keeps the settings that can be read",
+        "correct the file in an editor; or run 'tract fsck --repair', which moves it aside and keeps the settings that can be read",
     ),
     (
         errors.NotARepositoryError,
         "it has no format file",
-        "if it was one, 'tract fsck' says what else is damaged, and 'tract fsck --repair' mends it",
+        "if it was a store, 'tract fsck' says what else is damaged, and 'tract fsck --repair' repairs it",
     ),
     (errors.SessionError, "there is no tract", "'tract tracts' lists the tracts of this store"),
     (
@@ -58,7 +58,7 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (
         errors.LLMConfigError,
         "no model to ask",
-        "set one of them, or say it yourself: 'tract help <command>' has the option for that",
+        "set one of them, or give the text yourself: 'tract help <command>' names the option for that",
     ),
     (
         errors.LockTimeoutError,
@@ -68,26 +68,26 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (
         errors.LockTimeoutError,
         "are watched over",
-        "SIGTERM ends the process with --watch; 'tract orchestrate' runs once beside it",
+        "SIGTERM ends the process with --watch; 'tract orchestrate' without --watch can still run once",
     ),
     (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),
     (errors.RebaseError, "no rebase", "'tract rebase <upstream>' begins one"),
     (errors.MergeError, "file of conflicts", _UNDER_WAY),
-    (errors.GCError, "the disk is full", "nothing was lost; delete something else on that disk, and run it again"),
+    (errors.GCError, "the disk is full", "nothing was lost; free some space on that disk, and run gc again"),
     (
         errors.DurabilityError,
         "No space left on device",
-        "'tract gc' makes room, of what 'tract reset --hard' and 'tract branch -D' let go",
+        "'tract gc' frees the space of commits that 'tract reset --hard' and 'tract branch -D' dropped",
     ),
     (
         errors.CompressionError,
         "it waits as",
-        "no model need be asked again: '--approve <id> --force' takes it as it is, '--edit <id> --content …' gives it other words",
+        "the model need not be asked again: '--approve <id> --force' accepts the summary as it is, '--edit <id> --content …' replaces its text",
     ),
     (
         errors.CompressionError,
         "the summary is refused",
-        "'--force' takes it all the same, with '--review' for you to edit it first",
+        "'--force' accepts it anyway; with '--review' you can edit it first",
     ),
     (errors.CompressionError, "is not a summary", _COMPRESSIONS),
     (errors.CompressionError, "is not a compression that", "'tract compress --list' says what waits for approval"),
@@ -96,42 +96,46 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     (
         errors.CompressionError,
         "nothing to compress",
-        "'tract log' lists the messages; '--keep-recent 0', or '--from' and '--to', say what goes",
+        "'tract log' lists the messages; '--keep-recent 0', or '--from' and '--to', choose which of them to compress",
     ),
     (
         errors.CompressionError,
         "nothing was changed",
-        "'tract compress --reject <id>' forgets one that waited; 'tract compress --dry-run' says what would go now",
+        "'tract compress --reject <id>' discards a waiting compression; 'tract compress --dry-run' says what would be compressed now",
     ),
     (
         errors.SessionError,
         "has children",
-        "'--force' deletes it all the same: they stay, and 'tract tracts restore' brings it back",
+        "'--force' deletes it anyway: its children stay, and 'tract tracts restore' brings it back",
     ),
-    (errors.SessionError, "is not a child of", "'--tract' names its parent; '--force' takes its work all the same"),
-    (errors.SessionError, "is stale", "'tract collapse --reject <id>' forgets it"),
+    (
+        errors.SessionError,
+        "is not a child of",
+        "name its parent with '--tract', or collapse it here anyway with '--force'",
+    ),
+    (errors.SessionError, "is stale", "'tract collapse --reject <id>' discards it"),
     (errors.SessionError, "approval", "'tract collapse --list' says what waits for approval"),
     (errors.CherryPickError, "file of conflicts", _UNDER_WAY),
     (errors.MergeError, " under way ", _UNDER_WAY),
     (
         errors.HistoryCutError,
         "no commit in common",
-        "'tract cherry-pick <commit>' takes over single messages; 'tract merge --allow-unrelated-histories' all, summed up here or not",
+        "'tract cherry-pick <commit>' copies single messages; 'tract merge --allow-unrelated-histories' merges all of them, even those that are summed up here",
     ),
     (
         errors.HistoryCutError,
         "where the two parted",
-        "'tract cherry-pick <commit>' takes over single messages by their ids",
+        "'tract cherry-pick <commit>' copies single messages by their ids",
     ),
     (
         errors.RemoteRefusedError,
         "secret",
-        "docs/remotes.md says how a word is taken out of a history; 'tract push --no-scan' sends it all the same, 'tract config remote.<name>.scan false' never looks",
+        "docs/remotes.md says how to remove a secret from a history; 'tract push --no-scan' sends it anyway, 'tract config remote.<name>.scan false' turns the check off",
     ),
     (
         errors.HistoryCutError,
         "version",
-        "'tract edit --restore' takes the id of a commit as well, and counts back from the newest, -1",
+        "'tract edit --restore' also takes the id of a commit, or a negative number: -1 is the newest version",
     ),
 )
 """Hints that precede the one for a kind of error, if its message contains this."""
@@ -139,18 +143,18 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
 _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.NotARepositoryError, "'tract init' makes one here, 'tract -C <folder>' works in another"),
     (errors.AmbiguousPrefixError, "give more digits of the id"),
-    (errors.HistoryCutError, "'tract log' goes back as far as history is kept; what is in the context is whole"),
+    (errors.HistoryCutError, "'tract log' shows the history that is still kept; the context itself is complete"),
     (
         errors.ObjectCorruptError,
-        "'tract fsck' says what is damaged and lost, 'tract fsck --repair' mends what can be mended",
+        "'tract fsck' says what is damaged and lost, 'tract fsck --repair' repairs what it can",
     ),
-    (errors.BlobNotFoundError, "'tract fsck' says what is missing, 'tract fsck --repair' mends what can be mended"),
+    (errors.BlobNotFoundError, "'tract fsck' says what is missing, 'tract fsck --repair' repairs what it can"),
     (errors.CommitNotFoundError, "'tract log --oneline' lists commits, 'tract branch' and 'tract tag' names"),
     (errors.BranchNotFoundError, "'tract branch' lists the branches, 'tract checkout' takes any revision"),
     (errors.BranchExistsError, "'tract branch' lists the branches, 'tract switch <branch>' goes to one"),
     (
         errors.UnmergedBranchError,
-        "'tract branch -D <branch>' deletes it all the same, and 'tract undo' takes that back",
+        "'tract branch -D <branch>' deletes it anyway, and 'tract undo' brings it back",
     ),
     (errors.TagExistsError, "'tract tag -f' moves it, 'tract tag -d <name>' deletes it"),
     (
@@ -159,7 +163,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     ),
     (errors.MergeConflictError, "resolve the conflicts, then 'tract merge --continue'"),
     (errors.MergeError, "'tract branch' lists the branches, 'tract status' shows a merge under way"),
-    (errors.SemanticSafetyError, "'--dry-run' shows all of it, and '--force' does it all the same"),
+    (errors.SemanticSafetyError, "'--dry-run' shows the whole plan, and '--force' carries it out anyway"),
     (errors.RebaseError, _UNDER_WAY),
     (
         errors.CherryPickError,
@@ -169,7 +173,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     (errors.DetachedHeadError, "'tract switch -c <name>' makes a branch here, 'tract switch <branch>' goes to one"),
     (
         errors.BisectError,
-        "'tract bisect start <bad> <good>' begins a search, 'tract bisect log' shows what was said in it",
+        "'tract bisect start <bad> <good>' begins a search, 'tract bisect log' shows your answers so far",
     ),
     (errors.RefMovedError, "somebody else committed meanwhile; see 'tract log' and try again"),
     (
@@ -178,7 +182,7 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     ),
     (
         errors.RemoteMovedError,
-        "'tract pull' brings what is there, with --merge or --rebase where both sides went on; 'tract push --force-with-lease' puts ours in its place",
+        "'tract pull' fetches the remote's commits, with --merge or --rebase if both sides have new ones; 'tract push --force-with-lease' replaces them by yours",
     ),
     (
         errors.RemoteAuthError,
@@ -186,14 +190,14 @@ _HINTS: tuple[tuple[type[errors.TractError], str], ...] = (
     ),
     (
         errors.RemoteRefusedError,
-        "'tract remote probe <name>' looks again at a store; docs/remotes.md says how a word is taken out of a history",
+        "'tract remote probe <name>' tests the remote's store again; docs/remotes.md says how to remove a secret from a history",
     ),
     (errors.RemoteError, "'tract remote' lists the remotes, 'tract remote add <name> <address>' adds one"),
-    (errors.ReadOnlyError, "without --read-only and TRACT_READ_ONLY it can be changed"),
+    (errors.ReadOnlyError, "run the command without --read-only and TRACT_READ_ONLY to change the store"),
     (errors.LockTimeoutError, "another process is writing to this store"),
     (
         errors.UnsafeRepositoryError,
-        "a store must be yours, or its folder listed in TRACT_SAFE_DIRECTORIES, and no part of it a link",
+        "a store must belong to you, or its folder be listed in TRACT_SAFE_DIRECTORIES; no part of it may be a link",
     ),
     (
         errors.ImportFormatError,

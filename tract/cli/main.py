@@ -55,7 +55,7 @@ def main(argv: Sequence[str], *, console: Console | None = None) -> int:
         return INTERRUPTED
     except OutputError as exc:
         _drop_output(console)
-        console.error(f"the output cannot be written: {_reason(exc)}; what the command did stays done")
+        console.error(f"the output cannot be written: {_reason(exc)}; what the command changed stays changed")
     except TimeArgumentError as exc:  # typed on the command line, wherever it is read
         console.error(str(exc))
         return USAGE
@@ -103,7 +103,7 @@ def _run(console: Console, name: str, argv: list[str]) -> int:
 
         return _paged(console, lambda: explain(console, name, command, argv))
     if args.tract == "":
-        return _usage_error(console, "--tract takes a name, not an empty one")
+        return _usage_error(console, "--tract needs a name that is not empty")
     if args.tract is not None:
         console.tract = args.tract
     if getattr(args, "on_branch", None) is not None:
@@ -169,7 +169,7 @@ def _valued_option(console: Console, option: str, value: str) -> int | None:
         os.listdir(console.folder)  # a missing folder is better reported here than in a message about stores
     elif option == "--tract":
         if not value:
-            return _usage_error(console, "--tract takes a name, not an empty one")
+            return _usage_error(console, "--tract needs a name that is not empty")
         console.tract = value
     elif option == "--branch":
         console.branch = value

@@ -102,7 +102,7 @@ def _print_ended(console: Console, args: Args, ended: CommandUnderWay) -> None:
     if args.json:
         console.print_json(to_plain(ended))
     if ended.problem is not None:
-        console.note(f"The {ended.command} is given up; what was known of it was damaged: {ended.problem}")
+        console.note(f"The {ended.command} is given up; its state was damaged: {ended.problem}")
     elif ended.commit_hash is not None:
         console.note(f"The {ended.command} was done already: {ended.commit_hash[:SHORT]}; 'tract undo' takes it back")
     else:
@@ -123,7 +123,7 @@ def _report(console: Console, args: Args, command: Command, result: ReplayResult
         console.hint(f"then 'tract {command} --continue' goes on; 'tract {command} --abort' gives it up")
         return NEGATIVE
     if losses:
-        console.line(f"Would stop here: the {command} needs somebody to decide")
+        console.line(f"Would stop here: the {command} needs a decision")
         return NEGATIVE
     with console.open_workspace() as space:
         for one in result.replayed:

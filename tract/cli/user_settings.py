@@ -26,9 +26,9 @@ ALIAS = "alias."
 _LASTING = {
     **dict.fromkeys(
         ("orphan_retention_days", "archive_retention_days", "keep_pinned", "keep_merge_bases"),
-        "gc asks every tract for it; give it to 'tract gc'",
+        "gc reads it from each tract's settings; give 'tract gc' an option instead",
     ),
-    **dict.fromkeys(("default_branch", "display_name"), "it says how a tract is made; give it to 'tract config'"),
+    **dict.fromkeys(("default_branch", "display_name"), "it applies when a tract is made; set it with 'tract config'"),
 }
 """Settings that have no effect for a single command, and why."""
 

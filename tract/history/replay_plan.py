@@ -140,7 +140,7 @@ def commits_to_replay(repo: Repository, tip: ObjectId, upstream: ObjectId) -> li
 
 def _check_parting(repo: Repository, wanted: Sequence[ObjectId], upstream: ObjectId) -> None:
     """Raise HistoryCutError if it cannot be told that *upstream* lacks the commits *wanted*: it may have had them before a cut, and have them in a summary now."""
-    failed = "nothing tells where the two parted"
+    failed = "it is not known where the two parted"
     beginnings = [id for id in wanted if not repo.commit(id).parents]
     for id in beginnings:
         repo.check_history(id, failed)

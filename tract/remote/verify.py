@@ -104,9 +104,9 @@ def _check_keys(report: RemoteReport, listed: dict[str, Listed], named: dict[str
         if is_pack_key(key):
             report.unnamed += key not in named
         elif not key.startswith((TRACTS, GC, PROBES)) and key != MARKER:
-            report.problems.append(RemoteProblem("unknown", "note", key, "it is none of a remote's"))
+            report.problems.append(RemoteProblem("unknown", "note", key, "this key does not belong to a remote"))
     if report.unnamed:
-        detail = f"{count_of(report.unnamed, 'pack')} that no head names: of pushes under way, or for gc to take"
+        detail = f"{count_of(report.unnamed, 'pack')} that no head names: part of a push under way, or garbage for gc"
         report.problems.append(RemoteProblem("unnamed", "note", PACKS, detail))
 
 
@@ -123,17 +123,17 @@ def _check_intents(link: Link, keys: Sequence[str], heads: Sequence[Head], repor
         except ObjectCorruptError as exc:
             report.problems.append(RemoteProblem("intent-damaged", "error", key, exc.detail))
     if waiting:
-        detail = f"{count_of(waiting, 'intent')} that no head names: whoever commits or opens a store next carries it"
+        detail = f"{count_of(waiting, 'intent')} that no head has yet: the next client that commits or opens a store applies it"
         report.problems.append(RemoteProblem("waiting", "note", TRACTS, detail))
 
 
 def _check_pack(report: RemoteReport, listed: dict[str, Listed], pack: PackName) -> bool:
     found = listed.get(pack.key)
     if found is None:
-        report.problems.append(RemoteProblem("pack-missing", "error", pack.key, "a head names it, and it is not there"))
+        report.problems.append(RemoteProblem("pack-missing", "error", pack.key, "a head names it, but it is missing"))
         return False
     if found.size != pack.size:
-        detail = f"it has {found.size} bytes, and {pack.size} belong there"
+        detail = f"it has {found.size} bytes instead of {pack.size}"
         report.problems.append(RemoteProblem("pack-size", "error", pack.key, detail))
         return False
     return True
@@ -161,9 +161,9 @@ def _check_head(report: RemoteReport, head: Head, incoming: Incoming, broken: It
     except RemoteError as exc:
         report.problems.append(RemoteProblem("object-missing", "error", key, str(exc)))
     if missing:
-        because = ", for a pack of it is damaged" if any(pack.key in broken for pack in head.packs) else ""
+        because = ", because one of its packs is damaged" if any(pack.key in broken for pack in head.packs) else ""
         detail = (
-            f"{count_of(len(missing), 'object')} that it needs cannot be had, {missing[0].hex()[:16]} first{because}"
+            f"{count_of(len(missing), 'object')} that it needs cannot be read, first {missing[0].hex()[:16]}{because}"
         )
         report.problems.append(RemoteProblem("object-missing", "error", key, detail))
         return

@@ -238,7 +238,7 @@ def _numbered(space: Workspace, message: Revision, number: int) -> ObjectId:
     versions = versions_of(space, message)
     cut = cut_among_versions(space, message)
     if cut is not None and number != 0 and not -len(versions) < number < 0:
-        space.repo.check_history(cut, f"nothing tells which version {number} of message {versions[0].hex()[:16]} was")
+        space.repo.check_history(cut, f"it is not known which version {number} of message {versions[0].hex()[:16]} was")
     try:
         return versions[number]
     except IndexError:

@@ -63,7 +63,7 @@ def record_event(
             told = [*done.secrets]
             if done.messages and done.problems:
                 told.append(
-                    f"{done.problems} of the transcript's lines were not read as they are: 'tract import' says which"
+                    f"{done.problems} lines of the transcript could not be read completely: 'tract import' lists them"
                 )
             for one in told:
                 _remember(store, f"{done.tract}: {one}")

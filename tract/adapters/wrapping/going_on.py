@@ -59,7 +59,7 @@ def _behind(t: Records, name: str, format: str) -> Before:
     context = t.compile(policies=False)
     answer, is_last = _find(t, name)
     if answer is None:
-        told = f"the response {name!r:.60} that it goes on from is not recorded: it stands behind all of the context"
+        told = f"the response {name!r:.60}, which this call continues, is not recorded: the call was put at the end of the context"
         return Before(_rendered(context, format), told)
     at = next((at for at, commit in enumerate(context.commit_hashes) if commit == answer), None)
     if at is not None and at + 1 < len(context):

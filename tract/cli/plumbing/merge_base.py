@@ -35,12 +35,12 @@ def run(console: Console, args: Args) -> int:
                 return DONE
             cut = cut_behind(repo, others, above=repo.commit(one).generation)
             if cut is not None:
-                repo.check_history(cut, "nothing tells whether the one reaches the other")
+                repo.check_history(cut, "it is not known whether one reaches the other")
             return NEGATIVE
         found = merge_bases(repo, one, *others)
         cut = None if found else cut_behind(repo, [one, *others])
         if cut is not None:
-            repo.check_history(cut, "nothing tells where they parted")
+            repo.check_history(cut, "it is not known where they parted")
     for id in found if args.all else found[:1]:
         if args.json:
             console.print_json({"id": id.hex()})

@@ -65,7 +65,7 @@ def _problem(args: Args) -> str | None:
     if args.action in ("reset", "log", "next") and given:
         return f"'tract bisect {args.action}' takes no argument"
     if args.action == "bad" and given > 1:
-        return "one commit is the bad one; give one revision"
+        return "only one commit can be the bad one; give one revision"
     if args.action == "run" and not given:
         return "'tract bisect run' needs a command"
     return None
@@ -76,7 +76,7 @@ def _reset(console: Console, repo: Repository, args: Args) -> int:
         if read_bisection(repo) is None:
             console.note("no bisection is under way")
     except ObjectCorruptError as exc:
-        console.note(f"what was known of the bisection was damaged: {exc}")
+        console.note(f"the state of the bisection was damaged: {exc}")
     clear_bisection(repo)
     if args.json:
         console.print_json(_value(Bisection(), None))
@@ -152,7 +152,7 @@ def _print_found(console: Console, space: LookingWorkspace, id: ObjectId, args: 
     child = name_now(space.repo, collapse.spawn)
     if child is None:
         console.hint(
-            f"it says what tract '{collapse.child}' did, which is not here: 'tract show' lists what it stands for"
+            f"it stands for the work of tract '{collapse.child}', which is not in this store: 'tract show' lists its messages"
         )
         return
     ends = f"{collapse.head.hex()[:SHORT]} {collapse.spawn.hex()[:SHORT]}"
@@ -167,7 +167,9 @@ def _print_next(console: Console, space: LookingWorkspace, step: BisectStep) -> 
     commits = f"{step.left} commit{'' if step.left == 1 else 's'}"
     steps = f"{step.tests} step{'' if step.tests == 1 else 's'}"
     if step.is_base:
-        console.line("bisecting: a good commit is not behind the bad one; where they parted must be tested first")
+        console.line(
+            "bisecting: a good commit is not an ancestor of the bad one; the commit where they parted must be tested first"
+        )
     else:
         console.line(f"bisecting: {commits} left to test after this (roughly {steps})")
     print_one_line(console, read_line(space, step.commit), None)

@@ -39,7 +39,7 @@ def run(console: Console, args: Args) -> int:
 
 def _create(console: Console, repo: Repository, args: Args) -> int:
     if len(args.names) > 2:
-        console.error("expected a branch and where it begins, no more")
+        console.error("expected a branch and the commit where it begins, no more")
         return USAGE
     name, start = args.names[0], args.names[1] if len(args.names) > 1 else "HEAD"
     create_branch(repo, name, resolve_revision(repo, start))

@@ -39,7 +39,9 @@ def run(console: Console, args: Args) -> int:
 def _hint_at_note(console: Console, args: Args) -> None:
     """Print a hint at the name of git's ``-m`` here, if the user may have meant that."""
     if args.message is not None:
-        console.hint("-m is a note about the commit; what is said stands without it, as in: tract commit 'hello'")
+        console.hint(
+            "-m is a note about the commit; the text of the message is given without it, as in: tract commit 'hello'"
+        )
 
 
 def _amend(console: Console, args: Args) -> int:

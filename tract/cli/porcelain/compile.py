@@ -24,7 +24,7 @@ def run(console: Console, args: Args) -> int:
         console.error(f"--extras goes with --format {', '.join(_FORMATS[1:])}, not text")
         return USAGE
     if args.sent is not None and (args.at or args.time or args.order or args.then or args.edited or args.strict):
-        console.error("--sent says all: it goes with --format, --cache, --extras and --json only")
+        console.error("--sent goes only with --format, --cache, --extras and --json")
         return USAGE
     asked = _asked(args)
     if args.fire:

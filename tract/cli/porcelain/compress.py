@@ -205,7 +205,9 @@ def _print_pending(console: Console, found: PendingCompression) -> None:
         console.line("in place of ", *_named(console, part), ":")
         console.body(part.text, "    ")
     force = " --force" if found.refused else ""
-    console.hint(f"'tract compress --approve {found.id}{force}' commits it, '--edit' and '--reject' do what they say")
+    console.hint(
+        f"'tract compress --approve {found.id}{force}' commits it, '--edit' changes its text, '--reject' discards it"
+    )
 
 
 def _named(console: Console, part: CompressedPart) -> tuple[str, ...]:

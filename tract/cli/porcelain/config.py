@@ -151,7 +151,7 @@ def _change(console: Console, name: str, value: str | None) -> None:
     table = to_table(read_config(_file(store, console.tract)))
     config = from_table(_with(table, name, None if value is None else read_value(value)))
     if name == "budget_action" and value is not None and config.budget is None:
-        raise ConfigError("budget_action says what a token budget does, and there is none: set token_budget first")
+        raise ConfigError("budget_action needs a token budget: set token_budget first")
     counter_named(config.tokenizer_encoding)
     write_config(_own_file(store, console.tract), config)
 

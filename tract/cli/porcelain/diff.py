@@ -12,7 +12,7 @@ from tract.report.diff import DiffResult, diff
 
 def run(console: Console, args: Args) -> int:
     if len(args.revisions) > 2:
-        console.error(f"a diff is of two revisions, not of {len(args.revisions)}")
+        console.error(f"a diff compares two revisions, not {len(args.revisions)}")
         return USAGE
     if args.unified < 0:
         console.error(f"-U takes a number of lines, not {args.unified}")

@@ -48,9 +48,7 @@ def run(console: Console, args: Args) -> int:
 
 def _restore(console: Console, args: Args) -> int:
     if args.text is not None or args.role is not None or args.json:
-        console.error(
-            "--restore takes the whole message from its history: neither TEXT, --role nor --json goes with it"
-        )
+        console.error("--restore goes with neither TEXT, --role nor --json: the whole message comes from its history")
         return USAGE
     # An id is never that short, so a small number is a version number.
     is_place = _PLACE.fullmatch(args.restore) is not None

@@ -27,7 +27,7 @@ def run(console: Console, args: Args) -> int:
     if exported.path is None and not args.json:
         _print(console, exported.text)
     for loss in exported.losses:
-        console.warn(f"not as it is in the context: {loss}")
+        console.warn(f"not exported as it is in the context: {loss}")
     if args.json:
         console.print_json(exported)
     elif exported.path is not None:

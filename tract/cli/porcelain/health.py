@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def run(console: Console, args: Args) -> int:
     if (args.plan is not None) + (args.apply is not None) + (args.branch is not None) > 1:
-        console.error("--plan, --apply and --branch go each by itself")
+        console.error("--plan, --apply and --branch exclude each other")
         return USAGE
     with console.open_tract() as tract:
         if args.plan is not None:

@@ -44,7 +44,7 @@ def _change(console: Console, args: Args) -> int:
     else:
         change = without_hooks(args.program, path, text, _folder(console))
     if change.before == change.after:
-        console.line(f"Nothing to do: {path} is so already")
+        console.line(f"Nothing to do: the hooks in {path} are already as you ask")
         return DONE
     _show(console, change)
     if not (args.yes or _is_agreed(console)):
@@ -54,7 +54,9 @@ def _change(console: Console, args: Args) -> int:
     if args.action == "install":
         console.hint("from the next turn on each session is recorded in a tract of its own: 'tract tracts' lists them")
         if args.program == "codex":
-            console.hint(f"Codex's hooks are the user's: its sessions in {folder} and below are recorded there")
+            console.hint(
+                f"Codex's hooks belong to the user, not to a folder: its sessions in {folder} and below are recorded there"
+            )
             console.hint("Codex runs a hook only after it was trusted once in its own window")
     return DONE
 
@@ -120,11 +122,11 @@ def _status(console: Console, args: Args) -> int:
     except NotARepositoryError:
         last = None
         if any(one["events"] for one in found) and not args.json:
-            console.warn("there is no store here, and what the hooks bring is recorded nowhere")
+            console.warn("there is no store here, so the sessions that the hooks report are not recorded")
     if args.json:
         console.print_json({"programs": found, "last_failure": last})
     elif last:
-        console.warn(f"what was not recorded as it is, or looks like a secret, last, {last}")
+        console.warn(f"the last problem of a recording: {last}")
     return DONE
 
 
@@ -147,7 +149,7 @@ def _look(console: Console, args: Args, program: str) -> dict[str, Any]:
     if not args.json:
         console.line(console.paint(program, "green"), f": {', '.join(events) or 'not installed'}  ({path})")
         if told["is_other"]:
-            console.warn(f"what {program} calls is not what 'tract hooks install {program}' puts in now")
+            console.warn(f"{program} calls another command than 'tract hooks install {program}' would install now")
         if events and are_disabled(path, text):
             console.warn(f"{program} calls none of its hooks: 'disableAllHooks' is set in its settings")
     return told

@@ -134,7 +134,7 @@ def _scanned(
     for one in found:
         _report(console, one, problems)
     if found and args.scan == "refuse":
-        _report(console, Problem(file, _line_of(conversation), "not imported: secrets in it"), problems)
+        _report(console, Problem(file, _line_of(conversation), "not imported: it has secrets"), problems)
         return None
     return without_secrets(conversation) if args.scan == "replace" else conversation
 
@@ -174,7 +174,7 @@ def _hint_formats(console: Console, refusal: ImportFormatError, args: Args) -> N
 
 def _hint_without_format(console: Console, args: Args) -> None:
     if args.format is not None:
-        console.hint(f"without '--format {args.format}' its format is found out")
+        console.hint(f"without '--format {args.format}' tract detects its format")
 
 
 def _print_summary(
@@ -215,9 +215,9 @@ def _print_result(console: Console, repo: Repository, result: ImportResult) -> N
         return  # a known conversation continues in its place
     if result.tract != repo.tract:
         if result.tract != result.wanted:
-            console.note(f"tract '{result.wanted}' exists or is no name for one; imported as '{result.tract}'")
+            console.note(f"the tract name '{result.wanted}' is taken or not allowed; imported as '{result.tract}'")
     elif name not in (result.wanted, (repo.head()[0] or "").removeprefix(HEADS)):
-        console.note(f"branch '{result.wanted}' exists or is no name for one; imported as '{name}'")
+        console.note(f"the branch name '{result.wanted}' is taken or not allowed; imported as '{name}'")
 
 
 def _hint_where(console: Console, repo: Repository, results: Sequence[ImportResult]) -> None:

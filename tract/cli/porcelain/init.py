@@ -16,7 +16,7 @@ def run(console: Console, args: Args) -> int:
         console.error("init takes no -c: 'tract config' changes the settings of a store")
         return USAGE
     if args.budget_action is not None and args.token_budget is None:
-        console.error("--budget-action says what to do about a --token-budget")
+        console.error("--budget-action needs a --token-budget")
         return USAGE
     console.check_writable(store)
     exists = is_there(store)

@@ -66,7 +66,7 @@ def _starts(space: Workspace, text: str) -> list[str]:
     if not dots:
         return [text]
     if is_left_out:
-        raise ContentValidationError(f"what A...B lists cannot be left out: {text[1:]!r}")
+        raise ContentValidationError(f"a range A...B cannot be left out: {text[1:]!r}")
     from tract.history.reachability import merge_bases  # few ask for what is on one side only
 
     ends = [resolve_revision(space.repo, side or "HEAD") for side in (left, right)]

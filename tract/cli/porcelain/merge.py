@@ -142,7 +142,7 @@ def _print_decisions(console: Console, result: MergeResult) -> None:
     for one in result.resolutions:
         if one.resolved_by == "rule":
             what = f"{one.commit_hash[:SHORT]} (message {result.conflict(one.commit_hash).number})"
-            console.line(f"Both sides answered a tool call with the same: {what} stays")
+            console.line(f"Both sides gave a tool call the same result: {what} stays")
         if one.resolved_by == "resolver" and one.value is not None:
             conflict = result.conflict(one.commit_hash)
             lead = f"Resolved message {one.commit_hash[:SHORT]} ({conflict.role}, message {conflict.number}): "

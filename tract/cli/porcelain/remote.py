@@ -23,6 +23,7 @@ from tract.remote.remotes import (
     remotes,
     remove_remote,
 )
+from tract.report.text import count_of
 
 WAIT = 24 * 3600.0
 
@@ -100,7 +101,8 @@ def _verify(console: Console, args: Args) -> int:
         console.line(console.paint(f"{one.severity}:", style), f" {one.key}: {one.detail}")
     errors = sum(one.severity == "error" for one in report.problems)
     console.line(
-        f"checked {report.heads} heads, {report.packs} packs, {report.objects} objects: {errors or 'no'} errors"
+        f"checked {count_of(report.heads, 'head')}, {count_of(report.packs, 'pack')}, "
+        f"{count_of(report.objects, 'object')}: {count_of(errors, 'error') if errors else 'no errors'}"
     )
     return DONE if report.is_clean else NEGATIVE
 
@@ -126,11 +128,12 @@ def _gc(console: Console, args: Args) -> int:
         return DONE
     for one in repacked:
         console.line(
-            f"repacked {one.tract} {one.branch or '(meta)'}: {one.packs_before} packs are {one.packs}, {one.dropped} objects left out"
+            f"repacked {one.tract} {one.branch or '(meta)'}: {count_of(one.packs_before, 'pack')} became {one.packs}, without {count_of(one.dropped, 'unneeded object')}"
         )
-    verb = "would delete" if args.dry_run else "deleted"
+    verb, condemned = ("would delete", "would condemn") if args.dry_run else ("deleted", "condemned")
     console.line(
-        f"{verb} {len(plan.delete)} packs ({plan.size} bytes); condemned {len(plan.condemn)}, kept {len(plan.young)} young ones and {plan.named} that heads name"
+        f"{verb} {count_of(len(plan.delete), 'pack')} ({plan.size} bytes); {condemned} {len(plan.condemn)}; "
+        f"kept {count_of(plan.named, 'pack')} that heads name and {len(plan.young)} that may belong to a push under way"
     )
     return DONE
 
@@ -151,11 +154,11 @@ def _tell(console: Console, args: Args, remote: RemoteConfig, done: str) -> None
 
 
 _SAID = {
-    None: "it was not probed; the first push does that",
-    "if-match": "heads are swapped by their versions",
-    "if-match-bare": "heads are swapped by their versions, sent without quotes",
-    "create-only": "heads are logs of keys that are only created",
-    "none": "its store does not keep writers apart, so it can only be read",
+    None: "it was not tested; the first push does that",
+    "if-match": "a push replaces a head only if nobody else changed it (If-Match)",
+    "if-match-bare": "a push replaces a head only if nobody else changed it (If-Match without quotes)",
+    "create-only": "a head is a log of keys, each of which is created only once",
+    "none": "its store cannot keep concurrent writers apart, so it is read-only",
 }
 
 

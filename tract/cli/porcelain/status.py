@@ -174,8 +174,8 @@ def _print_waiting(console: Console, state: _State) -> None:
     for one in state.partial:
         said = "1 character" if len(one.text) == 1 else f"{len(one.text):,} characters"
         console.line(
-            console.paint("A streamed answer was cut short: ", "yellow"),
-            f"{said} of {one.started_at:%Y-%m-%d %H:%M} UTC, in no context yet",
+            console.paint("A streamed answer was interrupted: ", "yellow"),
+            f"{said} of {one.started_at:%Y-%m-%d %H:%M} UTC, which no context has yet",
         )
 
 

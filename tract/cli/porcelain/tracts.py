@@ -33,7 +33,7 @@ _LEAST = 36
 
 def run(console: Console, args: Args) -> int:
     if args.force and args.action != "delete":
-        console.error("--force is for 'tract tracts delete'")
+        console.error("--force goes with 'tract tracts delete'")
         return USAGE
     if args.action in (None, "list"):
         return _list(console, args)

@@ -27,7 +27,7 @@ def run(console: Console, args: Args) -> int:
         return USAGE
     several = args.family or args.all_tracts
     if several and args.branch is not None:
-        console.error("--branch is of one tract, --family and --all-tracts are several")
+        console.error("--branch is about one tract, --family and --all-tracts are about several")
         return USAGE
     by = _groups(args.by, ("tract", "model") if several else GROUPINGS)
     with console.open_repository() as repo:

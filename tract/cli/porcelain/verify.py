@@ -8,7 +8,7 @@ from tract.cli.console import Console
 
 def run(console: Console, args: Args) -> int:
     if args.sent is None:
-        console.error("what to verify is missing: --sent REVISION")
+        console.error("name the answer to verify: --sent REVISION")
         return USAGE
     with console.open_tract() as tract:
         commit = tract.get_commit(args.sent).commit_hash
