@@ -127,7 +127,9 @@ def test_a_hook_never_fails_its_program_and_status_says_what_failed(run, tmp_pat
     missing = run("hooks", "run", "claude-code", "--now", stdin=event(tmp_path / "none.jsonl"))
 
     assert [(0, "", ""), (0, "", "")] == [(one.status, one.out, one.err) for one in (wrong, missing)]
-    assert re.search(r"the last problem of a recording: \d{4}-\d\d-\d\d \d\d:\d\d: cannot read", run("hooks", "status").err)
+    assert re.search(
+        r"the last problem of a recording: \d{4}-\d\d-\d\d \d\d:\d\d: cannot read", run("hooks", "status").err
+    )
 
 
 def test_a_hook_hands_over_and_returns(tmp_path):
