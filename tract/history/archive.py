@@ -96,7 +96,8 @@ def _until(repo: Repository, at: ObjectId, head: ObjectId | None) -> list[tuple[
 def divert(repo: Repository, name: str, start: ObjectId) -> str:
     """Move the commits of HEAD's branch from the message *start* on to the new branch *name*, and HEAD with them; return the name of the old branch.
 
-    A compression made since *start* moves along; on the old branch the messages that it summed up are as before. TractError if the commits since *start* are anything else than messages, edits, records and compressions, or if the old branch would be empty.
+    A compression made since *start* moves along; on the old branch the messages that it summed up are as before.
+    TractError if a commit since *start* is not a message, an edit, a record or a compression, or if the old branch would be empty.
     """
     ref = branch_ref(name)
     with transaction(repo, f"divert: {name}") as tx:

@@ -2,7 +2,7 @@
 
     parent   a ─ b ─────────────── R        R lists the child's first commit S and its last one, e, in its refs: gc keeps both
               ╲                   ╱
-    child      S ─ c ─ d ─ e ────┘          the work: the messages at e that S has not, and those of S that are edited there
+    child      S ─ c ─ d ─ e ────┘          the work: the messages at e that S lacks, and those of S that are edited there
 
     expanded a ─ b ─ c ─ d ─ e
 

@@ -1,7 +1,7 @@
 """Merging contexts: two lists of entries and the list they both came from become one.
 
-    base     a b c d                    in both, the same blob     it
-    ours     a b' c d e                 changed on one side        that side's
+    base     a b c d                    in both, the same blob     kept
+    ours     a b' c d e                 changed on one side        that side's entry
     theirs   a b c f                    removed on one side        gone, unless the other side changed it
     merged   a b' c e f                 new on one side            added
 

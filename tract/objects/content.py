@@ -237,10 +237,10 @@ def from_value(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
 
 
 def validate_content(value: Mapping[str, JSON], types: ContentTypes = BUILTIN) -> Any:
-    """The content that a dict stands for.
+    """Return the content that a dict stands for.
 
-    One with ``content_type`` is that type; one with ``role`` is a provider's message, kept verbatim, whose format is seen from its shape.
-    Anything else is a ContentValidationError, and so is what ``commit`` refuses: a message with nothing to send, and what is no JSON.
+    A dict with ``content_type`` is of that type; a dict with ``role`` is a provider's message, kept verbatim, and its shape tells its format.
+    ContentValidationError for any other dict, and for content that ``commit`` refuses: a message with nothing to send, or a value that is not JSON.
     """
     content = _content_of(value, types)
     kept = to_value(content, types)

@@ -98,7 +98,7 @@ def _parse(text: str | bytes, decoder: json.JSONDecoder) -> JSON:
 
 
 def _decode(text: str, decoder: json.JSONDecoder) -> JSON:
-    """As the decoder itself does, which looks for white space around each text: of a session, a record at a time."""
+    """Do what the decoder's ``decode`` does, without its search for white space around each text: a session has a text for each record."""
     if text[:1] == "{":
         value, end = decoder.raw_decode(text)
         if end == len(text) or not text[end:].strip(" \t\n\r"):

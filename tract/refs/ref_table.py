@@ -162,7 +162,7 @@ class RefTable:
             self._own(prefix).created = created
 
     def _made_before(self, changes: Sequence[RefChange]) -> dict[str, int | None]:
-        """When one operation renames a tract: by its new prefix, the time when the tract was made."""
+        """If *changes* rename a tract: the time when the tract was made, by its new prefix."""
         heads = [change for change in changes if change.name.endswith(_OTHERS_HEAD) and change.name.startswith(TRACTS)]
         gone = [one for one in heads if one.new is None]
         new = [one for one in heads if one.old is None]

@@ -55,7 +55,7 @@ MOST_NOTES = 64
 
 
 class Wanted(NamedTuple):
-    """A branch to push: *tip* is its new commit, None deletes it; *force*, if not None, is for this branch alone."""
+    """A branch to push: *tip* is its new commit, None deletes the branch; *force*, if not None, is for this branch alone."""
 
     branch: str
     tip: ObjectId | None
@@ -102,7 +102,7 @@ class TractPush:
     def __init__(
         self, link: Link, repo: Repository, lists: NoteLists, *, force: Force = "no", is_living: bool = False
     ) -> None:
-        """Push *repo*, whose notes are *lists*. *is_living* says that the store lives in the remote: commits that others took back there are not put there again."""
+        """Push *repo*, whose notes are *lists*. *is_living* says that the store lives in the remote: commits that others took back on the remote are not put there again."""
         self.link = self._link = link
         self.store = repo
         self._lists = lists
@@ -123,7 +123,7 @@ class TractPush:
         self._plans = [(one, self._checked(one, self._known(one.branch))) for one in wanted]
 
     def missing(self) -> list[str]:
-        """The branches that were to be deleted but do not exist there."""
+        """The branches that were to be deleted but do not exist on the remote."""
         return [
             one.branch for one, known in self._plans if one.tip is None and (known is None or known.head.commit is None)
         ]
@@ -225,7 +225,7 @@ class TractPush:
         raise RemoteError(f"push of '{one.branch}' did not come through: others moved it {MOST_SWAPS} times")
 
     def _base(self, one: Wanted) -> Head:
-        """The head with which a new branch begins: it takes the packs and notes of a branch there whose commits it has."""
+        """The head with which a new branch begins: it takes the packs and notes of a branch of the remote whose commits it has."""
         repo, link = self._repo, self._link
         empty = Head(tract=repo.tract, branch=one.branch)
         start = f"{REMOTES}{link.name}/"

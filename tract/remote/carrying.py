@@ -41,7 +41,7 @@ class Carried(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """The *intents* to carry, the ids of all intents *left* there, and the number of the head that was read before they were listed."""
+    """The *intents* to carry, the ids of all intents *left* on the remote, and the number of the head that was read before they were listed."""
 
     intents: Sequence[Intent]
     left: frozenset[bytes]
@@ -56,9 +56,9 @@ class _OtherHeadError(Exception):
 
 
 def carry(link: Link, repo: Repository, own: Sequence[Wish], listing: Listing = NONE_LISTED) -> Carried | None:
-    """Append the intents of *listing*, in order, and then *own* to the branch of *repo*, there and here; return None if another writer was first.
+    """Append the intents of *listing*, in order, and then *own* to the branch of *repo*, on the remote and in this store; return None if another writer was first.
 
-    RemoteMovedError if the branch here has commits that the remote's branch does not continue. RemoteError with ``landed`` None if no answer came.
+    RemoteMovedError if the branch in this store has commits that the remote's branch does not continue. RemoteError with ``landed`` None if no answer came.
     """
     repo.refs.refresh()
     branch, tip = repo.head()
@@ -93,7 +93,7 @@ def carry(link: Link, repo: Repository, own: Sequence[Wish], listing: Listing = 
 
 
 def _land(link: Link, repo: Repository, tx: Transaction, branch: str) -> None:
-    """Land here what the remote has."""
+    """Land in this store what the remote has."""
     try:
         with transaction(repo, tx.reason, moves="refs", expected=tx.tip) as landing:
             landing.take_over(tx)
@@ -105,7 +105,7 @@ def _land(link: Link, repo: Repository, tx: Transaction, branch: str) -> None:
 
 @contextmanager
 def it_is_there() -> Iterator[None]:
-    """Mark a RemoteError as landed: the push is there, and only bringing it here failed."""
+    """Mark a RemoteError as landed: the remote has the push, and only bringing it into this store failed."""
     try:
         yield
     except RemoteError as exc:
@@ -179,7 +179,7 @@ def _is_behind(link: Link, repo: Repository, branch: str) -> bool:
 
 
 def follow(link: Link, repo: Repository, fetched: Sequence[FetchedRef]) -> None:
-    """Move branches here to the remote's commits, if they lead there, or if they were where the remote's branch was before it went back or was deleted."""
+    """Move this store's branches to the remote's commits, if these continue them, or if a branch was where the remote's branch was before that went back or was deleted."""
     start = f"{REMOTES}{link.name}/"
     own = replace(repo, branch=None)
     was = {one.ref: one.old for one in fetched if one.tract == repo.tract}
@@ -205,7 +205,7 @@ def follow(link: Link, repo: Repository, fetched: Sequence[FetchedRef]) -> None:
 
 
 def check_not_parted(link: Link, repo: Repository, branch: str) -> None:
-    """Raise RemoteMovedError if the branches here and there have both gone on: nothing can be appended to both."""
+    """Raise RemoteMovedError if the branches in this store and on the remote have diverged: nothing can be appended to both."""
     there = repo.refs.read(tracking_ref(repo, link.name, branch))
     here = repo.ref(HEADS + branch)
     if not isinstance(there, bytes) or not isinstance(here, bytes) or is_ancestor(repo, there, here):

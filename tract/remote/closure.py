@@ -26,7 +26,7 @@ class Needed(NamedTuple):
 
 
 def needed(repo: Repository, roots: Iterable[tuple[ObjectId, Kind]], has: Callable[[ObjectId], bool]) -> Needed:
-    """The objects that *roots* need and that are not there yet, according to *has*."""
+    """The objects that *roots* need and that the remote lacks, according to *has*."""
     found: dict[ObjectId, Kind] = {}
     had: set[ObjectId] = set()  # contexts name the same messages again and again
     generations: dict[ObjectId, int] = {}

@@ -2,7 +2,7 @@
 
     alone        what waits in this process goes in one push, while the next waits
     following    others are faster: what waits here becomes one intent, and the head is polled until it names the intent
-    leading      what waits here, and all intents that wait there, go in one push
+    leading      what waits here, and all intents that wait on the remote, go in one push
 
 A courier that loses twice, or once if that takes long, follows. It leads if others wait for it, or if no one has moved the head for long: the leader may be dead.
 No lock is held while the remote answers; callers wait only for the outcome of their own messages.
@@ -120,7 +120,7 @@ class Courier:
         return one
 
     def lead(self) -> None:
-        """Carry the intents that wait now: their writers died."""
+        """Carry the intents that wait now, whose writers died."""
         with self._wake:
             self._mode = "leading"
             self._last_others = time.monotonic()

@@ -20,7 +20,7 @@ _END = "::"
 
 
 def tract_to_drop(ref: str) -> str | None:
-    """The tract that a push of *ref* deletes there (``:researcher::``); None if *ref* is a branch or a tag."""
+    """The tract that a push of *ref* deletes on the remote (``:researcher::``); None if *ref* is a branch or a tag."""
     name = ref.removeprefix("+")
     return name[1 : -len(_END)] if name.startswith(":") and name.endswith(_END) else None
 

@@ -1,7 +1,7 @@
 """Lanes: the changes that the threads and handles of a process make in one tract of a store that lives in a remote.
 
     the lock of the store    a transaction makes its objects and moves, on top of what waits in the lane
-    no lock                  it waits in the lane; the first there pushes all that waits as one, and later ones wait for the next push
+    no lock                  it waits in the lane; the first pushes all that wait as one, and later ones wait for the next push
     the lock of the store    each lands here, in the order of the lane, as an operation of its own
 
 A transaction that the remote refuses does not land here, nor do those made on top of it: they are refused too.
@@ -262,7 +262,7 @@ class Lane:
             one.is_sent = True
 
     def _land(self, one: Passing, repo: Repository) -> None:
-        """Land *one* here, after the remote has it."""
+        """Land *one* in this store, after the remote has it."""
         edits = [RefEdit(name, new, old) for name, old, new in one.changes]
         if not one.tx.land_after_gate(edits, needs=one.needs, beside=one.edits, objects=one.objects):
             self._land_rest(one, replace(repo, gates=[], riders=[]), edits)
@@ -300,7 +300,7 @@ def _join(tx: Transaction, namespace: str, entries: Sequence[tuple[bytes, bytes]
 
 
 def _told_to_another(exc: BaseException) -> BaseException:
-    """The error for the other transactions of a push that failed with *exc*: each gets a copy of its own."""
+    """The error for another transaction of the push that failed with *exc*: each transaction gets a copy of its own."""
     if not isinstance(exc, Exception):
         return RemoteError("the push was interrupted", landed=None)
     other = exc.__class__.__new__(exc.__class__)

@@ -41,7 +41,7 @@ class MetaWanted(NamedTuple):
 
 
 def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], force: Force) -> None:
-    """Push what is new of a tract beside its branches; RemoteMovedError for a tag with another value there."""
+    """Push what is new of a tract beside its branches; RemoteMovedError for a tag with another value on the remote."""
     repo = push.repo
     known = link.remembered(repo.tract, None)
     wanted = _wanted(link, push, tags)
@@ -102,7 +102,7 @@ def _after(link: Link, push: TractPush, base: Head, wanted: MetaWanted, force: F
 
 
 def refuse_moved_tags(repo: Repository, tags: Mapping[str, ObjectId | None], base: Head) -> None:
-    """Raise RemoteMovedError if a tag is to move, and in the head *base* is neither at its value here nor at the new one."""
+    """Raise RemoteMovedError if a tag is to move, and in the head *base* has neither its value in this store nor the new value."""
     for name, id in tags.items():
         there, here = base.refs.get(name), repo.ref(name)
         if name.startswith(TAGS) and there is not None and here != id and there not in (id, here):
@@ -180,7 +180,7 @@ def _new_notes(wanted: MetaWanted, base: Head) -> list[HeadNote]:
 
 
 def _moved_tags(tract: str, wanted: MetaWanted, base: Head) -> list[PushedRef]:
-    """What became of the tags that are elsewhere than in the head *base*, which was there before."""
+    """The results for the tags whose values are not those of the head *base*, which was there before."""
     found: list[PushedRef] = []
     for name, id in wanted.refs.items():
         there = base.refs.get(name)

@@ -134,7 +134,7 @@ def send(link: Link, group: Sequence[Passing]) -> tuple[list[RefEdit], list[NewO
 
 
 def _push_tract(push: TractPush, wanted: Sequence[Wanted], beside: Mapping[str, ObjectId | None]) -> None:
-    """Push the branches of a tract, and then what belongs to no branch; RemoteMovedError if one of them has another value there."""
+    """Push the branches of a tract, and then what belongs to no branch; RemoteMovedError if one of them has another value on the remote."""
     link, own = push.link, push.repo
     push.plan([branch for branch in wanted if branch.tip is not None or _is_there(link, own, branch)])
     if any(name.startswith(TAGS) for name in beside) and (meta := link.look(own.tract, None)) is not None:
@@ -144,7 +144,7 @@ def _push_tract(push: TractPush, wanted: Sequence[Wanted], beside: Mapping[str, 
 
 
 def _parted(link: Link, plain: Repository, wanted: Sequence[Wanted], exc: RemoteMovedError) -> RefMovedError:
-    """The error for a branch or a tag that others moved there. If the branch here has diverged from it meanwhile, that error is raised instead."""
+    """The error for a branch or a tag that others moved on the remote. If this store's branch has diverged from it meanwhile, that error is raised instead."""
     for branch in wanted:
         if branch.force is None:
             check_not_parted(link, plain, branch.branch)
@@ -153,7 +153,7 @@ def _parted(link: Link, plain: Repository, wanted: Sequence[Wanted], exc: Remote
 
 
 def _wanted(link: Link, own: Repository, branch: str, tip: ObjectId | None) -> Wanted:
-    """A branch to push. With a lease it may go back or aside there, if the branch here had all the commits that it loses there; otherwise it must move forward there."""
+    """A branch to push. With a lease it may go back or aside on the remote, if this store's branch had all the commits that it loses there; otherwise it must move forward."""
     here, seen = own.ref(HEADS + branch), own.refs.read(tracking_ref(own, link.name, branch))
     if tip is not None and isinstance(here, bytes) and is_ancestor(own, here, tip):
         return Wanted(branch, tip)
@@ -162,7 +162,7 @@ def _wanted(link: Link, own: Repository, branch: str, tip: ObjectId | None) -> W
 
 
 def _has_landed(link: Link, plain: Repository, branch: Wanted, objects: Sequence[NewObject]) -> bool:
-    """True if the branch was to be at one of *objects*, and the branch there continues from it by now."""
+    """True if the branch was to be at one of *objects*, and the remote's branch continues from it by now."""
     if all(branch.tip != new.id for new in objects):
         return False
     there = plain.refs.read(tracking_ref(plain, link.name, branch.branch))

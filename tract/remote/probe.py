@@ -24,7 +24,7 @@ _STEPS = 4
 
 
 def probe(remote: RemoteConfig, transport: Transport | None = None) -> Conditions:
-    """Return how writers can be kept apart there; ``none`` if they cannot.
+    """Return how the remote's store can keep writers apart; ``none`` if it cannot.
 
     RemoteError if the store cannot be reached, RemoteAuthError if it refuses the credentials.
     """

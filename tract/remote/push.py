@@ -73,7 +73,7 @@ def push(
 ) -> PushResult:
     """Push to the remote *name* what is asked for.
 
-    RemoteMovedError if a branch there is not behind ours; RemoteRefusedError if its store does not keep writers apart.
+    RemoteMovedError if a branch of the remote is not behind ours; RemoteRefusedError if its store does not keep writers apart.
     """
     link = link or ready_link(repo, name)
     done = Sending()
@@ -114,7 +114,7 @@ def _push(
 
 
 def _planned(link: Link, own: Repository, name: str, request: PushRequest) -> _Planned:
-    """Plan the push of one tract; RemoteError if a branch to delete does not exist there."""
+    """Plan the push of one tract; RemoteError if a branch to delete does not exist on the remote."""
     branches, tags, force = _named(own, request)
     one = TractPush(link, own, note_lists(own, name), force=force)
     one.plan(branches)

@@ -1,4 +1,4 @@
-"""Receiving objects of a remote: each is proved, and everything they need is proved to be there, before anything of them is in the store.
+"""Receiving objects of a remote: each is proved, and everything they need is proved to be there, before any of them is in the store.
 
 Up to a limit objects wait in memory, and land with the operation; more of them wait on the disk, in quarantine.
 """
@@ -147,7 +147,7 @@ class Incoming:
         return replace(self._repo, objects=_WithQuarantine(self._repo.objects, self._quarantine, self._ids))
 
     def land(self, tx: Transaction) -> None:
-        """Put everything of it that is needed into the store, with the first transaction that asks."""
+        """Put everything that is needed of what came into the store, with the first transaction that asks."""
         if self._landed:
             return
         self._landed = True
@@ -230,7 +230,7 @@ def _part(link: Link, pack: PackName, index: PackIndex | None, incoming: Incomin
 
 
 class _Part(NamedTuple):
-    """The request for one pack: all of it, or some *rows*; of the objects in its *table* only those *wanted* are used."""
+    """A request for one pack, or for some *rows* (frames) of it; only the *wanted* ones of the objects in *table* are used."""
 
     link: Link
     pack: PackName

@@ -1,6 +1,6 @@
 """Scanning a push for secrets, so that none leaves by accident.
 
-Only objects that are new there are scanned, so a push costs what it sends, and what was let through once is not asked about again.
+Only objects that the remote lacks are scanned, so a push costs what it sends, and what was let through once is not asked about again.
 """
 
 from __future__ import annotations

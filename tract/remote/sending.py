@@ -99,7 +99,7 @@ def elapsed(since: tuple[float, float]) -> float:
 
 
 def _packs_of(objects: Iterable[NewObject]) -> Iterable[NewPack]:
-    """Yield *objects* in packs that fit in memory, and in one put."""
+    """Yield *objects* in packs that fit in memory and in one put."""
     part: list[NewObject] = []
     size = 0
     for new in objects:
@@ -140,7 +140,7 @@ def merged_packs(
 
 
 def send_pack(link: Link, pack: NewPack, when: int) -> PackName:
-    """Put a pack there under a new name; if no answer comes, put it under another."""
+    """Put a pack on the remote under a new name; if no answer comes, put it under another name."""
 
     def put() -> PackName:
         key = new_pack_key()
@@ -153,9 +153,9 @@ def send_pack(link: Link, pack: NewPack, when: int) -> PackName:
 
 
 def land_head(link: Link, head: Head, push: bytes, version: str | None) -> tuple[bool, KnownHead | None]:
-    """Put *head* in the place of the *version* that was read; return whether it landed, and the present head there.
+    """Put *head* in the place of the *version* that was read; return whether it landed, and the remote's present head.
 
-    If no answer comes, or a refusal that may follow a request that landed, the push's id is searched for there.
+    If no answer comes, or a refusal that may follow a request that landed, the push's id is searched for in the present head.
     RemoteError with ``landed`` None if there is no answer within the remote's timeout.
     """
     key = head_key(head.tract, head.branch)

@@ -1,6 +1,6 @@
 """Cloning without history: the last commits, their whole contexts, and nothing behind them.
 
-    …  c ─ d ─ e ─ f            depth 2: e and f are whole, e's parents are cut, and of a to d there is what contexts name
+    …  c ─ d ─ e ─ f            depth 2: e and f are whole, e's parents are cut, and of a to d only what contexts name is kept
        ╰────── cut
 
 The missing history is recorded as cuts, as after a gc: so nothing takes its absence for damage, and whatever needs it reports the cut.

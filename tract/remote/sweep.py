@@ -42,7 +42,7 @@ _LEASE_SECONDS = 3600.0
 
 
 class Unnamed(NamedTuple):
-    """A pack that no head names: its *size* in bytes, its *age*, and the time when it was condemned, None if it is not; in seconds."""
+    """A pack that no head names: its *size* in bytes, its *age* in seconds, and the time when it was condemned, in seconds since 1970, None if it was not."""
 
     key: str
     size: int

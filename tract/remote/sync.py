@@ -124,7 +124,7 @@ class Sync:
         return self._lane(tx.repo).show(tx.repo)
 
     def end(self, tx: Transaction, *, lands: bool) -> Callable[[], None] | None:
-        """Let *tx* wait for the remote; the returned function returns when both have it. If others moved a branch there, it raises RefMovedError, and nothing of *tx* lands."""
+        """Let *tx* wait for the remote; the returned function returns when both have it. If others moved a branch on the remote, it raises RefMovedError, and nothing of *tx* lands."""
         repo, lane = tx.repo, self._lane(tx.repo)
         one = None
         try:

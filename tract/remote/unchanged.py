@@ -24,7 +24,7 @@ from tract.storage import files
 
 
 class PushedBefore:
-    """The pushed states of a store's tracts, by name; *listed* has the versions of all heads there."""
+    """The pushed states of a store's tracts, by name; *listed* has the versions of all heads on the remote."""
 
     def __init__(self, link: Link, repo: Repository, listed: dict[str, str]) -> None:
         self._link = link

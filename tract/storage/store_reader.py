@@ -95,7 +95,7 @@ class ObjectReader:
     def _warn_of_damage(self, *, set_aside: bool) -> None:
         """Warn of losses that raise no error: commits that were acknowledged and never synced, and bytes that an earlier writer set aside.
 
-        The latter only when the store is opened: a warning may be made an error, and must not come when a commit is done.
+        The second warning comes only when the store is opened: Python may turn a warning into an error, and a commit that is done must not end in one.
         """
         told = []
         if self._journal.behind:

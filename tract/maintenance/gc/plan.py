@@ -255,7 +255,7 @@ class _Planner:
     def keep_messages(self) -> None:
         """Keep the commits that contexts name as messages; also pinned ones, and edits whose content is shown.
 
-        Those named first, by reachable objects, must be there; orphans named the others, which may have gaps.
+        Commits that reachable objects name must be in the store; those that only orphans name may be missing.
         """
         marker, archives, catalogue = self._marker, self._archives, self._catalogue
         notes = [(name, catalogue.id_of(number)) for name, number in self._refs if NOTES in name]
