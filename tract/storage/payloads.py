@@ -10,7 +10,7 @@ The sender goes over the pieces once, and unpacks one frame after another in the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, pairwise, repeat
+from itertools import chain, pairwise
 
 from tract.annotations import TypeAlias, final, overload
 from tract.named_tuple import NamedTuple
@@ -59,10 +59,10 @@ class Laid(NamedTuple):
 
     def behind(self, head: bytes) -> list[bytes] | None:
         """Each payload without *head* in front; None if one does not begin with *head*."""
-        data, ends = self
-        if not all(map(data.startswith, repeat(head), ends[:-1])):
-            return None
-        return [data[start + len(head) : end] for start, end in pairwise(ends)]
+        payloads = self.cut()
+        found = [payload.removeprefix(head) for payload in payloads]
+        taken = sum(map(len, payloads)) - sum(map(len, found))
+        return found if taken == len(payloads) * len(head) else None  # as much as where each begins with it
 
 
 class Run(NamedTuple):
