@@ -32,7 +32,7 @@ def read_aider(name: str, found: Found, report: Report) -> Iterator[Conversation
     data = found.values[0].read()
     if (at := first_bad_byte(data)) is not None:
         report(data.count(b"\n", 0, at) + 1, f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
-    text = data.decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\n")
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\n")
     number = 0
     chats: list[tuple[str, list[tuple[int, str]]]] = []
     for line, words in enumerate(text.split("\n"), 1):

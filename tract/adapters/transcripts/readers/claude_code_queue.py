@@ -29,35 +29,37 @@ class Queue:
     def __init__(self, found: Found, report: Report) -> None:
         self._found = found
         self._report = report
-        self._waiting: list[tuple[int, str]] = []
+        self._waiting: list[tuple[int, JSON]] = []
         self._said: dict[str, list[int]] | None = None
 
-    def handed_on(self, at: int, record: dict[str, JSON]) -> str | None:
+    def handed_on(self, at: int, record: dict[str, JSON]) -> JSON:
         """The text that record number *at* hands to the model, and that no other record has; None if there is none."""
         kind = record.get("type")
         if kind == "attachment":
-            return _attached(record)
+            return _attached(record) or None
         if kind != "queue-operation":
             return None
         operation, content = record.get("operation"), record.get("content")
-        if operation == "enqueue" and isinstance(content, str) and content:
-            self._waiting.append((at, content))
+        if operation == "enqueue" and (said := _said(content)):
+            self._waiting.append((at, said))
         elif operation == "popAll":
             for since, text in self._waiting:
                 self._report.note(
-                    self._found.line(since), f"typed while the model worked, and taken back: {text[:80]!a}"
+                    self._found.line(since), f"typed while the model worked, and taken back: {_text(text)[:80]!a}"
                 )
             self._waiting.clear()
         elif operation in ("dequeue", "remove") and self._waiting:
-            which = next((n for n, (_, text) in enumerate(self._waiting) if text == content), 0)
+            which = next((n for n, (_, text) in enumerate(self._waiting) if text == _said(content)), 0)
             since, text = self._waiting.pop(which)
             if self._is_said(text, since):
                 return None
-            if re.match(_COMMAND, text):
-                self._report.note(self._found.line(at), f"a command for the program, and left out: {text[:80]!a}")
+            if re.match(_COMMAND, _text(text)):
+                self._report.note(
+                    self._found.line(at), f"a command for the program, and left out: {_text(text)[:80]!a}"
+                )
                 return None
             return text
-        elif operation not in _OPERATIONS and content:
+        elif (operation not in _OPERATIONS or operation == "enqueue") and content:
             self._report(self._found.line(at), f"typed while the model worked, in an operation that tract does not know: {str(content)[:80]!a}")  # fmt: skip
         return None
 
@@ -65,31 +67,43 @@ class Queue:
         """Report the texts that still wait."""
         for since, text in self._waiting:
             if not self._is_said(text, since):
-                detail = f"typed while the model worked, and never handed to it: {text[:80]!a}"
+                detail = f"typed while the model worked, and never handed to it: {_text(text)[:80]!a}"
                 self._report.note(self._found.line(since), detail)
 
-    def _is_said(self, text: str, since: int) -> bool:
-        """Whether a record behind number *since* has *text*, and does not stand for an earlier one."""
+    def _is_said(self, words: JSON, since: int) -> bool:
+        """Whether a record behind number *since* has the texts of *words*, and does not stand for an earlier one."""
         if self._said is None:  # most sessions do not need it
             self._said = {}
             for at, record in enumerate(self._found.values):
                 for said in _texts(record):
                     self._said.setdefault(said, []).append(at)
-        places = self._said.get(text, [])
+        places = self._said.get(_text(words), [])
         which = next((n for n, at in enumerate(places) if at > since), None)
         if which is not None:
             del places[which]
         return which is not None
 
 
-def _attached(record: dict[str, JSON]) -> str | None:
+def _attached(record: dict[str, JSON]) -> JSON:
     attachment = record.get("attachment")
     if not isinstance(attachment, dict) or attachment.get("type") != "queued_command":
         return None
-    prompt = attachment.get("prompt")
+    return _said(attachment.get("prompt"))
+
+
+def _said(prompt: JSON) -> JSON:
+    """What was typed: a text, or with pictures a list of blocks; nothing where it is neither."""
     if isinstance(prompt, list):
-        prompt = "\n".join(block["text"] for block in prompt if isinstance(block, dict) and isinstance(block.get("text"), str))  # fmt: skip
-    return prompt if isinstance(prompt, str) and prompt else None
+        blocks = [block for block in prompt if isinstance(block, dict) and isinstance(block.get("type"), str)]
+        return _text(blocks) if all(isinstance(block.get("text"), str) for block in blocks) else blocks
+    return prompt if isinstance(prompt, str) else ""
+
+
+def _text(words: JSON) -> str:
+    """The texts of what was typed."""
+    if isinstance(words, list):
+        return "\n".join(block["text"] for block in words if isinstance(block.get("text"), str))
+    return words if isinstance(words, str) else ""
 
 
 def _texts(record: JSON) -> list[str]:
@@ -97,8 +111,8 @@ def _texts(record: JSON) -> list[str]:
     if not isinstance(record, dict):
         return []
     if record.get("type") == "attachment":
-        text = _attached(record)
-        return [] if text is None else [text]
+        words = _attached(record)
+        return [_text(words)] if words else []
     message = record.get("message")
     if record.get("type") != "user" or not isinstance(message, dict):
         return []

@@ -105,11 +105,11 @@ class _Entries:
             ids = about.get("compactedToolIds") if isinstance(about, dict) else None
             self._cleared |= {id for id in ids if isinstance(id, str)} if isinstance(ids, list) else set()
 
-    def _insert(self, line: int | None, record: dict[str, JSON], text: str) -> None:
+    def _insert(self, line: int | None, record: dict[str, JSON], words: JSON) -> None:
         """Insert text that the user typed in between, behind the last entry; records that follow that entry now follow the text."""
         named = record.get("parentUuid")
         last = self._above.get(named) if isinstance(named, str) else _previous(self._entries, sidechain=False)
-        message = {"role": "user", "content": text}
+        message = {"role": "user", "content": words}
         kept = {key: value for key, value in record.items() if key in (*KEPT, "timestamp")}
         before = {} if last is None else self._entries[last].record
         kept["key"] = f"{before.get('uuid') or before.get('key')}/{record.get('timestamp')}"  # it has no uuid

@@ -24,15 +24,19 @@ from tract.adapters.transcripts.conversations import Branch, Conversation, Found
 from tract.adapters.transcripts.formats import among, is_responses_item, message_flaw
 from tract.adapters.transcripts.readers.building import Node, lines_of, model_config, text_under
 from tract.adapters.transcripts.readers.messages import keep_beside
-from tract.adapters.transcripts.strictjson import Refused, describe_kind
+from tract.adapters.transcripts.strictjson import Refused, describe, describe_kind
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
 _TYPES = frozenset(
     {"session_meta", "response_item", "compacted", "turn_context", "event_msg", "inter_agent_communication"}
 )
-_SHOWN = ("user_message", "agent_message", "agent_reasoning")
+_OLD_FIRST = frozenset({"id", "timestamp", "instructions", "git"})
+_SHOWN = ("user_message", "agent_message", "agent_reasoning", "agent_reasoning_raw_content", "error", "warning")
 _PASSED = frozenset({"ghost_snapshot", "world_state"})
+_SAYING = frozenset({"role", "content", "message", "messages"})
+"""What only a record of another program's has beside a type that is none."""
+
 _CONTEXT = ("<environment_context>", "<user_instructions>", "# AGENTS.md instructions", "<skill>", "<user_shell_command>", "<turn_aborted>", "<hook_prompt", "<subagent_notification>", "<permissions instructions>", "<collaboration_mode>", "<model_switch>", "<personality_spec>", "<token_budget>")  # fmt: skip
 """The beginnings of the program's own messages in a user's or developer's name; they begin no turn."""
 
@@ -41,7 +45,12 @@ _SUMMARY = "Another language model started to solve this problem and produced a 
 
 def is_codex_record(value: JSON) -> bool:
     """Whether *value* can only be a line of a rollout."""
-    return isinstance(value, dict) and among(value.get("type"), _TYPES) and isinstance(value.get("payload"), dict)
+    if not isinstance(value, dict):
+        return False
+    if among(value.get("type"), _TYPES):
+        return isinstance(value.get("payload"), dict)
+    is_first = {"id", "timestamp", "instructions"} <= value.keys() <= _OLD_FIRST
+    return is_first and isinstance(value["id"], str) and isinstance(value["timestamp"], str)
 
 
 def read_codex(name: str, found: Found, report: Report) -> Iterator[Conversation]:
@@ -86,6 +95,8 @@ class _Reading:
                 self._item(record, line, None, f"{number}")
             elif kind is None and not self.turns and isinstance(record.get("id"), str):
                 self._session(record, record.get("timestamp"), line)
+            elif not _SAYING.isdisjoint(record):
+                self._report(line, f"no record of a rollout: {describe(record)}")
             elif kind is not None or "record_type" not in record:
                 self._report.note_once(
                     line, f"a record of type {str(kind)[:40]!a}, which tract does not know, is left out"
@@ -141,8 +152,12 @@ class _Reading:
     def _compaction(self, payload: dict[str, JSON], line: int | None, time: JSON, key: str) -> None:
         history = payload.get("replacement_history")
         items = [item for item in history if isinstance(item, dict)] if isinstance(history, list) else []
+        if isinstance(history, list) and len(items) < len(history):
+            self._report(line, f"payload.replacement_history: {len(history) - len(items)} of it are no objects")
+        text = text_under(payload, "message")
+        if items and text is not None and not any(text.strip() in said for item in items for said in _texts(item)):
+            self._report.note(line, f"the summary is in no item of the replacement, and is left out: {text[:80]!a}")
         if not items:
-            text = payload.get("message")
             items = [{"type": "message", "role": "user", "content": [{"type": "input_text", "text": text or _SUMMARY}]}]
         for nth, item in enumerate(items):
             if (problem := message_flaw(item, "responses")) is not None:

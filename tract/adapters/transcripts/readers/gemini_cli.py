@@ -183,6 +183,8 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
     calls = objects_in(message.get("toolCalls"))
     if message.get("toolCalls") and not calls:
         report(line, f"message {str(id)[:40]!a}: 'toolCalls' is {describe_kind(message['toolCalls'])} without a call")
+    if any(map(_has_more, calls)):
+        report.note_once(line, f"message {str(id)[:40]!a}: what a tool gave beside its text is only in the metadata")
     usage = message["tokens"] if isinstance(message.get("tokens"), dict) else None
     config = model_config(message.get("model"))
     made = _answers(message, calls, text)
@@ -203,7 +205,8 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
 
 def _answers(message: dict[str, JSON], calls: list[dict[str, JSON]], text: str) -> list[dict[str, JSON]]:
     """The model's message as several: its calls, their results, and its text."""
-    thought = "\n".join(filter(None, map(_thought, message.get("thoughts") or ())))
+    given = message.get("thoughts")
+    thought = "\n".join(filter(None, map(_thought, given if isinstance(given, list) else [given])))
     made: list[dict[str, JSON]] = []
     if calls:
         made.append(answer(None, [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in calls], thought))  # fmt: skip
@@ -234,7 +237,7 @@ def _text(content: JSON) -> str:
 def _thought(thought: JSON) -> str:
     if not isinstance(thought, dict):
         return thought if isinstance(thought, str) else ""
-    return ": ".join(str(thought[key]) for key in ("subject", "description") if thought.get(key))
+    return ": ".join(str(thought[key]) for key in ("subject", "description", "text") if thought.get(key))
 
 
 def _result(call: dict[str, JSON]) -> JSON:
@@ -244,6 +247,13 @@ def _result(call: dict[str, JSON]) -> JSON:
     if len(responses) == 1 and isinstance(responses[0], dict) and responses[0].keys() <= {"output", "error"}:
         return next(iter(responses[0].values()), "")
     return responses if responses else call.get("resultDisplay") or given or f"[{call.get('status')}]"
+
+
+def _has_more(call: dict[str, JSON]) -> bool:
+    """Whether a tool gave a picture or another file, which a result of texts has not."""
+    parts = objects_in(call.get("result"))
+    inner = [part["functionResponse"].get("parts") for part in parts if isinstance(part.get("functionResponse"), dict)]
+    return any(inner) or any("functionResponse" not in part for part in parts)
 
 
 def _usage(tokens: dict[str, JSON]) -> dict[str, JSON]:

@@ -18,7 +18,7 @@ from tract.adapters.transcripts.readers.openhands_sdk import is_sdk_event, read_
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
-_PASSED = frozenset({"change_agent_state", "agent_state_changed", "null", "recall", "system_log", "user_rejected"})
+_PASSED = frozenset({"change_agent_state", "agent_state_changed", "null", "recall", "system_log"})
 
 
 def is_openhands_event(value: JSON) -> bool:
@@ -48,6 +48,8 @@ def read_openhands(name: str, found: Found, report: Report) -> Iterator[Conversa
             continue
         message = _action(event, calls) if "action" in event else _observation(event, calls)
         if message is None:
+            if event.get("observation") == "recall":
+                report.note_once(line, "what the program recalled for the model is left out")
             continue
         about = event["tool_call_metadata"] if isinstance(event.get("tool_call_metadata"), dict) else {}
         response = about.get("model_response")
@@ -77,7 +79,12 @@ def _action(event: dict[str, JSON], calls: dict[int, tuple[str, str]]) -> dict[s
     if kind in ("message", "system"):
         role = "system" if kind == "system" else "assistant" if event["source"] == "agent" else "user"
         said = text or event.get("message") or ""
-        return {"role": role, "content": said if isinstance(said, str) else compact_json(said)}
+        words: JSON = said if isinstance(said, str) else compact_json(said)
+        urls = [url for url in args["image_urls"] if isinstance(url, str)] if isinstance(args.get("image_urls"), list) else []  # fmt: skip
+        if urls and role == "user":
+            pictures = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
+            words = [*([{"type": "text", "text": words}] if words else []), *pictures]
+        return {"role": role, "content": words}
     about = event["tool_call_metadata"] if isinstance(event.get("tool_call_metadata"), dict) else {}
     id, name = str(about.get("tool_call_id") or f"call_{event['id']}"), str(about.get("function_name") or kind)
     given = {key: one for key, one in args.items() if key not in ("thought", "blocking", "confirmation_state", "security_risk", "hidden", "is_static", "is_input", "cwd") and one is not None}  # fmt: skip
