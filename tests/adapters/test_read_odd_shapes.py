@@ -161,3 +161,85 @@ def test_a_byte_order_mark_does_not_hide_the_first_chat_of_aiders(tmp_path: Path
     reading = read_transcript(path)
 
     assert ["Hot.", "Cold."] == [one.branches[0].turns[1].message["content"] for one in reading.conversations]
+
+
+# LangChain
+
+
+def calls(reading: Reading) -> list[JSON]:
+    turns = reading.conversations[0].branches[0].turns
+    return [(call["id"], call["function"]["name"], call["function"]["arguments"]) for turn in turns for call in turn.message.get("tool_calls", ())]  # fmt: skip
+
+
+def test_calls_of_langchain_s_that_stand_elsewhere_are_calls(read):
+    first, second = ({"type": "ai", "content": "", "additional_kwargs": {"function_call": {"name": "thermo", "arguments": text}}} for text in ("{}", '{"a":1}'))  # fmt: skip
+    results = [{"type": "function", "name": "thermo", "content": text} for text in ("90", "80")]
+    block = {"type": "tool_use", "id": "c", "name": "thermo", "input": {"cup": 1}}
+    block_alone = {"type": "ai", "content": [{"type": "text", "text": "I look."}, block], "tool_calls": []}
+
+    reading = read([{"type": "human", "content": "Tea?"}, first, results[0], second, results[1], block_alone])
+
+    assert [("call_1", "thermo", "{}"), ("call_3", "thermo", '{"a":1}'), ("c", "thermo", '{"cup":1}')] == calls(reading)
+    turns = reading.conversations[0].branches[0].turns
+    assert ["call_1", "call_3"] == [turn.message["tool_call_id"] for turn in turns if turn.message["role"] == "tool"]
+    assert block_alone["content"] == turns[-1].metadata["langchain"]["content"]
+
+
+def test_a_reasoning_of_langchain_s_beside_the_content_is_thought(read):
+    summary = {"summary": [{"type": "summary_text", "text": "boil"}]}
+
+    reading = read([{"type": "ai", "content": "Hot.", "additional_kwargs": {"reasoning": summary}}])
+
+    assert "boil" == reading.conversations[0].branches[0].turns[0].message["reasoning_content"]
+
+
+# Bedrock
+
+
+def test_guarded_words_of_bedrock_s_system_are_said_and_what_is_no_text_is_told(read):
+    guarded = {"guardContent": {"text": {"text": "No milk."}}}
+    system = [{"text": "Be brief."}, guarded, {"cachePoint": {"type": "default"}}, {"newer": 1}]
+    asked = [{"role": "user", "content": [{"text": "Tea?"}]}, {"role": "assistant", "content": [{"text": "Hot."}]}]
+
+    reading = read({"system": system, "messages": asked})
+    text = read({"system": "Be brief.", "messages": asked})
+
+    assert ("system", "Be brief.\n\nNo milk.") == messages(reading)[0]
+    assert [(None, "'system' beside the messages: a block without a text: an object with the keys 'newer'")] == told(reading)  # fmt: skip
+    assert ("system", "Be brief.") == messages(text)[0]
+
+
+# Vercel's AI SDK
+
+
+def test_attachments_of_the_first_ai_sdks_are_pictures_and_texts_in_a_list_are_said(read):
+    attached = [{"name": "a.png", "contentType": "image/png", "url": "data:image/png;base64,AA=="}]
+    asked = {"id": "1", "role": "user", "content": "Like this?", "experimental_attachments": attached}
+
+    alone = read([asked])
+    reading = read([asked, {"id": "2", "role": "assistant", "content": "", "parts": [{"type": "step-start"}]}, {"role": "user", "content": ["Tea?"]}])  # fmt: skip
+
+    for each in (alone, reading):
+        assert "vercel-ai" == each.format
+        assert ("user", [{"type": "text", "text": "Like this?"}, picture(attached[0]["url"])]) == messages(each)[0]
+    assert ("user", "Tea?") == messages(reading)[-1]
+
+
+# Gemini
+
+
+def test_a_part_of_gemini_s_that_is_not_known_costs_itself_and_pictures_of_a_response_are_told(read):
+    image = {"inlineData": {"mimeType": "image/png", "data": "AA=="}}
+    response = {"functionResponse": {"name": "look", "response": {"result": "a cup"}, "parts": [image]}}
+    contents = [
+        {"role": "user", "parts": [{"text": "Tea?"}]},
+        {"role": "model", "parts": [{"text": "I look."}, {"newer": {"a": 1}}]},
+        {"role": "user", "parts": [response]},
+    ]
+
+    reading = read({"contents": contents})
+
+    assert [("user", "Tea?"), ("assistant", "I look."), ("tool", "a cup")] == messages(reading)
+    assert [(1, "contents[1].parts[1]: no part that tract knows: an object with the keys 'newer'")] == told(reading)
+    assert ["contents[2]: a part with 'functionResponse.parts' is only in the metadata"] == notes(reading)
+    assert contents[1] == reading.conversations[0].branches[0].turns[1].metadata["gemini"]

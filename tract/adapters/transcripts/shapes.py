@@ -26,7 +26,7 @@ _LOOKED_AT = 50
 """The number of a list's items that are checked for being messages."""
 
 
-_SAYING_MORE = frozenset({"tool_calls", "toolInvocations", "parts", "from", "kind", "type"})
+_SAYING_MORE = frozenset({"tool_calls", "toolInvocations", "experimental_attachments", "parts", "from", "kind", "type"})
 """Keys by which a format's message of text is recognised."""
 
 

@@ -19,6 +19,7 @@ from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.building import model_config, objects_in
 from tract.adapters.transcripts.readers.messages import keep_beside
+from tract.adapters.transcripts.strictjson import describe
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
@@ -43,7 +44,12 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
     beside = dict(found.beside)
     turns: list[Turn] = []
     system = beside.get("system")
-    texts = [block["text"] for block in system if isinstance(block, dict) and isinstance(block.get("text"), str)] if isinstance(system, list) else []  # fmt: skip
+    texts = [system] if isinstance(system, str) and system else []
+    for block in objects_in(system):
+        said = [block["text"]] if isinstance(block.get("text"), str) else _texts("guardContent", block.get("guardContent"))  # fmt: skip
+        texts += said
+        if not said and "cachePoint" not in block:
+            report(found.line(0), f"'system' beside the messages: a block without a text: {describe(block)}")
     if texts:
         del beside["system"]
         turns.append(

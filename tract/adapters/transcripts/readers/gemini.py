@@ -21,7 +21,7 @@ from typing import Any
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.messages import keep_beside
-from tract.adapters.transcripts.strictjson import describe_kind
+from tract.adapters.transcripts.strictjson import describe, describe_kind
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
@@ -63,6 +63,7 @@ def read_contents(name: str, found: Found, report: Report) -> Iterator[Conversat
     calls = Calls()
     for index, content in enumerate(found.values):
         line = found.line(index)
+        content = _with_known_parts(content, f"{found.place}[{index}]", line, report)
         if not is_gemini_content(content):
             report(line, f"{found.place}[{index}]: no content of Gemini's, found {describe_kind(content)}")
             continue
@@ -70,13 +71,24 @@ def read_contents(name: str, found: Found, report: Report) -> Iterator[Conversat
             report.note_once(line, f"{found.place}[{index}]: a part with {what[:40]!a} is only in the metadata")
         messages = content_messages(content, calls)
         turns += [
-            Turn(message, "openai", metadata={"gemini": content} if nth == 0 else {}, line=line)
+            Turn(message, "openai", metadata={"gemini": found.values[index]} if nth == 0 else {}, line=line)
             for nth, message in enumerate(messages)
         ]
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
     yield linear(name, turns, keep_beside(beside, found.place, found.line(0), report))
+
+
+def _with_known_parts(content: JSON, where: str, line: int | None, report: Report) -> JSON:
+    """*content* without the parts that are of no kind that is known, which are reported, where it has others."""
+    parts = content.get("parts") if isinstance(content, dict) else None
+    if not isinstance(content, dict) or not isinstance(parts, list) or not any(map(_is_part, parts)):
+        return content
+    for at, part in enumerate(parts):
+        if not _is_part(part):
+            report(line, f"{where}.parts[{at}]: no part that tract knows: {describe(part)}")
+    return {**content, "parts": [part for part in parts if _is_part(part)]}
 
 
 class Calls:
@@ -150,6 +162,9 @@ def unread_parts(content: Mapping[str, JSON]) -> Iterator[str]:
     """The kinds of parts that have no counterpart in a message, including files in an answer."""
     for part in content["parts"]:
         for key in part:
+            response = part[key] if key in ("functionResponse", "function_response") else None
+            if isinstance(response, Mapping) and response.get("parts"):
+                yield f"{key}.parts"
             if key in _UNREAD or (key in _FILES and content.get("role") == "model"):
                 yield key
 

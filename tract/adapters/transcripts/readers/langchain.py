@@ -52,13 +52,14 @@ def _fields(value: JSON) -> tuple[str, dict[str, JSON]] | None:
 def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """The found messages as a conversation; nothing if none can be read."""
     turns: list[Turn] = []
+    functions: dict[str, str] = {}  # the ids of the calls of functions that have no result yet
     for index, value in enumerate(found.values):
         line = found.line(index)
         fields = _fields(value)
         if fields is None:
             report(line, f"{found.place}[{index}]: no message of LangChain's")
             continue
-        turn = _turn(*fields, line)
+        turn = _turn(*fields, line, index, functions)
         if (problem := message_flaw(turn.message, "openai")) is not None:
             report(line, f"{found.place}[{index}]: {problem}")
             continue
@@ -71,25 +72,28 @@ def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversa
     yield linear(name, turns, keep_beside(dict(found.beside), found.place, found.line(0), report))
 
 
-def _turn(kind: str, fields: dict[str, JSON], line: int | None) -> Turn:
+def _turn(kind: str, fields: dict[str, JSON], line: int | None, index: int, functions: dict[str, str]) -> Turn:
     more = fields["additional_kwargs"] if isinstance(fields.get("additional_kwargs"), dict) else {}
     about = fields["response_metadata"] if isinstance(fields.get("response_metadata"), dict) else {}
     content, thought = _content(fields.get("content"))
     role = _ROLES[kind] or str(fields.get("role"))
     if role == "assistant":
-        calls = [tool_call(call.get("id"), call.get("name"), call.get("args")) for call in objects_in(fields.get("tool_calls"))]  # fmt: skip
-        calls = calls or objects_in(more.get("tool_calls"))
+        calls = _calls(fields, more, index, functions)
         reasoning = more.get("reasoning_content")
+        reasoning = "\n".join(_thoughts(more["reasoning"])) if isinstance(more.get("reasoning"), dict) else reasoning
         message = answer(None, calls, thought or (reasoning if isinstance(reasoning, str) else None))
         message["content"] = content or (None if calls else "")
     elif role == "tool":
-        message = result(fields.get("tool_call_id") or fields.get("name"), content, fields.get("name"))
+        call = functions.pop(str(fields.get("name")), None) if kind == "function" else None
+        message = result(call or fields.get("tool_call_id") or fields.get("name"), content, fields.get("name"))
     else:
         named = fields.get("name")
         message = {"role": role, "content": content} | ({"name": named} if isinstance(named, str) and named else {})
     usage = fields.get("usage_metadata") or about.get("token_usage")
     model = about.get("model_name") or about.get("model")
     kept = {key: value for key, value in fields.items() if value and key not in ("content", "type", "tool_calls", "tool_call_id", "example", "name")}  # fmt: skip
+    if isinstance(fields.get("content"), list) and fields["content"] != message["content"]:
+        kept["content"] = fields["content"]
     return Turn(
         message,
         "openai",
@@ -98,6 +102,22 @@ def _turn(kind: str, fields: dict[str, JSON], line: int | None) -> Turn:
         metadata={"langchain": kept} if kept else {},
         line=line,
     )
+
+
+def _calls(
+    fields: dict[str, JSON], more: dict[str, JSON], index: int, functions: dict[str, str]
+) -> list[dict[str, JSON]]:
+    """The calls of an answer: its own, or else those of its content or of its provider's answer, such as a call of a function."""
+    parts = [part for part in objects_in(fields.get("content")) if part.get("type") in ("tool_use", "tool_call")]
+    for listed in (objects_in(fields.get("tool_calls")), parts):
+        if listed:
+            return [tool_call(call.get("id"), call.get("name"), call.get("args", call.get("input"))) for call in listed]
+    called = more.get("function_call")
+    if isinstance(called, dict) and not more.get("tool_calls"):
+        name = str(called.get("name"))
+        functions[name] = f"call_{index}"
+        return [tool_call(functions[name], name, called.get("arguments"))]
+    return objects_in(more.get("tool_calls"))
 
 
 def _content(content: JSON) -> tuple[JSON, str | None]:

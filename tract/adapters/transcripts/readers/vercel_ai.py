@@ -32,7 +32,7 @@ def is_vercel_message(value: JSON) -> bool:
     if not isinstance(value, dict) or not among(value.get("role"), ROLES):
         return False
     parts, content = value.get("parts"), value.get("content")
-    if objects_in(value.get("toolInvocations")):
+    if objects_in(value.get("toolInvocations")) or objects_in(value.get("experimental_attachments")):
         return True
     if isinstance(parts, list) and parts:
         return all(isinstance(part, dict) and isinstance(part.get("type"), str) for part in parts)
@@ -61,12 +61,14 @@ def read_vercel(name: str, found: Found, report: Report) -> Iterator[Conversatio
 
 def _turns(value: dict[str, JSON], line: int | None, where: str, report: Report) -> list[Turn]:
     content = value.get("parts") or value.get("content")
-    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
-    if isinstance(content, str):
-        parts = [{"type": "text", "text": content}]
+    given = content if isinstance(content, list) else [content]
+    parts = [{"type": "text", "text": part} if isinstance(part, str) else part for part in given if isinstance(part, (str, dict))]  # fmt: skip
     about = value["metadata"] if isinstance(value.get("metadata"), dict) else {}
     if "parts" not in value and (called := objects_in(value.get("toolInvocations"))):  # before version 4.2
         parts = [{"type": "tool-invocation", "toolInvocation": call} for call in called] + [part for part in parts if part.get("text")]  # fmt: skip
+    if "parts" not in value:
+        attached = objects_in(value.get("experimental_attachments"))
+        parts += [{"type": "file", "mediaType": one.get("contentType"), **one} for one in attached]
     if value["role"] in ("assistant", "tool"):
         messages = _answers(parts, where, line, report)
     else:
