@@ -118,7 +118,7 @@ def test_a_file_is_new_and_its_owners_alone(tmp_path):
     t.export(path, format="openai")
 
     assert 0o600 == stat.S_IMODE(path.stat().st_mode)
-    with pytest.raises(ExportError, match="is there already, and nothing is written over it"):
+    with pytest.raises(ExportError, match="exists already, and is never overwritten"):
         t.export(path, format="openai")
 
 

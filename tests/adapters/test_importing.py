@@ -582,7 +582,7 @@ def test_metadata_that_cannot_be_kept_costs_itself_only():
     result = import_conversation(repo, conversation(line))
 
     assert ["a", "b", "c"] == texts(repo, "talk")
-    assert ["nested deeper" in one.detail and "kept without" in one.detail for one in result.refused] == [True]
+    assert ["nested deeper" in one.detail and "imported without it" in one.detail for one in result.refused] == [True]
 
 
 def test_a_value_nested_too_deeply_costs_itself_only():

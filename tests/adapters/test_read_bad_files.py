@@ -77,7 +77,7 @@ def test_a_file_that_is_no_conversation_is_an_error_that_says_what_was_found(tmp
     with pytest.raises(ImportFormatError) as caught:
         read_bytes(tmp_path, data)
 
-    assert str(caught.value) == f"'{tmp_path / 'chat.json'}' is no conversation tract can read: found {found}"
+    assert str(caught.value) == f"'{tmp_path / 'chat.json'}' is not a conversation that tract can read: found {found}"
 
 
 def test_a_missing_file_is_an_error(tmp_path):
@@ -145,12 +145,12 @@ def test_a_bad_message_is_a_problem_that_names_its_place_and_the_rest_is_read(tm
 @pytest.mark.parametrize(
     ("message", "kept", "detail"),
     [
-        (b'{"role": "user", "content": "x", "p": NaN}', {"p": "NaN"}, ".p: NaN is no JSON number; the text 'NaN' stands in its place"),
-        (b'{"role": "user", "content": "x", "p": [-Infinity]}', {"p": ["-Infinity"]}, ".p[0]: -Infinity is no JSON number; the text '-Infinity' stands in its place"),
-        (b'{"role": "user", "content": "x", "p": 1e999}', {"p": "1e999"}, ".p: a number too large for a float; the text '1e999' stands in its place"),
-        (b'{"role": "user", "content": "x", "p": 18446744073709551616}', {"p": "18446744073709551616"}, ".p: an integer of more than 64 bits; the text '18446744073709551616' stands in its place"),
-        (b'{"role": "user", "content": "x\\ud83dy"}', {"content": "x\ufffdy"}, ".content: half a surrogate pair in a text; U+FFFD stands in its place"),
-        (b'{"role": "user", "content": "x", "\\ude00": 1}', {"\ufffd": 1}, ": half a surrogate pair in a text; U+FFFD stands in its place"),
+        (b'{"role": "user", "content": "x", "p": NaN}', {"p": "NaN"}, ".p: NaN is not a JSON number; the text 'NaN' replaces it"),
+        (b'{"role": "user", "content": "x", "p": [-Infinity]}', {"p": ["-Infinity"]}, ".p[0]: -Infinity is not a JSON number; the text '-Infinity' replaces it"),
+        (b'{"role": "user", "content": "x", "p": 1e999}', {"p": "1e999"}, ".p: a number too large for a float; the text '1e999' replaces it"),
+        (b'{"role": "user", "content": "x", "p": 18446744073709551616}', {"p": "18446744073709551616"}, ".p: an integer of more than 64 bits; the text '18446744073709551616' replaces it"),
+        (b'{"role": "user", "content": "x\\ud83dy"}', {"content": "x\ufffdy"}, ".content: half a surrogate pair in a text; U+FFFD replaces it"),
+        (b'{"role": "user", "content": "x", "\\ude00": 1}', {"\ufffd": 1}, ": half a surrogate pair in a text; U+FFFD replaces it"),
         (b'{"role": "user", "content": "y", "content": "x"}', {}, ": the key 'content' twice in one object; the last one was kept"),
     ],
 )  # fmt: skip
@@ -242,7 +242,7 @@ def test_what_is_bad_beside_the_messages_costs_only_itself(tmp_path):
     reading = read_bytes(tmp_path, b'{"messages": [' + USER + b'], "reward": NaN, "id": 3}')
 
     assert reading.conversations[0].metadata == {"reward": "NaN", "id": 3}
-    assert problems(reading) == [(None, "reward: NaN is no JSON number; the text 'NaN' stands in its place")]
+    assert problems(reading) == [(None, "reward: NaN is not a JSON number; the text 'NaN' replaces it")]
 
 
 @pytest.mark.parametrize("name", ["chat.json", "chat.jsonl"])
@@ -340,7 +340,7 @@ def test_a_history_of_aiders_with_bytes_that_are_no_utf_8_says_so_and_keeps_othe
 
     reading = read_bytes(tmp_path, data, ".aider.chat.history.md")
 
-    assert [(4, "not UTF-8 at byte 61; U+FFFD stands in the place of what is not")] == problems(reading)
+    assert [(4, "not UTF-8 at byte 61; the bytes that are not UTF-8 were replaced by U+FFFD")] == problems(reading)
     assert ["fix\u2028it \ufffd", "Done."] == texts(reading)
 
 
@@ -380,7 +380,7 @@ def test_what_never_ends_is_read_up_to_a_limit(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(unpacking, "_MOST_PIPED", 4 << 20)
     feeding = fed(tmp_path / "pipe", itertools.repeat(b"{" * 65536))
 
-    with pytest.raises(ImportFormatError, match="has more than 4 MiB, the most that is read from what is no file"):
+    with pytest.raises(ImportFormatError, match="has more than 4 MiB, the limit for input that is not a file"):
         read_transcript(tmp_path / "pipe")
 
     feeding.join()

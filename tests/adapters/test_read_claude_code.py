@@ -192,7 +192,7 @@ def test_a_missing_parent_is_a_problem_and_the_message_follows_the_one_before(tm
 
     assert lines(reading.conversations[0]) == {"main": "u1 a1 u2"}
     assert [(p.line, p.detail) for p in reading.problems] == [
-        (3, "its parent 'gone' is on no line above; put after line 2")
+        (3, "its parent 'gone' is not on a line above; the message was put after line 2")
     ]
 
 
@@ -409,7 +409,7 @@ def test_words_that_were_never_handed_on_are_told(tmp_path):
 
     assert [(note.line, note.detail.split(":")[0]) for note in reading.notes] == [
         (2, "typed while the model worked, and taken back"),
-        (4, "typed while the model worked, and never handed to it"),
+        (4, "typed while the model worked, and never sent to it"),
     ]
 
 
@@ -481,8 +481,8 @@ def test_what_the_model_was_told_in_attachments_and_what_it_was_given_shorter_is
     )
 
     assert [(note.line, note.detail) for note in reading.notes] == [
-        (2, "what the program told the model in an attachment of type 'file' is left out"),
-        (4, "what the program told the model in an attachment of type 'hook_additional_context' is left out"),
-        (7, "results in whose place the program sends something shorter are kept as they were"),
+        (2, "an attachment of type 'file', which the program sent to the model, is left out"),
+        (4, "an attachment of type 'hook_additional_context', which the program sent to the model, is left out"),
+        (7, "tool results that the program sends shortened are kept in full"),
     ]
     assert lines(reading.conversations[0]) == {"main": "u1 a1 r1"}

@@ -129,7 +129,7 @@ def test_questions_and_answers_of_benchmarks_are_read(path):
 
 @pytest.mark.parametrize("path", sorted(CORPUS.glob("**/*.yaml")), ids=as_id)
 def test_what_is_not_supported_is_refused_by_name(path):
-    with pytest.raises(ImportFormatError, match="is no conversation tract can read: found ") as caught:
+    with pytest.raises(ImportFormatError, match="is not a conversation that tract can read: found ") as caught:
         read_transcript(path)
 
     assert path.name in str(caught.value)

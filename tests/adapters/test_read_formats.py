@@ -288,7 +288,9 @@ def test_a_compaction_of_codex_takes_the_place_of_what_came_before(read):
 def test_what_is_for_the_user_alone_is_told(read):
     reading = read({**GEMINI_SESSION, "messages": GEMINI_MESSAGES})
 
-    assert ["for the user alone, and left out: info: 'Request cancelled.'"] == [note.detail for note in reading.notes]
+    assert ["shown only to the user, and left out: info: 'Request cancelled.'"] == [
+        note.detail for note in reading.notes
+    ]
 
 
 def test_the_database_of_llm_is_read(tmp_path):
@@ -323,7 +325,7 @@ def test_another_programs_database_is_a_problem(tmp_path):
     reading = read_transcript(path)
 
     assert reading.conversations == ()
-    assert reading.problems[0].detail.startswith("no log of the command llm")
+    assert reading.problems[0].detail.startswith("not a log of the command llm")
 
 
 def test_an_export_is_read_from_the_archive_that_it_came_in(tmp_path):
@@ -385,14 +387,16 @@ def test_of_a_session_of_gemini_s_program_that_was_rewound_to_nothing_what_was_t
     assert [(one.name, one.shared, one.parent, "".join(turn.message["content"] for turn in one.turns)) for one in branches] == [
         ("main", 0, None, "ac"), ("main-2", 1, 0, "ab")
     ]  # fmt: skip
-    assert "all was taken back: the main line is what was taken back last" in [note.detail for note in reading.notes]
+    assert "everything was taken back; the main line is what was taken back last" in [
+        note.detail for note in reading.notes
+    ]
 
 
 def test_a_rewind_of_gemini_s_program_to_a_message_that_is_not_there_is_told(read):
     reading = read([GEMINI_SESSION, *GEMINI_MESSAGES, {"$rewindTo": "nine"}], "session.jsonl")
 
     assert lines(reading) == [SHARED]
-    assert "rewound to message 'nine', which is not there: nothing is taken back" in [
+    assert "rewound to message 'nine', which is not in the file: nothing is taken back" in [
         one.detail for one in reading.notes
     ]
 
@@ -402,8 +406,8 @@ def test_what_a_message_of_gemini_s_program_says_no_more_when_it_is_there_again_
     less = {**answer, "content": "Cold.", "toolCalls": []}
 
     assert [note.detail for note in read([GEMINI_SESSION, answer, less], "session.jsonl").notes] == [
-        "message '2' is there again, and does not say any more: 'Hot.'",
-        "message '2' is there again, and does not call any more: 't'",
+        "message '2' occurs again, without the text 'Hot.'",
+        "message '2' occurs again, without the call 't'",
     ]
 
 
@@ -455,7 +459,9 @@ def test_a_rollout_that_was_taken_back_to_nothing_is_what_was_taken_back_last(re
     )
 
     assert lines(reading) == [[("user", "b"), ("assistant", "c")], [("user", "a")]]
-    assert ["all was taken back: the main line is what was taken back last"] == [one.detail for one in reading.notes]
+    assert ["everything was taken back; the main line is what was taken back last"] == [
+        one.detail for one in reading.notes
+    ]
 
 
 def test_codex_takes_back_nothing_from_before_a_compaction_and_says_so_where_nothing_is_there(read):
@@ -464,7 +470,7 @@ def test_codex_takes_back_nothing_from_before_a_compaction_and_says_so_where_not
     reading = read([CODEX[0], rolled_back(1), item("user", "a"), kept, item("user", "b"), rolled_back(2)], "a.jsonl")
 
     assert lines(reading) == [[("user", "a")], [("user", "a"), ("user", "sum"), ("user", "b")]]
-    assert ["turns that were taken back: 1, and none of them is there"] == [one.detail for one in reading.notes]
+    assert ["1 turns were taken back, but none of them is in the file"] == [one.detail for one in reading.notes]
 
 
 def test_a_call_of_the_local_shell_of_codex_is_answered_by_the_output_with_its_id(read):

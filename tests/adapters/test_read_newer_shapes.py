@@ -462,7 +462,7 @@ def test_messages_of_trees_that_stand_by_themselves_are_a_conversation_for_each_
 
     found = [[turn.message["content"] for turn in line.turns] for each in reading.conversations for line in each.branches]  # fmt: skip
     assert found == [["How hot?", "Hot."], ["How hot?", "90."], ["Which tree?"]]
-    assert ["[4]: no message of a tree: an object with the keys 'message_id'"] == [
+    assert ["[4]: not a message of a tree: an object with the keys 'message_id'"] == [
         one.detail for one in reading.problems
     ]
 

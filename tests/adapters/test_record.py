@@ -243,7 +243,7 @@ def test_a_key_is_committed_once():
         ([1], "openai", "message 1 must be a dict, not int"),
         ([user("a")], "word", "unknown format 'word'"),
         ({"input": []}, "openai", "has its messages under 'messages'"),
-        ([user("a")], "gemini", "message 1 is no content of Gemini's"),
+        ([user("a")], "gemini", "message 1 is not a content of Gemini's"),
         ([{"role": "user"}], "openai", "needs content"),
         ([user("a"), {"role": "user", "content": [{1}]}], "anthropic", r"\[1\].content\[0\]: an object of type set"),
     ],
@@ -262,9 +262,9 @@ def test_what_no_payload_can_keep_costs_itself_only_and_is_known_again():
     assert ("appended", "unchanged") == (first.kind, again.kind)
     assert "cut \ufffd here" == t.compile().messages[0].content
     assert [
-        "message [0].content: half a surrogate pair in a text; U+FFFD stands in its place",
-        f"message [1].seed: a number that cannot be kept; the text '{2**70}' stands in its place",
-        "message [1].p: a number that cannot be kept; the text 'nan' stands in its place",
+        "message [0].content: half a surrogate pair in a text; U+FFFD replaces it",
+        f"message [1].seed: a number that cannot be kept; the text '{2**70}' replaces it",
+        "message [1].p: a number that cannot be kept; the text 'nan' replaces it",
     ] == [*first.warnings]
 
 

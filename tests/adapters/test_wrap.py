@@ -191,7 +191,7 @@ def test_async_clients_are_recorded_too(llm_server, way):  # noqa: F811
 
 
 def test_a_client_of_another_kind_is_refused():
-    with pytest.raises(ConfigError, match="a client to wrap is one of openai, anthropic, not of 'builtins'"):
+    with pytest.raises(ConfigError, match="wrap takes a client of openai, anthropic, not of 'builtins'"):
         wrap(object(), make_tract())
 
 

@@ -178,10 +178,10 @@ def test_what_is_not_recorded_says_so(llm_server, on_failure):  # noqa: F811
         return client.completions.create(model="m", prompt="How hot is tea?")
 
     if on_failure == "raise":
-        with pytest.raises(TractError, match=r"completions\.create asks is not recorded"):
+        with pytest.raises(TractError, match=r"completions\.create are not recorded"):
             ask()
     else:
-        with pytest.warns(RecordWarning, match=r"completions\.create asks is not recorded"):
+        with pytest.warns(RecordWarning, match=r"completions\.create are not recorded"):
             assert "Hot." == ask().choices[0].text
 
 

@@ -64,7 +64,7 @@ TAG: Any = Action("tag", {"name": "x"})
         (lambda t: ToolExecutor(t, profile=3), ActionError, "unknown profile 3"),  # type: ignore[arg-type]
         (lambda t: ToolExecutor(t, autonomy="x"), ActionError, "unknown autonomy 'x'"),  # type: ignore[arg-type]
         (lambda _: operations("x"), ActionError, "unknown profile 'x'"),  # type: ignore[arg-type]
-        (lambda _: register_policy_class("X", 3), PolicyConfigError, "int is no class"),  # type: ignore[arg-type]
+        (lambda _: register_policy_class("X", 3), PolicyConfigError, "int is not a class"),  # type: ignore[arg-type]
     ],
 )
 def test_of_a_method(call: Callable[[Any], object], error: type[TractError], message: str) -> None:

@@ -116,7 +116,10 @@ def test_a_model_s_summary_that_has_nothing_of_its_source_waits_and_they_do_not_
 
     assert len(t.messages()) == 50
     (one,) = t.proposals()
-    assert (one.origin, one.reasoning) == ("compress", "the summary is unfit: it has nothing of what it stands for")
+    assert (one.origin, one.reasoning) == (
+        "compress",
+        "the summary is unfit: it has nothing of the messages it replaces",
+    )
     newest, before = t.policy_log()  # half of what is older now waited already, and took no new summary
     assert (newest.outcome, newest.proposal_id, newest.proposal_status) == ("proposed", one.id, "pending")
     assert "it waits as compression" in newest.reason

@@ -300,8 +300,8 @@ def test_a_summary_that_has_nothing_of_what_it_stands_for_is_proposed_even_where
 
     (waiting,) = t.proposals()
     assert (result.commit_hash, result.proposal_id, texts(t)) == (None, waiting.id, before)
-    assert result.output.startswith("the summary has nothing of what it stands for; compress needs approval")
-    assert waiting.reasoning == "too long; the summary has nothing of what it stands for"
+    assert result.output.startswith("the summary has nothing of the messages it replaces; compress needs approval")
+    assert waiting.reasoning == "too long; the summary has nothing of the messages it replaces"
     other = run.execute("compress", {"content": "Mia Wilson flies at 21:15 for $650 with QX77Z", "keep_recent": 2})
     assert (
         "the summary states 3 numbers, paths and ids, and 3 of them are in no message: QX77Z, 21:15, $650"

@@ -92,7 +92,7 @@ def make() -> Tract:
         ("export", "format", [], r"unknown format \[\]"),
         ("import_transcript", "path", None, "path must be a path, not None"),
         ("import_transcript", "path", "a\0b", "path must be a path"),
-        ("register_content_type", "name", [], r"\[\] is no name for a content type"),
+        ("register_content_type", "name", [], r"\[\] is not a name for a content type"),
     ],
 )
 def test_an_argument_of_another_kind_is_refused_by_its_name(
@@ -127,10 +127,10 @@ def test_what_is_no_value_of_tracts_is_refused(
 @pytest.mark.parametrize(
     ("act", "error", "message"),
     [
-        (lambda s: s.get_tract([]), SessionError, r"\[\] is not a tract name: it is no text"),
+        (lambda s: s.get_tract([]), SessionError, r"\[\] is not a tract name: it is not a text"),
         (lambda s: s.release_tract({}), SessionError, "is not open"),
-        (lambda s: s.delete_tract([]), SessionError, r"\[\] is not a tract name: it is no text"),
-        (lambda s: s.rename_tract([], "b"), SessionError, r"\[\] is not a tract name: it is no text"),
+        (lambda s: s.delete_tract([]), SessionError, r"\[\] is not a tract name: it is not a text"),
+        (lambda s: s.rename_tract([], "b"), SessionError, r"\[\] is not a tract name: it is not a text"),
         (lambda s: s.list_tracts(counts="no"), ContentValidationError, "counts must be True or False, not 'no'"),
         (lambda s: s.search("x", role=5), ContentValidationError, "role must be a text, not 5"),
         (lambda s: s.search("x", tool=[]), ContentValidationError, r"tool must be a text, not \[\]"),

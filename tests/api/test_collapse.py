@@ -475,14 +475,14 @@ def test_a_model_s_nonsense_about_little_work_waits_too(session: Session) -> Non
     waits = lead.collapse(child)
 
     assert waits.parent_commit_hash is None
-    assert waits.warnings == ("the summary is unfit: it has nothing of what it stands for",)
+    assert waits.warnings == ("the summary is unfit: it has nothing of the messages it replaces",)
 
 
 @pytest.mark.parametrize("auto_commit", [None, True])
 @pytest.mark.parametrize(
     ("said", "doubt"),
     [
-        ("I'm happy to answer any question about travellers.", "it has nothing of what it stands for"),
+        ("I'm happy to answer any question about travellers.", "it has nothing of the messages it replaces"),
         (
             "HAT136 to Boston and Denver: $650 at 21:15, in QX77Z",
             "it states 4 numbers, paths and ids, and 3 of them are in no message: QX77Z, $650, 21:15",
@@ -722,7 +722,7 @@ def test_an_undone_spawn_takes_its_child_along_unless_that_did_something(session
 def test_a_spawn_whose_child_was_renamed_is_not_undone_by_half(session: Session) -> None:
     lead, _ = family(session)
     session.rename_tract("x", "y")
-    with pytest.raises(TractError, match="its tract is called 'y' by now"):
+    with pytest.raises(TractError, match="its tract is called 'y' now"):
         lead.undo()
     assert ["y"] == [one.child_tract_id for one in lead.children()]
     session.rename_tract("y", "x")

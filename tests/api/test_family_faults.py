@@ -53,7 +53,7 @@ def test_a_name_that_was_a_deleted_child_s_is_another_child(tmp_path: Path) -> N
         again.assistant("second")
 
         assert [("look", "deleted"), ("look again", "open")] == [(one.purpose, one.status) for one in lead.children()]
-        with pytest.raises(SessionError, match="is stale: tract 'x' is another one by now"):
+        with pytest.raises(SessionError, match="is stale: tract 'x' is a different one now"):
             lead.approve_collapse(waiting.proposal_id)
         done = session.collapse(again, content="the second")
         lead.expand(done)

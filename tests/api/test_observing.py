@@ -142,7 +142,7 @@ def test_what_a_listener_raises_is_a_warning_and_what_it_does_is_not_told(heard:
 
     t.on_event(careless)
 
-    with pytest.warns(TractWarning, match="on_event: ZeroDivisionError, told of a commit"):
+    with pytest.warns(TractWarning, match="on_event: ZeroDivisionError on the event 'commit'"):
         t.user("d")
 
     assert len(events) == 1

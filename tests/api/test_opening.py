@@ -430,7 +430,7 @@ def test_a_budget_that_calls_back_is_an_error_where_nobody_is_named(tmp_path):
         t.user("a")
     assert [(6, 1)] == called
 
-    with Tract.open(tmp_path, tokenizer=NullTokenCounter()) as t, pytest.raises(ConfigError, match="no callback"):
+    with Tract.open(tmp_path, tokenizer=NullTokenCounter()) as t, pytest.raises(ConfigError, match="none was given"):
         t.user("b")
 
 

@@ -45,9 +45,9 @@ def test_every_command_that_meets_the_cut_names_it_and_what_to_do(cut: tuple[Any
         (("revert", "HEAD~1"), compression, "", FAR),
         (("log", "HEAD~2"), compression, "no commit named 'HEAD~2'", FAR),
         (("show", "HEAD~1^"), compression, "no commit named 'HEAD~1^'", FAR),
-        (("checkout", "message"), ids[5], "where only a message is kept", FAR),
-        (("branch", "new", "message"), ids[5], "where only a message is kept", FAR),
-        (("update-ref", "refs/heads/new", ids[5]), ids[5], "where only a message is kept", FAR),
+        (("checkout", "message"), ids[5], "of which only the message is kept", FAR),
+        (("branch", "new", "message"), ids[5], "of which only the message is kept", FAR),
+        (("update-ref", "refs/heads/new", ids[5]), ids[5], "of which only the message is kept", FAR),
         (("ls-tree", "message"), ids[5], "only a commit's message is kept, not its context", FAR),
         (("compile", "--at", "message"), ids[5], "only a commit's message is kept, not its context", FAR),
         (

@@ -26,7 +26,7 @@ def test_a_body_is_printed_and_a_file_is_never_written_over(run, tmp_path):
     assert {"messages": [{"role": "user", "content": "how hot is tea?"}]} == json.loads(printed.out)
     assert printed.out == (tmp_path / "out.json").read_text()
     assert (0, 128) == (written.status, again.status)
-    assert "is there already" in again.err
+    assert "exists already" in again.err
 
 
 def test_what_the_format_cannot_carry_is_told(run):

@@ -106,7 +106,7 @@ def test_settings_that_are_none_are_left_alone(run, tmp_path):
     outcome = run("hooks", "install", "claude-code", "--yes")
 
     assert 128 == outcome.status
-    assert "is no JSON, and is left alone" in outcome.err
+    assert "is not JSON, so it is left alone" in outcome.err
 
 
 def test_a_session_that_is_recorded_as_it_goes_is_what_an_import_makes_of_it(run, tmp_path):
@@ -152,12 +152,12 @@ def test_a_hook_hands_over_and_returns(tmp_path):
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ('{"model": "m", // mine\n}', "is no JSON"),
-        ('{"model": "m"', "is no JSON"),
-        ("[1]", "holds no object"),
-        ('{"hooks": []}', "'hooks' is no object"),
-        ('{"hooks": {"Stop": {"command": "x"}}}', "'hooks.Stop' is no list"),
-        ("\ufeff{} trailing", "is no JSON"),
+        ('{"model": "m", // mine\n}', "is not JSON"),
+        ('{"model": "m"', "is not JSON"),
+        ("[1]", "is not a JSON object"),
+        ('{"hooks": []}', "'hooks' is not an object"),
+        ('{"hooks": {"Stop": {"command": "x"}}}', "'hooks.Stop' is not a list"),
+        ("\ufeff{} trailing", "is not JSON"),
     ],
 )
 @pytest.mark.parametrize("action", ["install", "remove"])
@@ -401,7 +401,7 @@ def test_a_transcript_that_is_a_pipe_is_not_waited_for(run, tmp_path):
     outcome = run("hooks", "run", "claude-code", "--now", stdin=event(path))
 
     assert (0, "", "") == (outcome.status, outcome.out, outcome.err)
-    assert "it is no regular file" in run("hooks", "status").err
+    assert "it is not a regular file" in run("hooks", "status").err
 
 
 def test_status_says_that_a_line_could_not_be_read(run, tmp_path):
@@ -492,7 +492,7 @@ def test_settings_that_are_no_file_are_neither_waited_for_nor_replaced(tmp_path,
     done = subprocess.run([*command, *(["--yes"] if action != "status" else [])], capture_output=True, text=True, timeout=30)  # fmt: skip
 
     assert 128 == done.returncode
-    assert "it is no regular file" in done.stderr
+    assert "it is not a regular file" in done.stderr
     assert pipe.is_fifo()
 
 

@@ -265,9 +265,9 @@ def test_status_says_of_each_program_what_it_can(run, tmp_path):
 
     assert (0, 0) == (shown.status, as_json.status)
     assert "gemini: AfterAgent, PreCompress" in shown.out
-    assert "is no JSON" in shown.err
+    assert "is not JSON" in shown.err
     assert "a hook's event is a JSON object" in shown.err
-    assert "is no JSON" in as_json.json["programs"][0]["error"]
+    assert "is not JSON" in as_json.json["programs"][0]["error"]
     assert ["AfterAgent", "PreCompress"] == as_json.json["programs"][2]["events"]
 
 

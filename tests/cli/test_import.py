@@ -123,7 +123,7 @@ def test_a_refusal_names_the_file_once_and_says_what_would_help(run, tmp_path):
     assert 128 == people.status == deep.status
     first, hint, _ = people.err.splitlines()
     assert (
-        "warning: people.json: no conversation tract can read: "
+        "warning: people.json: not a conversation that tract can read: "
         "found a list of 1, first an object with the keys 'name', 'role'"
     ) == first
     assert "claude-code" in hint

@@ -142,7 +142,7 @@ def test_inputs_are_hashed_in_order_standard_input_first(store: Store) -> None:
         (b"{", "not JSON"),
         (b"", "not JSON"),
         (b'{"a":1,"a":2}', "'a' twice"),
-        (b'{"a":NaN}', "NaN is no JSON number"),
+        (b'{"a":NaN}', "NaN is not a JSON number"),
         (b'{"a":1e999}', "a number too large for a float"),
         (b'{"a":' + b"9" * 30 + b"}", "64 bits"),
         (b'{"a":' + b"9" * 5000 + b"}", "64 bits"),

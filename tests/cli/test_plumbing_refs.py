@@ -224,7 +224,7 @@ def test_notes_and_branches_do_not_change_places(store: Store) -> None:
         t.annotate("HEAD", "pinned")
 
     assert "it is a note" in fails(store, "update-ref", "refs/heads/x", "refs/notes/priority")
-    assert "it is no note" in fails(store, "update-ref", "refs/notes/priority", "HEAD")
+    assert "it is not a note" in fails(store, "update-ref", "refs/notes/priority", "HEAD")
 
 
 def test_the_reason_is_kept_on_one_line(store: Store) -> None:

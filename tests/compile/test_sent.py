@@ -138,7 +138,9 @@ def test_what_gc_took_of_what_was_sent_is_said(tmp_path):
         t.gc(orphan_retention_days=0, archive_retention_days=0)
     with make_tract(path=tmp_path) as t:
         id = t.compile().commit_hashes[-1]
-        with pytest.raises(HistoryCutError, match=r"what the model was sent for '.*' is not kept: history behind"):
+        with pytest.raises(
+            HistoryCutError, match=r"the context that the model received for '.*' is not kept: history behind"
+        ):
             t.sent(id)
 
 

@@ -28,7 +28,7 @@ def test_a_summary_longer_than_what_it_stands_for_is_refused_unless_forced() -> 
     t, _ = make_tract("a", "b", "c")
     long = " ".join(["word"] * 20)
 
-    with pytest.raises(CompressionError, match="it has 20 tokens, more than the 6 of what it stands for"):
+    with pytest.raises(CompressionError, match="it has 20 tokens, more than the 6 of the messages it replaces"):
         t.compress(content=long)
     done = compress(t, long, force=True)
 

@@ -70,12 +70,12 @@ def test_a_model_s_nonsense_waits_for_approval_instead_of_landing() -> None:
     t = make_tract(*BOOKING, "and then")
     t.configure_llm(lambda *_, **__: "I'm happy to answer any question")
 
-    with pytest.raises(CompressionError, match="it has nothing of what it stands for"):
+    with pytest.raises(CompressionError, match="it has nothing of the messages it replaces"):
         t.compress(keep_recent=1)
 
     assert len(texts(t)) == 4
     (one,) = t.proposals()
-    assert "it has nothing of what it stands for" in one.reasoning
+    assert "it has nothing of the messages it replaces" in one.reasoning
 
 
 def test_what_somebody_looks_at_anyway_is_not_refused_for_having_nothing_but_told() -> None:
@@ -83,7 +83,9 @@ def test_what_somebody_looks_at_anyway_is_not_refused_for_having_nothing_but_tol
 
     pending = t.compress(keep_recent=1, auto_commit=False, summariser=lambda _: "I'm happy to answer any question")
 
-    assert ["the summary is unfit: it has nothing of what it stands for"] == [one.detail for one in pending.warnings]
+    assert ["the summary is unfit: it has nothing of the messages it replaces"] == [
+        one.detail for one in pending.warnings
+    ]
     assert [pending] == t.pending_compressions()
     assert t.approve_compression().commit_hash is not None
 
@@ -144,7 +146,7 @@ def test_more_that_nobody_said_than_that_somebody_did_is_a_doubt() -> None:
     assert doubt_about(BOOKING, f"{said}: $346 of $496 at 20:15") == (
         "states 4 numbers, paths and ids, and 3 of them are in no message: $346, $496, 20:15"
     )
-    assert doubt_about(BOOKING, "I'm happy to answer any question") == "has nothing of what it stands for"
+    assert doubt_about(BOOKING, "I'm happy to answer any question") == "has nothing of the messages it replaces"
 
 
 def test_a_fleet_that_a_small_model_made_of_a_ferry_is_a_doubt() -> None:

@@ -246,7 +246,7 @@ def test_what_was_decided_of_messages_that_were_pinned_since_is_not_committed(tm
         t.merge("draft", strategy="semantic", resolver=answer, keep=True, no_commit=True)
         t.annotate("HEAD", "pinned")
 
-        with pytest.raises(MergeError, match="are not those that were decided"):
+        with pytest.raises(MergeError, match="are not those that you resolved"):
             t.continue_command()
 
         assert ["a", "m"] == texts(t)

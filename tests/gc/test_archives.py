@@ -319,7 +319,7 @@ def test_without_its_shallow_file_a_store_lacks_history_and_repair_writes_it_aga
     report = check_repository(str(tmp_path / ".tract"))
     [problem] = report.problems
     assert ("history-missing", "error") == (problem.kind, problem.severity)
-    assert "'shallow', which would say that gc cut it, does not name it" in problem.detail
+    assert "'shallow' does not say that gc removed" in problem.detail
     assert f"commit {compression}" == problem.subject
     left = run_repair(plan_repair(report))
 

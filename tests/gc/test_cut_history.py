@@ -173,10 +173,12 @@ def test_what_would_need_the_history_says_what_it_misses(tmp_path):
     t, ids, compression = cut(tmp_path)
     short = compression[:16]
 
-    assert "what the model was sent for 'HEAD~1' is not kept" == refused(lambda: t.sent("HEAD~1"), compression)
+    assert "the context that the model received for 'HEAD~1' is not kept" == refused(
+        lambda: t.sent("HEAD~1"), compression
+    )
     assert f"commit {short} has nothing to be compared with" == refused(lambda: t.diff(None, "HEAD~1"), compression)
     assert "two have no commit in common" in refused(lambda: t.diff("main...side"), compression)
-    assert f"how the notes were at commit {ids[5][:16]} is not kept" == refused(
+    assert f"the notes as they were at commit {ids[5][:16]} are not kept" == refused(
         lambda: t.compile(at_commit=ids[5], notes="then"), ids[5]
     )
     refused(lambda: t.sent(ids[5]), ids[5])

@@ -102,7 +102,8 @@ def test_what_does_not_fit_is_said_with_how_much_is_missing(tmp_path: Path, disk
     before = t.compile().commit_hashes
 
     with pytest.raises(
-        GCError, match=r"the disk is full: a copy of what stays of the journal may take \d+ bytes, and \d+ are free"
+        GCError,
+        match=r"the disk is full: a copy of the objects that stay in the journal may take \d+ bytes, and \d+ are free",
     ):
         t.gc()
 

@@ -134,7 +134,7 @@ def test_where_a_good_commit_on_another_line_parted_is_tested_first():
 
     assert (ids[1], True) == (step.commit, step.is_base)
     assert ids[2] == searched(repo, known, lambda id: ids.index(id) in (2, 4, 5))[0]
-    with pytest.raises(BisectError, match="it was mended, not broken"):
+    with pytest.raises(BisectError, match="the context was mended, not broken"):
         next_step(repo, known.marked("bad", ids[1]))
 
 
@@ -142,7 +142,7 @@ def test_where_a_good_commit_on_another_line_parted_is_tested_first():
 def test_a_bad_commit_behind_a_good_one_is_no_search(bad):
     repo, ids = line(2)
 
-    with pytest.raises(BisectError, match="behind a good one"):
+    with pytest.raises(BisectError, match="an ancestor of a good one"):
         next_step(repo, between(ids[1], ids[bad]))
 
 

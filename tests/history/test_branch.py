@@ -194,7 +194,7 @@ def test_of_many_branches_all_are_deleted_or_none():
 
 @pytest.mark.parametrize("name", [5, None, BranchInfo("side", None, False)])
 def test_what_is_no_text_names_no_branch(name):
-    with pytest.raises(InvalidBranchNameError, match="is not a branch name: it is no text"):
+    with pytest.raises(InvalidBranchNameError, match="is not a branch name: it is not a text"):
         delete_branches(with_side(merged=True), [name])
 
 

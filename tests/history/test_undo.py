@@ -308,7 +308,7 @@ def test_what_gc_took_is_named_and_nothing_moves():
     del repo.objects._objects[b]  # type: ignore[attr-defined]  # as gc would
 
     with pytest.raises(
-        TractError, match="'reset: moving to HEAD~1' cannot be undone: gc took the commits to go back to"
+        TractError, match="'reset: moving to HEAD~1' cannot be undone: gc removed the commits to go back to"
     ):
         undo(repo)
 

@@ -175,7 +175,7 @@ def test_messages_may_be_any_mappings(llm_server):
         ([{"content": "Well?"}], "message 0 has no role"),
         ([{"role": "user", "content": {1, 2}}], "the question cannot be sent as JSON: set is no JSON"),
         ([{"role": "user", "content": float("nan")}], "the question cannot be sent as JSON"),
-        ([{"role": "user", "content": "\ud800"}], "half a character"),
+        ([{"role": "user", "content": "\ud800"}], "half of a surrogate pair"),
     ],
 )
 def test_a_question_that_is_none_is_refused_unsent(messages, complaint, llm_server):

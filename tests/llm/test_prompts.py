@@ -42,7 +42,7 @@ def test_places_are_filled_once():
 
 
 def test_a_place_that_nothing_fills_is_an_error():
-    with pytest.raises(LLMConfigError, match="prompt 'p' has a place that nothing fills: 'b'"):
+    with pytest.raises(LLMConfigError, match="prompt 'p' has a placeholder that nothing fills: 'b'"):
         Prompt("p", 1, "{{a}} {{b}}").fill(a="1")
 
 

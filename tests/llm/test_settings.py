@@ -61,7 +61,7 @@ def test_a_key_that_cannot_be_sent_is_refused_unseen(client, key):
         ("http://", "must begin with http:// or https://"),
         ("", "must begin with http:// or https://"),
         ("http://a\n.org", "base_url is not an address"),
-        ("http://example.org:65536", "names a port that there is not: 'http://example.org:65536'"),
+        ("http://example.org:65536", "names a port that does not exist: 'http://example.org:65536'"),
         (f"http://{'a' * 64}.org", "base_url is not an address"),
         ("https://user:hunter22@example.org", "must not hold a user or a password: 'https://example.org'"),
         ("https://example.org/v1#x", "must not have a fragment"),

@@ -164,10 +164,10 @@ NODE = said(new_node(Node(0, (A, B))))
 
 BAD: list[tuple[Any, str]] = [
     ([], "must be a map"),
-    ({}, "None is no id"),
+    ({}, "None is not an id"),
     ({**BLOB, "type": "thing"}, "'thing' is not a type of object"),
     ({**BLOB, "type": []}, "is not a type of object"),
-    ({**BLOB, "id": "xyz"}, "'xyz' is no id"),
+    ({**BLOB, "id": "xyz"}, "'xyz' is not an id"),
     ({**BLOB, "value": {"a": 2}}, "what is said of blob .* makes "),
     ({**BLOB, "more": 1}, "expected a map with the keys value"),
     ({"type": "blob", "id": a}, "expected a map with the keys value"),
@@ -180,7 +180,7 @@ BAD: list[tuple[Any, str]] = [
     ({"type": "blob", "id": a, "payload": 7}, "not base64"),
     ({"type": "blob", "id": a, "payload": "gaFh"}, "not a blob"),
     ({**COMMIT, "operation": 7}, "not a commit"),
-    ({**COMMIT, "parents": ["12"]}, "'12' is no id"),
+    ({**COMMIT, "parents": ["12"]}, "'12' is not an id"),
     ({**COMMIT, "parents": a}, "expected a list"),
     ({**COMMIT, "generation": "7"}, "not a commit"),
     ({**COMMIT, "open": [{"commit": a}]}, "the keys commit, blob"),

@@ -63,7 +63,7 @@ def test_of_what_a_payload_cannot_keep_a_lenient_reader_takes_what_python_can_sa
         (f"-{2**63 + 1}", "an integer of more than 64 bits"),
         ("1" * 5000, "an integer of more than 64 bits"),
         ("1e999", "a number too large for a float"),
-        ("NaN", "NaN is no JSON number"),
+        ("NaN", "NaN is not a JSON number"),
     ],
 )
 def test_what_a_payload_cannot_keep_is_refused_or_replaced(text: str, reason: str) -> None:

@@ -196,7 +196,7 @@ def test_a_store_that_parted_from_its_remote_overwrites_nothing(tmp_path: Path, 
     with living(tmp_path / "two", store) as other:
         other.user("from elsewhere")
     with living(tmp_path / "one", store, on_moved=on_moved) as t:
-        with pytest.raises(RemoteMovedError, match="both went on"):
+        with pytest.raises(RemoteMovedError, match="both sides have new commits"):
             t.user("c")
         assert ["a", "from elsewhere"] == texts(there(store))
         t.merge("origin/main")

@@ -103,7 +103,7 @@ def test_how_heads_are_kept_is_what_the_first_said_and_never_changed_by_another_
     logged = RemoteConfig(name="origin", url="memory://x", conditions="create-only")
 
     assert "if-match" == begin_remote(linked(t, store)).remote.conditions
-    with pytest.raises(RemoteRefusedError, match="its heads are swapped"):
+    with pytest.raises(RemoteRefusedError, match="its heads are replaced by conditional puts"):
         begin_remote(Link(make_tract().repository, logged, store))
     other = new_store()
     assert "create-only" == begin_remote(Link(make_tract().repository, logged, other)).remote.conditions
@@ -134,7 +134,7 @@ def test_a_place_that_was_emptied_is_told_and_not_begun_again_by_the_way() -> No
         lambda: push(t.repository, "origin", PushRequest(), link=linked(t, store)),
         lambda: fetch(linked(t, store), t.repository, Asked(["root"], ["main"])),
     ):
-        with pytest.raises(RemoteError, match="which was there when it was last seen, is gone"):
+        with pytest.raises(RemoteError, match="which existed when it was last read, is gone"):
             act()
     assert [] == [key for key in keys_of(store) if "/packs/" not in key]
 
@@ -404,7 +404,7 @@ def test_a_store_without_its_history_repacks_nothing() -> None:
     fetch(link, shallow.repository, Asked(None, as_clone=True, depth=1))
     before = keys_of(store)
 
-    with pytest.raises(RemoteRefusedError, match="history is cut in this store"):
+    with pytest.raises(RemoteRefusedError, match="this store lacks history"):
         repack(link, shallow.repository)
     assert before == keys_of(store)
     shallow.user("g")

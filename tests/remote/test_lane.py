@@ -290,7 +290,7 @@ def edit_and_branch(t: Tract) -> None:
 def test_a_branch_that_parted_is_not_forced_by_what_is_made_with_it(tmp_path: Path, act: Act) -> None:
     store = Slow(new_store(), 0)
     with parted(tmp_path, store) as t:
-        with pytest.raises(RemoteMovedError, match="both went on"):
+        with pytest.raises(RemoteMovedError, match="both sides have new commits"):
             act(t)
         assert ["a", "b"] == texts(t)
         assert ["a", "c"] == texts(there(store))
@@ -365,7 +365,7 @@ def test_a_branch_that_parted_refuses_nothing_of_the_others(tmp_path: Path) -> N
     with parted(tmp_path, store) as t:
 
         def edit() -> None:
-            with pytest.raises(RemoteMovedError, match="both went on"):
+            with pytest.raises(RemoteMovedError, match="both sides have new commits"):
                 t.edit("HEAD", "x")
 
         in_threads(lambda: t.tag("v0"), edit, *(lambda n=n: t.tag(f"v{n}") for n in range(1, 4)))  # type: ignore[misc]

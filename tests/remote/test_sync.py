@@ -267,7 +267,7 @@ def test_threads_share_a_handle(url: str, tmp_path: Path) -> None:
 def test_what_cannot_be_is_refused_before_anything_is_made(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="sync must be"):
         Tract.open(tmp_path / "x", remote=f"file://{tmp_path}/r", sync="now")  # type: ignore[arg-type]
-    with pytest.raises(ConfigError, match="lives in no remote"):
+    with pytest.raises(ConfigError, match="cannot live in a remote"):
         Tract.open(":memory:", remote="memory://x", sync="commit")
     with pytest.raises(ConfigError, match="not a scheme"):
         Tract.open(tmp_path / "x", remote="ftp://x", sync="commit")

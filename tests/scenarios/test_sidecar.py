@@ -128,7 +128,7 @@ def test_a_second_one_is_told_and_a_run_by_hand_is_not_in_its_way(t: Tract, tmp_
         beside.wait_until(lambda: is_done(t.repository, "watch"))
         second = person("orchestrate", "--watch")
         assert second.status == 128
-        assert "the triggers are watched over in another process" in second.err
+        assert "the triggers are being watched in another process" in second.err
         assert "SIGTERM ends the process with --watch" in second.err
         assert person("orchestrate").status == 0
         assert beside.end().status == 0

@@ -272,10 +272,10 @@ def test_names_that_cannot_stand_beside_each_other_are_refused(tmp_path: Path) -
         ("refs/heads/\x1b[2J", "ID", "not a ref name"),
         ("refs/heads/a b", "ID", "not a ref name"),
         ("tracts/../HEAD", "ID", "name"),
-        ("refs/notes/priority", "ID", "it is no note"),
-        ("tracts/t/refs/notes/priority", "ID", "it is no note"),
-        ("refs/heads/x", "BLOB", "which is no commit"),
-        ("refs/heads/x", "0" * 64, "which is no commit"),
+        ("refs/notes/priority", "ID", "it is not a note"),
+        ("tracts/t/refs/notes/priority", "ID", "it is not a note"),
+        ("refs/heads/x", "BLOB", "which is not a commit"),
+        ("refs/heads/x", "0" * 64, "which is not a commit"),
         ("refs/heads/x", "refs/heads/main", "cannot be symbolic"),
         ("HEAD", "refs/tags/v1", "cannot be symbolic"),
         ("HEAD", "refs/heads/../x", "not a ref name"),
@@ -358,8 +358,8 @@ APPEND = CommitOperation.APPEND
 PARENT = make_commit()
 
 REFUSED = [
-    ([make_commit(PARENT, generation=2)], 2, "its parent .* is not before it"),
-    ([make_commit(PARENT, generation=2), PARENT], 2, "its parent .* is not before it"),
+    ([make_commit(PARENT, generation=2)], 2, "its parent .* is neither before it"),
+    ([make_commit(PARENT, generation=2), PARENT], 2, "its parent .* is neither before it"),
     ([PARENT, make_commit(PARENT, generation=1)], 3, "generation is not above"),
     ([make_commit(content=BLOB.id)], 2, "names blob .* neither in the stream nor in the store"),
     ([BLOB, make_commit(target=BLOB.id)], 3, "as a commit, which is a blob"),

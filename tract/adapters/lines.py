@@ -224,7 +224,7 @@ class LineWriter:
             return None
         why = _refusal(draft.metadata) or _refusal(draft.usage)
         if why is not None:
-            self.refused.append(Refused(turn.line, f"beside the message: {why}; it was kept without"))
+            self.refused.append(Refused(turn.line, f"beside the message: {why}; the message was imported without it"))
             draft = draft._replace(
                 metadata=None if _refusal(draft.metadata) else draft.metadata,
                 usage=None if _refusal(draft.usage) else draft.usage,

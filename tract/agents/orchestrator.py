@@ -281,7 +281,7 @@ _HOLDING = threading.Lock()
 Work: TypeAlias = Literal["run", "watch"]
 """Work on a tract that one process does at a time: a run, and watching the triggers."""
 
-_TAKEN = {"run": "the orchestrator is at work", "watch": "the triggers are watched over"}
+_TAKEN = {"run": "the orchestrator is at work", "watch": "the triggers are being watched"}
 
 
 @contextmanager

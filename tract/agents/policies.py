@@ -104,7 +104,7 @@ def register_policy_class(name: str, cls: Callable[..., Policy]) -> None:
     if not isinstance(name, str) or not name.strip():
         raise PolicyConfigError(f"a policy class is registered under a name, not {name!r:.40}")
     if not callable(cls):
-        raise PolicyConfigError(f"'{name}' cannot be registered: {type(cls).__name__} is no class")
+        raise PolicyConfigError(f"'{name}' cannot be registered: {type(cls).__name__} is not a class")
     if name in _BUILTIN:
         raise PolicyConfigError(f"'{name}' is one of tract's own policies")
     _registered[name] = cls
@@ -135,7 +135,7 @@ def said_by(policy: Any, attribute: str) -> Any:
     try:
         return getattr(policy, attribute, None)
     except Exception as exc:
-        raise PolicyConfigError(f"a {type(policy).__name__} cannot tell its {attribute}: {exc}") from exc
+        raise PolicyConfigError(f"the {attribute} of a {type(policy).__name__} cannot be read: {exc}") from exc
 
 
 def check_names(policies: list[Policy]) -> None:
@@ -199,7 +199,7 @@ def build_policy(setting: PolicySetting) -> Policy:
         raise PolicyConfigError(f"policy '{setting.name}' cannot be made: {exc}") from exc
     policy = check_policy(made)
     if policy.name != setting.name:
-        raise PolicyConfigError(f"policy '{setting.name}' is named '{policy.name}' when it is made anew")
+        raise PolicyConfigError(f"policy '{setting.name}' is named '{policy.name}' when it is made again")
     return policy
 
 

@@ -86,9 +86,9 @@ def _check_path(path: str | Path | None) -> None:
     elif path is not None:
         try:
             text = os.fsencode(path)
-            problem = "it is empty" if not text else "a path has no NUL in it" if b"\0" in text else None
+            problem = "it is empty" if not text else "it has a NUL in it" if b"\0" in text else None
         except UnicodeEncodeError:
-            problem = "it is no text a file system takes"
+            problem = "it is not a text that a file system takes"
     if problem is not None:
         raise NotARepositoryError(f"{path!r} is not a folder: {problem}")
 

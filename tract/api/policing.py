@@ -259,7 +259,7 @@ class Policing(Acting):
         except Exception:
             import logging  # where something failed, which few see
 
-            logging.getLogger("tract.policies").exception("what was done apart failed")
+            logging.getLogger("tract.policies").exception("a background task failed")
         finally:
             _FIRING.reset(token)
 

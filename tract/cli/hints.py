@@ -67,7 +67,7 @@ _SAID: tuple[tuple[type[errors.TractError], str, str], ...] = (
     ),
     (
         errors.LockTimeoutError,
-        "are watched over",
+        "are being watched",
         "SIGTERM ends the process with --watch; 'tract orchestrate' without --watch can still run once",
     ),
     (errors.MergeError, "no merge", "'tract merge <branch>' begins one"),

@@ -261,7 +261,9 @@ class CompiledContext:
         return self
 
     def __reduce__(self) -> str | tuple[Any, ...]:
-        raise TypeError("a compiled context belongs to an open tract; pickle what to_openai() and its sisters give")
+        raise TypeError(
+            "a compiled context belongs to an open tract; pickle what to_openai() or another to_ method returns"
+        )
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, CompiledContext):
@@ -372,7 +374,7 @@ def compile_at(space: Workspace, **options: Unpack[CompileOptions]) -> CompiledC
     if at_commit is None and at_time is None and order is None and notes == "now":
         space.shown = (commit, snapshot.key.priority, commit)
     if strict and context.problems:
-        raise ContentValidationError(f"the context is not whole: {context.problems[0]}")
+        raise ContentValidationError(f"the context is not complete: {context.problems[0]}")
     return context
 
 
@@ -381,7 +383,7 @@ def sent_context(space: Workspace, revision: Revision) -> CompiledContext:
     repo = space.repo
     commit = context_commit(repo, revision)
     parents = repo.commit(commit).parents
-    repo.check_history(commit, f"what the model was sent for '{revision_text(revision)}' is not kept")
+    repo.check_history(commit, f"the context that the model received for '{revision_text(revision)}' is not kept")
     tables = notes_then(space, commit)
     return compiled(space, space.compiler.compile(parents[0] if parents else None, tables))
 

@@ -48,7 +48,7 @@ def check_request(rendered: Rendered, target: Target, warnings: Sequence[Compile
     """Raise ContentValidationError if ``strict`` refuses one of *warnings*, or if none of *length* messages is sent."""
     refused = next(filter(is_refused, warnings), None)
     if refused is not None:
-        raise ContentValidationError(f"the context is not whole: {refused}")
+        raise ContentValidationError(f"the context is not complete: {refused}")
     refuse_nothing(rendered, target, length)
 
 

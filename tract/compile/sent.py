@@ -150,11 +150,11 @@ def sent(space: Workspace, revision: Revision) -> CompiledContext:
     if request is None:
         return sent_context(space, revision)
     if request.context is not None:
-        failed = f"what the model was sent for '{revision_text(revision)}' is not kept"
+        failed = f"the context that the model received for '{revision_text(revision)}' is not kept"
         space.repo.check_whole(request.context, failed)
         if not space.repo.objects.contains(request.context):
             space.repo.check_history(commit, failed)
-            raise CommitNotFoundError(request.context.hex(), f"{failed}, gc took the context it was compiled from")
+            raise CommitNotFoundError(request.context.hex(), f"{failed}: gc removed the context it was compiled from")
     tables = NoteTables(HiddenThen(request.hidden), ConfigTable())
     tables.configs.advance(space.repo, note_tip(space.repo, CONFIG))
     return compiled(space, space.compiler.compile(request.context, tables), request=request)

@@ -167,8 +167,10 @@ def notes_then(space: Workspace, commit: ObjectId) -> NoteTables | None:
     tips = space.origins.notes_then(commit)
     if tips is not None:
         return tables_at(space.repo, tips.get(PRIORITY), tips.get(CONFIG))
-    space.repo.check_history(commit, f"how the notes were at commit {commit.hex()[:16]} is not kept")
-    raise CommitNotFoundError(commit.hex(), "the operation that made it is not kept, nor how the notes were then")
+    space.repo.check_history(commit, f"the notes as they were at commit {commit.hex()[:16]} are not kept")
+    raise CommitNotFoundError(
+        commit.hex(), "neither the operation that made it nor the notes as they were then are kept"
+    )
 
 
 def context_commit(repo: Repository, revision: Revision) -> ObjectId:

@@ -48,12 +48,12 @@ class RemoteConfig:
             check_type(f"remote.{self.name}.scan", self.scan, bool)
         for key, value in self.options.items():
             if not re.fullmatch(_OPTION_NAME, key) or not isinstance(value, str) or not value.isprintable():
-                raise ConfigError(f"remote '{self.name}' has an option {key!r:.80} that is no name with a text")
+                raise ConfigError(f"remote '{self.name}' has an option {key!r:.80} that is not a name with a text")
             if re.search(_SECRET, key):
                 raise ConfigError(f"option '{key}' of remote '{self.name}' is a secret, which a store does not keep")
             if re.search(_WITH_SECRET, value):
                 raise ConfigError(
-                    f"option '{key}' of remote '{self.name}' is an address with a user or a query, where secrets may be"
+                    f"option '{key}' of remote '{self.name}' is an address with a user or a query, which may contain secrets"
                 )
 
 

@@ -186,7 +186,7 @@ def said_by_model(summary: Summary, call_id: str | None, role: CollapseRole | No
         config = checked_config(dict(summary.generation_config) or None) or {}
         plain_json("usage", dict(summary.usage))
     except ContentValidationError as exc:
-        raise CompressionError(f"what the summariser says of itself cannot be kept: {exc}") from exc
+        raise CompressionError(f"the generation config or usage of the summary cannot be kept: {exc}") from exc
     name, _, version = (summary.prompt or "").partition("@")
     by = {"model": config.get("model"), "prompt": name, "prompt_version": version, "usage": dict(summary.usage)}
     return Said(summary.text, call_id, role, config, {key: one for key, one in by.items() if one})
@@ -253,9 +253,9 @@ def _target(repo: Repository, link: Link) -> tuple[Entry | None, list[str]]:
     now = find_entry(repo, context_at(repo, repo.head()[1]), first)
     short = link.collapse[:16]
     if now is None:
-        return None, [f"message {short}, which the work of tract '{link.child}' was before, is not in the context"]
+        return None, [f"message {short}, the earlier collapse of tract '{link.child}', is not in the context"]
     if not repo.objects.contains(last) or repo.commit(last).content != now:
-        return None, [f"message {short}, which the work of tract '{link.child}' was before, was edited since"]
+        return None, [f"message {short}, the earlier collapse of tract '{link.child}', was edited since"]
     return (first, now), []
 
 
@@ -273,7 +273,7 @@ def _message(space: Workspace, link: Link, said: Said, target: Entry | None, war
         if _state_of_call(space, link.call) == "open":
             return tool_message(link.call, said.text)
         if link.collapse is None and not link.is_stranger:
-            warnings.append(f"tool call '{link.call}', under which the child was spawned, does not wait any more")
+            warnings.append(f"tool call '{link.call}', for which the child was spawned, no longer waits for its result")
     if target is None and said.role is None:
         waiting = open_calls(space, context_at(space.repo, space.repo.head()[1]))[1]
         if waiting:

@@ -71,7 +71,7 @@ def summary_named(space: Workspace, revision: str) -> ObjectId:
     if commit.operation is CommitOperation.COMPRESS:
         summaries_of(repo, id)  # raises the error if they are not kept any more
         if len(commit.parents) < 2:
-            raise CompressionError(f"what commit {id.hex()[:16]} compressed is not kept any more")
+            raise CompressionError(f"the messages that commit {id.hex()[:16]} compressed are not kept any more")
         if len(commit.parents) > 2:
             names = ", ".join(parent.hex()[:16] for parent in commit.parents[1:])
             raise CompressionError(f"compression '{revision}' has several summaries: {names}")

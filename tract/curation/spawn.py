@@ -164,7 +164,7 @@ def _check_request(
     if inheritance not in ("head_snapshot", "full_clone", "selective"):
         raise SpawnError(f"inheritance must be head_snapshot, full_clone or selective, not {inheritance!r:.40}")
     if (select is None) == (inheritance == "selective"):
-        raise SpawnError("'select' says which messages a selective spawn inherits, and no other")
+        raise SpawnError("'select' goes only with inheritance='selective'")
     if (select is not None and not (isinstance(select, (Priority, Sequence)) or callable(select))) or type(
         select
     ) is str:

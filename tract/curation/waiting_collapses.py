@@ -113,5 +113,5 @@ def _link_of(repo: Repository, pending: PendingCollapse) -> Link:
 
 def _difference(pending: PendingCollapse, link: Link) -> str | None:
     if link.spawn.hex() != pending.spawn:
-        return f"tract '{pending.child}' is another one by now"
+        return f"tract '{pending.child}' is a different one now"
     return f"tract '{pending.child}' was collapsed since" if link.last != pending.last else None

@@ -83,7 +83,7 @@ def _tell(listener: Listener, event: Event) -> None:
     try:
         listener(event)
     except Exception as exc:  # noqa: BLE001  # the user's own code
-        warnings.warn(TractWarning(f"on_event: {type(exc).__name__}, told of a {event.kind}"), stacklevel=2)
+        warnings.warn(TractWarning(f"on_event: {type(exc).__name__} on the event '{event.kind}'"), stacklevel=2)
 
 
 def _logger() -> Any:

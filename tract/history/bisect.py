@@ -80,7 +80,7 @@ def next_step(repo: Repository, known: Bisection) -> BisectStep:
     ]
     if not found:
         raise BisectError(
-            f"commit {known.bad.hex()[:16]} is bad, but behind a good one: between the two it was mended, not broken"
+            f"commit {known.bad.hex()[:16]} is bad, but it is an ancestor of a good one: between the two the context was mended, not broken"
         )
     if base is not None:
         return BisectStep(base, len(found), _tests(len(found)), is_base=True)

@@ -102,7 +102,7 @@ def count_text(count: int) -> str:
 def check_compressed(tx: Transaction, branch: str) -> ObjectId:
     """The tip of HEAD's branch; CompressionError if that is not the *branch* of the compression."""
     if tx.branch != branch or tx.tip is None:
-        raise CompressionError(f"the compression is one of '{branch}', and HEAD is on '{tx.branch}'")
+        raise CompressionError(f"the compression is of branch '{branch}', but HEAD is on '{tx.branch}'")
     return tx.tip
 
 
@@ -244,14 +244,16 @@ def summaries_of(repo: Repository, compression: ObjectId) -> dict[ObjectId, tupl
     cut = repo.shallow.cuts.get(compression)
     if cut is not None and commit.operation is CommitOperation.COMPRESS:
         raise CompressionError(
-            f"what commit {compression.hex()[:16]} compressed is not kept any more: gc cut it on {cut.date}"
+            f"the messages that commit {compression.hex()[:16]} compressed are not kept any more: gc cut it on {cut.date}"
         )
     if commit.operation is not CommitOperation.COMPRESS or len(commit.parents) < 2:
         raise CompressionError(f"commit {compression.hex()[:16]} is not a compression")
     try:
         before = entries(repo, context_at(repo, commit.parents[0]))
     except BlobNotFoundError as exc:
-        raise CompressionError(f"what commit {compression.hex()[:16]} compressed is not kept any more") from exc
+        raise CompressionError(
+            f"the messages that commit {compression.hex()[:16]} compressed are not kept any more"
+        ) from exc
     kept = {id for id, _ in entries(repo, context_at(repo, compression))}
     told = (commit.metadata or {}).get(COMPRESSED)
     firsts = (

@@ -146,7 +146,7 @@ def check_target(repo: Repository, ref: str, new: ObjectId) -> None:
     """Raise if *ref* is a branch and *new* is a note or has no context, or if *ref* is a ref of notes and *new* is not a note: readers would take them for something else."""
     check_is_for(ref, new, repo.commit(new).operation)
     if ref == HEAD or ref.startswith(HEADS):
-        repo.check_whole(new, f"ref '{ref}' cannot be moved to where only a message is kept")
+        repo.check_whole(new, f"ref '{ref}' cannot be moved to a commit of which only the message is kept")
 
 
 def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:
@@ -156,4 +156,4 @@ def check_is_for(ref: str, new: ObjectId, operation: CommitOperation) -> None:
     if is_note and (local.startswith((HEADS, REMOTES)) or local == HEAD):
         raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is a note")
     if not is_note and local.startswith((NOTES, REMOTE_NOTES)):
-        raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is no note")
+        raise StorageError(f"ref '{ref}' cannot be moved to {new.hex()[:16]}: it is not a note")

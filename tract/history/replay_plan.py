@@ -402,7 +402,7 @@ class _Planner:
         for commit in kept if gone else ():
             target = self._repo.commit(commit).target
             if target is not None and edited_message(self._repo, target) in gone:
-                detail = f"message {commit.hex()[:16]} replies to {target.hex()[:16]}, which goes"
+                detail = f"message {commit.hex()[:16]} replies to {target.hex()[:16]}, which is removed"
                 self.concerns.append(Concern("reply_target_missing", id, commit, detail))
 
 

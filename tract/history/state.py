@@ -198,9 +198,9 @@ def decode_state(data: bytes, path: str) -> dict[str, Any]:
     try:
         value = parse_json(body)
     except ValueError as exc:
-        raise ObjectCorruptError(path, "it is no JSON document", 0) from exc
+        raise ObjectCorruptError(path, "it is not a JSON document", 0) from exc
     if not isinstance(value, dict):
-        raise ObjectCorruptError(path, "it is no map", 0)
+        raise ObjectCorruptError(path, "it is not a map", 0)
     return value
 
 

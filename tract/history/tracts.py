@@ -135,7 +135,7 @@ def bring_back(repo: Repository, name: str, tell: Callable[[Transaction], object
         prefix = free_prefix(tx, name)
         for ref, value in deleted_refs(repo, name):
             if isinstance(value, bytes) and not repo.objects.contains(value):
-                error = CommitNotFoundError(value.hex(), "gc took it")
+                error = CommitNotFoundError(value.hex(), "gc removed it")
                 raise SessionError(f"tract '{name}' cannot be restored: its commits are not kept any more") from error
             tx.edits.append(RefEdit(prefix + ref, value, None))
         if tell is not None:

@@ -322,7 +322,7 @@ def _changes_now(repo: Repository, direction: Direction, step: _Step) -> list[Re
     if not held:  # it was deleted since, or is to be made again
         for name, value in repo.refs.list():
             if value == made.get(child + SPAWN_REF) and split_tract(name)[1] == SPAWN_REF:
-                raise TractError(f"{failed}: its tract is called '{tract_name(split_tract(name)[0])}' by now")
+                raise TractError(f"{failed}: its tract is called '{tract_name(split_tract(name)[0])}' now")
         return rest if direction == "undo" else list(step.changes)
     if direction == "redo":
         raise TractError(f"{failed}: there is another tract '{tract_name(child)}'")
@@ -340,12 +340,12 @@ def _check_kept(repo: Repository, direction: Direction, step: _Step) -> None:
     reason = step.operation.reason
     failed = f"'{reason.removesuffix(TAKEN)}' cannot be {'undone' if direction == 'undo' else 'redone'}"
     if step.renoted:
-        raise TractError(f"{failed}: gc or a fetch has written anew the notes that came with it")
+        raise TractError(f"{failed}: gc or a fetch has rewritten the notes that came with it")
     values = [(change.name, change.old if direction == "undo" else change.new) for change in step.changes]
     there = [(name, value) for name, value in values if isinstance(value, bytes)]
     is_taken = direction == "undo" and reason.endswith(TAKEN)
     if is_taken or not all(repo.objects.contains(value) for _, value in there):
-        raise TractError(f"{failed}: gc took the commits to go back to")
+        raise TractError(f"{failed}: gc removed the commits to go back to")
     for name, value in there:
         if _is_branch(name):
             repo.check_whole(value, failed)

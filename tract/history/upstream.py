@@ -23,7 +23,7 @@ class Upstream(NamedTuple):
 
     def __str__(self) -> str:
         if self.ahead is None or self.behind is None:
-            return f"{self.name} goes on from history that was cut here"
+            return f"{self.name} continues history that was cut here"
         if not self.ahead and not self.behind:
             return f"up to date with {self.name}"
         parts = ((self.ahead, "ahead of"), (self.behind, "behind"))

@@ -199,11 +199,11 @@ def _encoded(body: dict[str, Any]) -> bytes:
         return json.dumps(body, ensure_ascii=False, allow_nan=False, default=_plain).encode()
     except (TypeError, ValueError, RecursionError) as exc:
         # A UnicodeEncodeError is a ValueError too, and shows the whole text.
-        reason = "a text has half a character" if isinstance(exc, UnicodeError) else str(exc)
+        reason = "a text has half of a surrogate pair" if isinstance(exc, UnicodeError) else str(exc)
         raise LLMConfigError(f"the question cannot be sent as JSON: {reason:.200}") from None
 
 
 def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")

@@ -109,7 +109,7 @@ def read_base_url(given: str | None, variable: str, default: str) -> httpx.URL:
     if url.scheme not in ("http", "https") or not url.host:
         raise LLMConfigError(f"base_url must begin with http:// or https:// and name a host: '{_shown(url)}' does not")
     if url.port is not None and not 0 < url.port < 1 << 16:
-        raise LLMConfigError(f"base_url names a port that there is not: '{_shown(url)}'")
+        raise LLMConfigError(f"base_url names a port that does not exist: '{_shown(url)}'")
     if url.userinfo:
         raise LLMConfigError(f"base_url must not hold a user or a password: '{_shown(url)}'")
     if url.fragment:

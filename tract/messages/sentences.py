@@ -52,7 +52,7 @@ _KINDS: dict[str, _Said] = {
     ),
     "no_counterpart": _Said(0, "not carried over to {format}: {}", strict=False),
     "invalid_arguments": _Said(
-        15, "the arguments of {} are no JSON object and were put under the key 'arguments'", strict=False
+        15, "the arguments of {} are not a JSON object and were put under the key 'arguments'", strict=False
     ),
     "is_error_lost": _Said(0, "not carried over to {format}: {}", strict=False),
 }

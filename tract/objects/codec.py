@@ -161,7 +161,7 @@ def _check_map(value: dict[Any, Any], depth: int) -> None:
         raise _RefusedError(f"nested deeper than {MAX_DEPTH} levels")
     for key, item in value.items():
         if type(key) is not str and not isinstance(key, str):
-            raise _RefusedError(f"a key that is no text: {key!r:.60}")
+            raise _RefusedError(f"a key that is not a text: {key!r:.60}")
         if type(item) not in _ALWAYS_FIT:
             try:
                 _check(item, depth - 1)

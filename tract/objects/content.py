@@ -261,14 +261,14 @@ def _content_of(value: Mapping[str, JSON], types: ContentTypes) -> Any:
     if detect_format(value) == "responses":
         return MessageContent(dict(value), format="responses")
     raise ContentValidationError(
-        f"a dict with neither 'content_type' nor 'role' is no content (keys: {', '.join(map(str, value))[:80]})"
+        f"a dict with neither 'content_type' nor 'role' is not content (keys: {', '.join(map(str, value))[:80]})"
     )
 
 
 def check_content_type(name: str, cls: type[Any]) -> str:
     """Return *name* if *cls* can be registered under it, else ContentValidationError."""
     if not isinstance(name, str) or not name.isidentifier():
-        raise ContentValidationError(f"{name!r} is no name for a content type: it must be an identifier")
+        raise ContentValidationError(f"{name!r} is not a name for a content type: it must be an identifier")
     if name in BUILTIN:
         raise ContentValidationError(f"content type '{name}' is built in")
     if not (hasattr(cls, "__dataclass_fields__") or hasattr(cls, "model_dump")):

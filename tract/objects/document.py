@@ -102,7 +102,7 @@ def _ref_documents(items: Sequence[Any]) -> list[Document]:
 def ref_value(text: JSON) -> RefValue:
     """The value of a ref from the text that :func:`shown` made of it; ContentValidationError if it is not text."""
     if not isinstance(text, str):
-        raise ContentValidationError(f"{text!r:.80} is no value of a ref")
+        raise ContentValidationError(f"{text!r:.80} is not a value of a ref")
     return parse_id(text) or text
 
 
@@ -277,7 +277,7 @@ def _refs(value: JSON) -> list[Any]:
 def _id(text: JSON) -> ObjectId:
     id = parse_id(text) if isinstance(text, str) else None
     if id is None:
-        raise ContentValidationError(f"{text!r:.80} is no id")
+        raise ContentValidationError(f"{text!r:.80} is not an id")
     return id
 
 

@@ -114,7 +114,7 @@ def _refuse(reason: str, _kept: JSON = None) -> NoReturn:
 def _lenient_decoder() -> json.JSONDecoder:
     import json  # as above
 
-    return json.JSONDecoder(parse_constant=lambda name: _refuse(f"{name} is no JSON number"))
+    return json.JSONDecoder(parse_constant=lambda name: _refuse(f"{name} is not a JSON number"))
 
 
 @lru_cache(8)
@@ -144,7 +144,7 @@ def _strict_decoder(refuse: Refuse) -> json.JSONDecoder:
         object_pairs_hook=pairs,
         parse_int=integer,
         parse_float=real,
-        parse_constant=lambda name: refuse(f"{name} is no JSON number", name),
+        parse_constant=lambda name: refuse(f"{name} is not a JSON number", name),
     )
 
 

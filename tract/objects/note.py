@@ -85,14 +85,14 @@ def read_event(id: ObjectId, value: Any, about: ObjectId | None = None) -> NoteE
                 if about not in (None, noted):
                     raise _elsewhere(id, noted, about)
                 return NoteEvent(namespace, noted, time, author, number, known, body)
-    raise ObjectCorruptError(f"blob {id.hex()}", "it is not what a note says")
+    raise ObjectCorruptError(f"blob {id.hex()}", "it is not the content of a note")
 
 
 def read_body(id: ObjectId, value: Any, about: ObjectId | None = None) -> dict[str, Any]:
     """Return the body of the event in blob *id* without checking all other fields; ObjectCorruptError if there is none, or it is not about commit *about*."""
     body = value["body"] if type(value) is dict and tuple(value) == _FIELDS else None
     if type(body) is not dict:
-        raise ObjectCorruptError(f"blob {id.hex()}", "it is not what a note says")
+        raise ObjectCorruptError(f"blob {id.hex()}", "it is not the content of a note")
     if about is not None and value["target"] != about.hex():
         raise _elsewhere(id, read_event(id, value).target, about)
     return body

@@ -89,7 +89,7 @@ def _shaped(make: Callable[[Any], _T], value: Any, kind: Kind, id: ObjectId) -> 
 def checked_node(id: ObjectId, node: Node, level: int) -> Node:
     """Return *node* if it has this *level*, else ObjectCorruptError."""
     if node.level != level:
-        raise ObjectCorruptError(f"tree {id.hex()}", f"it is of level {node.level} where {level} belongs")
+        raise ObjectCorruptError(f"tree {id.hex()}", f"it is of level {node.level} instead of {level}")
     return node
 
 
@@ -106,7 +106,7 @@ def outlines_in(payloads: Sequence[bytes], id_at: Callable[[int], ObjectId]) -> 
         parents = tuple([id_at(one) if type(one) is int else one for one in parents])
         content = id_at(content) if type(content) is int else content
         if type(operation) is not str or type(generation) is not int or type(time) is not int:
-            raise ValueError("it is no commit")
+            raise ValueError("it is not a commit")
         found.append(Outline(operation, parents, content, generation, time))
     return found
 
@@ -175,9 +175,9 @@ def _commit_of(value: Any) -> Commit:
     return Commit(
         operation_named(operation),
         _ids(parents, "its parents are not ids"),
-        _id_or_none(content, "its content is no id"),
-        _id_or_none(target, "its target is no id"),
-        _id_or_none(tree, "its tree is no id"),
+        _id_or_none(content, "its content is not an id"),
+        _id_or_none(target, "its target is not an id"),
+        _id_or_none(tree, "its tree is not an id"),
         _ids(open_, "its open entries are not pairs of ids"),
         generation,
         _time(time),
@@ -193,8 +193,8 @@ def _refs_of(value: Any, of: Literal["refs", "records"]) -> Refs:
         raise _ShapeError("its refs are not a tree and open ones")
     tree, open_ = value
     if tree is None and not open_:
-        raise _ShapeError("its refs are none, and they are there")
-    root = _id_or_none(tree, "the tree of its refs is no id")
+        raise _ShapeError("it has refs, and says that it has none")
+    root = _id_or_none(tree, "the tree of its refs is not an id")
     if of == "refs":
         return Refs(root, _id_kinds(open_, "its open refs are not ids and kinds"))
     if type(open_) is list and len(open_) % 2:
@@ -220,8 +220,8 @@ def _node_of(value: Any) -> Node:
     if level == 0:
         return _chunk_of(items, value[2] if len(value) == 3 else "messages", len(value))
     if len(value) == 3:
-        raise _ShapeError("it is no chunk, and has a third field")
-    _ids(items[::2], "a child is no id")
+        raise _ShapeError("it is not a chunk, but has a third field")
+    _ids(items[::2], "a child is not an id")
     if not all(type(count) is int and 0 < count < _MOST for count in items[1::2]):
         raise _ShapeError("a child's count is not a number above zero")
     return Node(level, tuple(items))
@@ -246,7 +246,7 @@ def _operation_of(value: Any) -> Operation:
     if refs is not None and (type(refs) is not list or not all(map(_is_ref, refs))):
         raise _ShapeError("its refs are not names and values")
     return Operation(
-        _id_or_none(previous, "the operation before it is no id"),
+        _id_or_none(previous, "the operation before it is not an id"),
         _time(time),
         actor,
         reason,
@@ -275,10 +275,10 @@ def _ref_chunk_of(value: Any) -> tuple[TractRefs, ...]:
 
 def _tract_refs(value: Any) -> TractRefs:
     if type(value) is not list or len(value) != 4:
-        raise _ShapeError("it has what is not the refs of a tract")
+        raise _ShapeError("it has entries that are not the refs of a tract")
     part, created, changed, refs = value
     if type(part) is not str or type(refs) is not list or not all(map(_is_ref, refs)):
-        raise _ShapeError("it has what is not the refs of a tract")
+        raise _ShapeError("it has entries that are not the refs of a tract")
     made, moved = (None if one is None else _time(one) for one in (created, changed))
     return TractRefs(part, made, moved, tuple((name, one) for name, one in refs))
 

@@ -90,13 +90,13 @@ def _checked(name: str, what: str) -> str:
 def name_problem(name: str) -> str | None:
     """The rule that *name* breaks, or None if the name is allowed."""
     if not isinstance(name, str):
-        return f"it is no text but a {type(name).__name__}"
+        return f"it is not a text but a {type(name).__name__}"
     if not name:
         return "it is empty"
     if name in ("HEAD", "@"):
         return "it is reserved"
     if len(name) == HEX_SIZE and is_hex(name):
-        return "it would read as an object id"
+        return "it looks like an object id"
     if name.startswith("-"):
         return "it begins with '-'"
     if "@{" in name:
@@ -154,7 +154,7 @@ def tract_prefix(name: str) -> str:
     try:
         data = name.encode()
     except (UnicodeEncodeError, AttributeError):
-        raise SessionError(f"{name!r:.80} is not a tract name: it is no text") from None
+        raise SessionError(f"{name!r:.80} is not a tract name: it is not a text") from None
     if not data or len(data) > LONGEST_NAME:
         problem = f"it has {len(data)} bytes, more than {LONGEST_NAME}" if data else "it is empty"
         raise SessionError(f"{name!r:.80} is not a tract name: {problem}")

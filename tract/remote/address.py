@@ -61,7 +61,7 @@ def parse_address(url: str | os.PathLike[str]) -> Address:
     """
     url = os.fspath(url) if isinstance(url, os.PathLike) else url
     if not isinstance(url, str):
-        raise ConfigError(f"{url!r:.80} is not an address: it is no text")
+        raise ConfigError(f"{url!r:.80} is not an address: it is not a text")
     if "://" not in url:
         if not url or url.startswith("-") or "\0" in url:
             raise ConfigError(f"{url!r:.80} is not an address")
@@ -70,7 +70,9 @@ def parse_address(url: str | os.PathLike[str]) -> Address:
     if parts.scheme not in SCHEMES:
         raise ConfigError(f"'{parts.scheme}://' is not a scheme of a remote; known are {', '.join(SCHEMES)}")
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigError(f"the address '{parts.scheme}://…' has a user, a query or a fragment, where secrets may be")
+        raise ConfigError(
+            f"the address '{parts.scheme}://…' has a user, a query or a fragment, which may contain secrets"
+        )
     if parts.scheme == "file":
         if parts.netloc not in ("", "localhost") or not parts.path.startswith("/"):
             raise ConfigError(f"{url!r:.80} is not the address of a folder: file:///absolute/path")

@@ -188,7 +188,7 @@ class TractPush:
         seen = self._tracked(one.branch)
         detail = ""
         if head.commit is not None and self._repo.objects.contains(head.commit):
-            detail = "which this branch does not go on from"
+            detail = "which is not in the history of this branch"
         return RemoteMovedError(
             one.branch,
             None if seen is None else seen.hex(),
@@ -222,7 +222,7 @@ class TractPush:
                 return
             self._link.pause(min(number, 4))
             known = self._checked(one, known)
-        raise RemoteError(f"push of '{one.branch}' did not come through: others moved it {MOST_SWAPS} times")
+        raise RemoteError(f"push of '{one.branch}' failed: others moved it {MOST_SWAPS} times")
 
     def _base(self, one: Wanted) -> Head:
         """The head with which a new branch begins: it takes the packs and notes of a branch of the remote whose commits it has."""

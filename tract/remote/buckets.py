@@ -53,7 +53,7 @@ class BucketTransport:
                 self._missing(exc)
                 return None
             if len(data) != found.meta["size"]:
-                raise RemoteError(f"'{self._shown}/{key}': {len(data)} bytes came of {found.meta['size']}")
+                raise RemoteError(f"'{self._shown}/{key}': {len(data)} bytes arrived instead of {found.meta['size']}")
             return Stored(data, found.meta.get("e_tag") or "")
 
         return self._asked(key, ask)
@@ -120,7 +120,7 @@ class BucketTransport:
     def _missing(self, exc: Exception, *, is_expected: bool = True) -> None:
         """Return None for a missing key; raise RemoteError if the bucket itself is missing."""
         if not is_expected or _NO_BUCKET.search(str(exc)):
-            raise RemoteError(f"'{self._shown}' cannot be reached: its bucket is not there") from None
+            raise RemoteError(f"'{self._shown}' cannot be reached: its bucket does not exist") from None
 
     def _sent(self, version: str) -> str:
         return version.strip('"') if self._bare else version

@@ -213,4 +213,4 @@ def check_not_parted(link: Link, repo: Repository, branch: str) -> None:
     if not is_ancestor(repo, here, there):
         known = link.remembered(repo.tract, branch)
         by = "" if known is None else known.head.by
-        raise RemoteMovedError(branch, here.hex(), there.hex(), by, "and both went on from where they parted")
+        raise RemoteMovedError(branch, here.hex(), there.hex(), by, "and both sides have new commits")

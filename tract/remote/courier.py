@@ -217,7 +217,7 @@ class Courier:
     def _tell_late(self) -> None:
         """Fail those who have waited for longer than the remote's timeout; what they posted may still land."""
         now = time.monotonic()
-        text = f"what waits for '{self._branch}' has not landed in remote '{self._link.name}'"
+        text = f"the commits that wait for '{self._branch}' have not reached remote '{self._link.name}'"
         for id, posted in list(self._posted.items()):
             if now > posted.waiting[0].deadline:
                 del self._posted[id]
@@ -338,7 +338,7 @@ class Courier:
             try:
                 made = list(islice(first_parents(self._own, last), number))[::-1]
             except TractError:
-                text = f"what was appended to '{self._branch}' landed in remote '{self._link.name}', and the branch was moved away from it"
+                text = f"the commits appended to '{self._branch}' reached remote '{self._link.name}', but then the branch was moved away from them"
                 for one in posted.waiting:
                     one.fail(RemoteError(text, landed=True))
                 continue

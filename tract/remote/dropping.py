@@ -66,7 +66,7 @@ def _check_seen(link: Link, own: Repository, known: KnownHead, before: KnownHead
             None if seen is None else seen.hex(),
             there,
             known.head.by,
-            "and was never seen so from here",
+            "which this store has not seen yet",
         )
 
 

@@ -205,7 +205,9 @@ def _notes(link: Link, incoming: Incoming, heads: Sequence[Head]) -> dict[str, l
             except (ObjectCorruptError, TractError) as exc:
                 raise RemoteError(f"remote '{link.name}': {exc}") from exc
             if event.target != note.target or event.namespace != note.namespace:
-                raise RemoteError(f"remote '{link.name}': note {note.blob.hex()[:16]} is about something else")
+                raise RemoteError(
+                    f"remote '{link.name}': note {note.blob.hex()[:16]} is about another commit than its list says"
+                )
     return found
 
 

@@ -141,13 +141,13 @@ def decode_head(data: bytes, key: str) -> Head:
 
 
 def _head_of(value: dict[str, Any]) -> Head:
-    _check(type(value["tract"]) is str and type(value["by"]) is str, "a name is no text")
+    _check(type(value["tract"]) is str and type(value["by"]) is str, "a name is not a text")
     for name in ("branch", "default"):
-        _check(value[name] is None or type(value[name]) is str, f"'{name}' is no text")
-    _check(type(value["gen"]) is int and 0 < value["gen"] < _MOST, "'gen' is no number above zero")
-    _check(type(value["time"]) is int and FIRST_TIME <= value["time"] <= LAST_TIME, "'time' is no moment")
+        _check(value[name] is None or type(value[name]) is str, f"'{name}' is not a text")
+    _check(type(value["gen"]) is int and 0 < value["gen"] < _MOST, "'gen' is not a number above zero")
+    _check(type(value["time"]) is int and FIRST_TIME <= value["time"] <= LAST_TIME, "'time' is not a time")
     settings = value["settings"]
-    _check(settings is None or type(settings) is dict, "'settings' is no map")
+    _check(settings is None or type(settings) is dict, "'settings' is not a map")
     return Head(
         tract=value["tract"],
         branch=value["branch"],
@@ -173,17 +173,17 @@ def _check(is_right: bool, problem: str) -> None:
 
 
 def _each(value: dict[str, Any], name: str, read: Callable[[Any], Any]) -> list[Any]:
-    _check(type(value[name]) is list, f"'{name}' is no list")
+    _check(type(value[name]) is list, f"'{name}' is not a list")
     return [read(one) for one in value[name]]
 
 
 def _map(value: dict[str, Any], name: str) -> dict[str, Any]:
-    _check(type(value[name]) is dict, f"'{name}' is no map")
+    _check(type(value[name]) is dict, f"'{name}' is not a map")
     return cast("dict[str, Any]", value[name])
 
 
 def _id(value: Any) -> ObjectId:
-    _check(type(value) is bytes and len(value) == ID_SIZE, "an id is none")
+    _check(type(value) is bytes and len(value) == ID_SIZE, "an id is not valid")
     return cast(ObjectId, value)
 
 
@@ -192,31 +192,31 @@ def _id_or_none(value: Any) -> ObjectId | None:
 
 
 def _push_of(value: Any) -> bytes:
-    _check(type(value) is bytes and len(value) == _PUSH_SIZE, "the id of a push is none")
+    _check(type(value) is bytes and len(value) == _PUSH_SIZE, "the id of a push is not valid")
     return cast(bytes, value)
 
 
 def _pack_of(value: Any) -> PackName:
-    _check(type(value) is list and len(value) == 5 and type(value[0]) is str, "the name of a pack is none")
-    _check(is_pack_key(value[0]), f"{value[0]!r:.80} is no pack's name")
-    _check(all(type(one) is int and 0 <= one < _MOST for one in value[1:]), "a pack's sizes are no numbers")
+    _check(type(value) is list and len(value) == 5 and type(value[0]) is str, "the name of a pack is not valid")
+    _check(is_pack_key(value[0]), f"{value[0]!r:.80} is not a pack's name")
+    _check(all(type(one) is int and 0 <= one < _MOST for one in value[1:]), "a pack's sizes are not numbers")
     _check(value[3] <= value[2], "a pack's index is behind its end")
     return PackName(*value)
 
 
 def _note_of(value: Any) -> HeadNote:
-    _check(type(value) is list and len(value) == 3 and type(value[0]) is str, "a note is none")
+    _check(type(value) is list and len(value) == 3 and type(value[0]) is str, "a note is not valid")
     return HeadNote(value[0], _id(value[1]), _id(value[2]))
 
 
 def _list_of(value: Any) -> Context:
-    _check(type(value) is list and len(value) == 2 and type(value[1]) is list, "a list of notes is none")
-    _check(len(value[1]) % 2 == 0, "a list of notes is none")
+    _check(type(value) is list and len(value) == 2 and type(value[1]) is list, "a list of notes is not valid")
+    _check(len(value[1]) % 2 == 0, "a list of notes is not valid")
     return Context(_id_or_none(value[0]), tuple(_id(one) for one in value[1]))
 
 
 def _cut_of(value: Any) -> tuple[ObjectId, Cut]:
-    _check(type(value) is list and len(value) == 3, "a cut is none")
+    _check(type(value) is list and len(value) == 3, "a cut is not valid")
     id, grade, day = _id(value[0]), value[1], value[2]
-    _check(bool(readable_cuts(f"{id.hex()} {grade} {day}\n".encode())), "a cut is none")
+    _check(bool(readable_cuts(f"{id.hex()} {grade} {day}\n".encode())), "a cut is not valid")
     return id, Cut(cast(Grade, grade), day)

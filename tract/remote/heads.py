@@ -77,7 +77,7 @@ class ReadHeads(SwappedHeads):
     """Heads of a store in which writers can overwrite each other."""
 
     def put(self, key: str, data: bytes, version: str | None) -> str | None:
-        raise RemoteRefusedError("the remote's store does not keep writers apart, so it can only be read")
+        raise RemoteRefusedError("the remote's store cannot keep concurrent writers apart, so it is read-only")
 
 
 def heads_of(transport: Transport, conditions: Conditions | None) -> Heads:

@@ -90,12 +90,12 @@ def decode_intent(data: bytes, key: str) -> Intent:
     """Return the intent in *data*; ObjectCorruptError if it is not an intent."""
     body = data[:-_CHECK]
     if data[:16] != _MAGIC or blake3(body).digest()[:_CHECK] != data[-_CHECK:]:
-        raise ObjectCorruptError(key, "it is no intent, or does not match its check")
+        raise ObjectCorruptError(key, "it is not an intent, or does not match its check")
     try:
         value = decode(body[16:])
         id, wishes = value["id"], value["wishes"]
         if type(id) is not bytes or len(id) != _ID or type(wishes) is not list or not wishes:
-            raise ValueError("it is no intent")
+            raise ValueError("it is not an intent")
         return Intent(key, id, tuple(map(_wish_of, wishes)))
     except (ValueError, TypeError, KeyError, ContentValidationError) as exc:
         raise ObjectCorruptError(key, str(exc)) from exc
@@ -106,10 +106,10 @@ def _wish_of(value: Any) -> Wish:
     texts = (wish.message is None or type(wish.message) is str) and type(wish.author) is str
     maps = type(wish.value) is dict and (wish.metadata is None or type(wish.metadata) is dict)
     if not texts or not maps or type(wish.time) is not int or not FIRST_TIME <= wish.time <= LAST_TIME:
-        raise ValueError("a wish is none")
+        raise ValueError("a wish is not valid")
     notes = tuple((name, body) for name, body in wish.notes)
     if not all(name in (CONFIG, USAGE) and type(body) is dict for name, body in notes):
-        raise ValueError("a note of a wish is none")
+        raise ValueError("a note of a wish is not valid")
     return wish._replace(notes=notes)
 
 

@@ -178,7 +178,7 @@ class Link:
     def gone(self, key: str) -> RemoteError:
         """The error for a head that has disappeared: heads are never removed, so the place was emptied, or another remote is there now."""
         return RemoteError(
-            f"remote '{self.name}': '{key}', which was there when it was last seen, is gone: the place was emptied, or is another one now"
+            f"remote '{self.name}': '{key}', which existed when it was last read, is gone: the remote was emptied or replaced"
         )
 
     def _read(self, key: str, unless: str | None) -> Stored | Unchanged | None:
@@ -198,7 +198,7 @@ class Link:
         except ObjectCorruptError as exc:
             raise RemoteError(f"remote '{self.name}': {exc}") from exc
         if head_key(head.tract, head.branch) != key:
-            raise RemoteError(f"remote '{self.name}': under '{key}' lies the head of another branch")
+            raise RemoteError(f"remote '{self.name}': '{key}' is the head of another branch")
         return self.remember(key, head, found.data, found.version)
 
     def remember(self, key: str, head: Head, data: bytes, version: str) -> KnownHead:

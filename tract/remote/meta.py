@@ -69,7 +69,7 @@ def push_meta(link: Link, push: TractPush, tags: Mapping[str, ObjectId | None], 
             settings_pushed(link, repo, head.settings)
             return
         link.pause(min(number, 4))
-    raise RemoteError(f"push of what belongs to no branch of tract '{repo.tract}' did not come through")
+    raise RemoteError(f"push of the tags, notes and settings of tract '{repo.tract}' failed")
 
 
 def _after(link: Link, push: TractPush, base: Head, wanted: MetaWanted, force: Force, token: bytes, sent: Sent) -> Head:

@@ -26,7 +26,7 @@ def check_sync(path: str | Path | None, sync: str, *, read_only: bool) -> None:
     if sync not in SYNC_MODES:
         raise ConfigError(f"sync must be {', '.join(map(repr, SYNC_MODES[:-1]))} or {SYNC_MODES[-1]!r}, not {sync!r}")
     if path == ":memory:":
-        raise ConfigError("a store in memory lives in no remote")
+        raise ConfigError("a store in memory cannot live in a remote")
     if read_only and sync != "manual":
         raise ConfigError(f"sync={sync!r} is for a store that may be written")
 
@@ -80,7 +80,7 @@ def begin_sync(repo: Repository, name: str | None, mode: SyncMode, lock: ThreadL
     if name is None:
         known = remotes(repo)
         if len(known) != 1:
-            raise RemoteError(f"the store has {len(known)} remotes; which one it lives in must be said")
+            raise RemoteError(f"the store has {len(known)} remotes; name the one that it lives in")
         name = known[0].name
     link = open_link(repo, name) if mode == "manual" else ready_link(repo, name)
     sync = Sync(repo, link, mode, lock)

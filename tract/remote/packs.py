@@ -126,17 +126,17 @@ def decode_index(tail: bytes, at: int, key: str) -> PackIndex:
 
 def _index_of(value: Any, end: int) -> PackIndex:
     if type(value) is not dict or tuple(value) != ("frames", "kinds", "lengths", "ids"):
-        raise ValueError("its index is none")
+        raise ValueError("its index is not valid")
     frames, kinds, lengths, ids = value.values()
     if type(frames) is not list or type(kinds) is not bytes or type(ids) is not bytes or type(lengths) is not list:
-        raise ValueError("its index is none")
+        raise ValueError("its index is not valid")
     count = len(kinds)
     if count > _MOST_OBJECTS or len(ids) != count * ID_SIZE or len(lengths) != count:
         raise ValueError("its index has tables of unequal lengths")
     if not all(1 <= kind <= len(KINDS) for kind in kinds):
         raise ValueError("its index has an unknown kind")
     if not all(type(one) is int and 0 <= one <= MAX_SIZE for one in lengths):
-        raise ValueError("its index has a length that is none")
+        raise ValueError("its index has a length that is not valid")
     return PackIndex(tuple(_rows(frames, lengths, end)), kinds, tuple(lengths), ids)
 
 
@@ -144,7 +144,7 @@ def _rows(frames: list[Any], lengths: list[int], end: int) -> Iterator[FrameRow]
     at, first = len(_MAGIC), 0
     for row in frames:
         if type(row) is not list or len(row) != 4 or not all(type(one) is int and one >= 0 for one in row):
-            raise ValueError("its index has a frame that is none")
+            raise ValueError("its index has a frame that is not valid")
         offset, size, length, number = row
         if offset != at or number < 1 or sum(lengths[first : first + number]) != length:
             raise ValueError("its frames do not fit its objects")

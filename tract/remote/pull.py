@@ -118,9 +118,7 @@ def plan_pull(repo: Repository, name: str, strategy: Strategy) -> PullPlan:
     if is_ancestor(repo, tip, there):
         return PullPlan(fetched, "behind", source, there.hex())
     if strategy == "ff":
-        raise RemoteMovedError(
-            short, tip.hex(), there.hex(), detail="and both went on from where they parted", what="pull"
-        )
+        raise RemoteMovedError(short, tip.hex(), there.hex(), detail="and both sides have new commits", what="pull")
     return PullPlan(fetched, "diverged", source, there.hex())
 
 

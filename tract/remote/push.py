@@ -173,7 +173,7 @@ def ready_link(repo: Repository, name: str) -> Link:
         remember_probe(repo, remote)
     if remote.conditions == "none":
         raise RemoteRefusedError(
-            f"remote '{name}' cannot be pushed to: its store keeps neither conditional puts nor creates apart when writers race"
+            f"remote '{name}' cannot be pushed to: its store cannot keep concurrent writers apart, neither by conditional puts nor by creates"
         )
     return begin_remote(Link(repo, remote))
 

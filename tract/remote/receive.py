@@ -132,7 +132,7 @@ class Incoming:
             content = self._repo.objects.read(commit.content)
         wrong = None if content is None or content.kind != "blob" else wrong_content(commit, content)
         if wrong is not None:
-            raise RemoteError(f"{by} is not taken: {wrong}")
+            raise RemoteError(f"{by} is refused: {wrong}")
 
     def _generation(self, id: ObjectId) -> int:
         found = None if id in self._repo.decoded.commits else self.read(id)

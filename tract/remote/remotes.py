@@ -118,7 +118,7 @@ def begin_remote(link: Link) -> Link:
     marked = as_marked(link)
     if link.remote.conditions == "create-only" and marked.remote.conditions != "create-only":
         raise RemoteRefusedError(
-            f"remote '{link.name}' cannot be pushed to: its heads are swapped, and its store was found not to keep writers apart so"
+            f"remote '{link.name}' cannot be pushed to: its heads are replaced by conditional puts, which were found not to keep concurrent writers apart in its store"
         )
     return marked
 

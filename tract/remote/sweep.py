@@ -125,7 +125,7 @@ def _store_time(link: Link) -> float:
     try:
         found = next((one.time for one in _list(link, GC) if one.key == key), None)
         if found is None:
-            raise RemoteError(f"remote '{link.name}' does not list what was just put there")
+            raise RemoteError(f"remote '{link.name}' does not list a key that was just written")
         return float(found)
     finally:
         link.patiently(lambda: link.transport.delete(key))
@@ -224,7 +224,7 @@ def _repack_one(link: Link, repo: Repository, known: KnownHead) -> Repacked | No
     need = needed(own, roots_of(new), lambda _: False)
     if not need.cuts.keys() <= head.cuts.keys():
         raise RemoteRefusedError(
-            f"remote '{link.name}' cannot be repacked from here: history is cut in this store that is whole there"
+            f"remote '{link.name}' cannot be repacked from here: this store lacks history that the remote has"
         )
     ids = {id for id, _ in need.objects}
     if len(head.packs) == 1 and ids == before:

@@ -176,6 +176,6 @@ def _check_head(report: RemoteReport, head: Head, incoming: Incoming, broken: It
             check_ref(NOTES + namespace)
             event = read_event(blob, reader.blob(blob))
             if (event.namespace, event.target) != (namespace, target):
-                raise RemoteError(f"note {blob.hex()[:16]} is about something else")
+                raise RemoteError(f"note {blob.hex()[:16]} is about another commit than its list says")
     except Exception as exc:  # noqa: BLE001  # whatever it is, it is the remote's, and told
         report.problems.append(RemoteProblem("note-damaged", "error", key, str(exc)))

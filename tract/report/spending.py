@@ -184,7 +184,7 @@ def _checked_groupings(by: Iterable[str]) -> frozenset[str]:
     for name in sorted(names, key=str):
         if name not in (*GROUPINGS, "tract"):
             known = ", ".join((*GROUPINGS, "tract"))
-            raise ContentValidationError(f"usage cannot be told apart by {name!r}; only by {known}")
+            raise ContentValidationError(f"usage cannot be grouped by {name!r}; only by {known}")
     return names
 
 

@@ -86,12 +86,12 @@ def _decompress(decompressor: Any, data: bytes, size: int) -> bytes:
     try:
         claimed = _zstd().frame_content_size(data)
         if claimed != size:
-            raise ValueError(f"a frame claims {claimed} bytes where {size} belong")
+            raise ValueError(f"a frame claims {claimed} bytes instead of {size}")
         result = decompressor.decompress(data, max_output_size=size, allow_extra_data=False)
     except (_zstd().ZstdError, MemoryError) as exc:
         raise ValueError(f"not a zstd frame: {exc}") from exc
     if len(result) != size:
-        raise ValueError(f"a frame yields {len(result)} bytes where {size} belong")
+        raise ValueError(f"a frame yields {len(result)} bytes instead of {size}")
     return result  # type: ignore[no-any-return]
 
 

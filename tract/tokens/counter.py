@@ -225,7 +225,7 @@ def counter_named(encoding: str) -> TokenCounter:
 def check_counter(counter: TokenCounter) -> None:
     """Refuse a counter without a name: its counts could not be told from another's."""
     if not callable(getattr(counter, "count", None)):
-        raise TokenizerError(f"a token counter has a name and count(text); a {type(counter).__name__} is none")
+        raise TokenizerError(f"a token counter has a name and count(text); a {type(counter).__name__} does not")
     name = getattr(counter, "name", None)
     if not isinstance(name, str) or not name:
         raise TokenizerError(f"token counter {type(counter).__name__} needs a name, not {name!r}")

@@ -110,7 +110,9 @@ def _budget_of(space: Workspace) -> TokenBudgetConfig | None:
     """The token budget; ConfigError if its action is a callback, and none was given since the store was opened."""
     budget = space.repo.config.budget
     if budget is not None and budget.action is BudgetAction.CALLBACK and budget.callback is None:
-        raise ConfigError("the token budget calls back, and was given no callback: it is not saved with the settings")
+        raise ConfigError(
+            "the token budget's action is a callback, but none was given: a callback is not saved with the settings"
+        )
     return budget
 
 

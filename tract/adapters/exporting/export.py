@@ -90,5 +90,5 @@ def write_export(exported: ExportResult, path: str) -> ExportResult:
     except OSError as exc:
         raise ExportError(f"cannot write '{path}': {(exc.strerror or str(exc)).lower()}") from exc
     if not is_new:
-        raise ExportError(f"'{path}' is there already, and nothing is written over it")
+        raise ExportError(f"'{path}' exists already, and is never overwritten")
     return replace(exported, path=path)

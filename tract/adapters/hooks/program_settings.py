@@ -65,12 +65,12 @@ def with_hooks(program: str, path: str, text: str, command: str) -> Change:
     folder = _folder(command)
     hooks = _parsed(path, text).get("hooks", {})
     if not isinstance(hooks, dict):
-        raise ConfigError(f"'{path}': 'hooks' is no object, and is left alone")
+        raise ConfigError(f"'{path}': 'hooks' is not an object, so the file is left alone")
     after: dict[str, JSON] = {**hooks}
     for event in PROGRAMS[program].events:
         groups = hooks.get(event, [])
         if not isinstance(groups, list):
-            raise ConfigError(f"'{path}': 'hooks.{event}' is no list, and is left alone")
+            raise ConfigError(f"'{path}': 'hooks.{event}' is not a list, so the file is left alone")
         kept = _without(groups, lambda found: found != command and _is_ours(found, program, folder))
         is_there = command in _commands(kept)
         after[event] = kept if is_there else [*kept, {"hooks": [{"type": "command", "command": command}]}]
@@ -118,9 +118,9 @@ def _parsed(path: str, text: str) -> dict[str, Any]:
     try:
         value = parse_json(text) if text.strip() else {}
     except NotJsonError as exc:
-        raise ConfigError(f"'{path}' is no JSON, and is left alone: {exc}") from None
+        raise ConfigError(f"'{path}' is not JSON, so it is left alone: {exc}") from None
     if not isinstance(value, dict):
-        raise ConfigError(f"'{path}' holds no object, and is left alone")
+        raise ConfigError(f"'{path}' is not a JSON object, so it is left alone")
     return value
 
 
@@ -134,7 +134,7 @@ def _written(path: str, text: str, hooks: dict[str, JSON] | None) -> str:
         wanted["hooks"] = hooks
         written = with_member(body if body.strip() else "{}\n", "hooks", hooks)
     if _parsed(path, written) != wanted:
-        raise ConfigError(f"'{path}' has 'hooks' twice, and is left alone")
+        raise ConfigError(f"'{path}' has 'hooks' twice, so it is left alone")
     return written if body == text else _BOM + written
 
 

@@ -142,7 +142,7 @@ def _record(
 def _new_in(at: Repository | None, event: HookEvent, format: str, mark: Mark | None) -> Reading:
     """The part to record: behind *mark* if the tract *at* has the messages before it; else the whole transcript."""
     if files.is_special(event.transcript):
-        raise ImportFormatError(f"cannot read '{event.transcript}': it is no regular file")
+        raise ImportFormatError(f"cannot read '{event.transcript}': it is not a regular file")
     kind = kind_of(format)
     if at is not None and mark is not None:
         reading = _followed(at, event, format, mark)

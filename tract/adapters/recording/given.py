@@ -103,7 +103,9 @@ def given_items(
         body = tuple([one if type(one) is dict else as_dict(one) for one in body])
         for number, one in enumerate(body, 1):
             if not is_gemini_content(one):
-                raise ContentValidationError(f"message {number} is no content of Gemini's: it has a role and parts")
+                raise ContentValidationError(
+                    f"message {number} is not a content of Gemini's, which has a role and parts"
+                )
     leading = 0
     if format in ("anthropic", "gemini") and not system:
         leading = next((at for at, one in enumerate(body) if role_of(one) != "system"), len(body))

@@ -61,7 +61,7 @@ def land(space: Workspace, plan: Plan, about: About, on_divergence: OnDivergence
         return _append(space, plan, about, branch, expected)
     if on_divergence == "error":
         first = plan.items + 1
-        raise DivergedError(f"the list is not the context with more at its end: they part at message {first} or later")
+        raise DivergedError(f"the list does not continue the context: they differ at message {first} or later")
     seen = expected(*space.repo.head())
     tip = space.repo.head()[1]
     if seen is not ANY and seen != tip:

@@ -59,6 +59,6 @@ def _as_json(value: Any, report: Callable[[str, str], None], place: str) -> JSON
     if isinstance(value, Decimal | UUID):
         return str(value)
     if isinstance(value, bytes):
-        report(place, f"{len(value)} bytes, which are no text; they are left out")
+        report(place, f"{len(value)} bytes that are not text are left out")
         return None
     return value

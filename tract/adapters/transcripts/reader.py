@@ -235,7 +235,7 @@ class _Reader:
         except _BROKEN as exc:
             whole = self._without_broken(name, found, format)
             if whole is None:
-                self.report(found.line(0), f"{found.place or name}: not as {format.name} has it: {str(exc)[:80]}")
+                self.report(found.line(0), f"{found.place or name}: not in the form of {format.name}: {str(exc)[:80]}")
                 return []
             return self._conversations_in(name, whole, format)
         self.report.add(told)
@@ -250,7 +250,7 @@ class _Reader:
             try:
                 list(format.read(name, found._replace(values=[value], lines=[found.line(index)]), Report()))
             except _BROKEN:
-                self.report(found.line(index), f"{found.place}[{index}]: not as {format.name} has it")
+                self.report(found.line(index), f"{found.place}[{index}]: not in the form of {format.name}")
             else:
                 kept.append(index)
         if not kept or len(kept) == len(found.values):
@@ -291,7 +291,9 @@ class _Reader:
 
     def _unreadable(self, found: str, value: JSON = None, line: int | None = None) -> ImportFormatError:
         key = likely_key(value, Shapes(TABLE, None))
-        asked = f"no '{self.format}' conversation" if self.format is not None else "no conversation tract can read"
+        asked = (
+            f"no '{self.format}' conversation" if self.format is not None else "not a conversation that tract can read"
+        )
         return ImportFormatError(
             f"'{self.path}' is {asked}: found {found}",
             str(self.path),

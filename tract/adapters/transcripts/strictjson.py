@@ -70,7 +70,7 @@ class Parser:
             value = parse(data, self._refuse)
             if not isinstance(value, Refused):
                 at = first_bad_byte(data) or 0
-                report("", f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
+                report("", f"not UTF-8 at byte {at + 1}; the bytes that are not UTF-8 were replaced by U+FFFD")
         is_bad = self._refused > before or (b"\\u" in data and re.search(_SURROGATE, data) is not None)
         return mended(value, report) if is_bad else value
 
@@ -93,10 +93,10 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "", lev
     if isinstance(value, str):
         if value.isascii() or not _has_lone_surrogate(value):
             return value
-        report(place, "half a surrogate pair in a text; U+FFFD stands in its place")
+        report(place, "half a surrogate pair in a text; U+FFFD replaces it")
         return re.sub("[\ud800-\udfff]", "\ufffd", value)
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not _is_kept(value):
-        report(place, f"a number that cannot be kept; the text '{str(value)[:40]}' stands in its place")
+        report(place, f"a number that cannot be kept; the text '{str(value)[:40]}' replaces it")
         return str(value)
     if isinstance(value, (list, dict)) and not levels:
         text = _text_of(value)
@@ -107,7 +107,7 @@ def mended(value: JSON, report: Callable[[str, str], None], place: str = "", lev
         return [mended(item, report, f"{place}[{at}]", levels - 1) for at, item in enumerate(value)]
     if isinstance(value, Refused) and not value.is_lost:
         kept = value.kept
-        instead = f"the text '{kept[:40]}' stands in its place" if isinstance(kept, str) else "the last one was kept"
+        instead = f"the text '{kept[:40]}' replaces it" if isinstance(kept, str) else "the last one was kept"
         report(place, f"{value.reason}; {instead}")
         return mended(kept, report, place, levels)
     if isinstance(value, dict):

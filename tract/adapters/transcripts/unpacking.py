@@ -64,7 +64,7 @@ def _from_the_start(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             while piece := file.read(_PIECE):
                 whole.write(piece)
                 if whole.tell() > _MOST_PIPED:
-                    detail = f"it has more than {_MOST_PIPED >> 20} MiB, the most that is read from what is no file"
+                    detail = f"it has more than {_MOST_PIPED >> 20} MiB, the limit for input that is not a file"
                     raise ImportFormatError(f"'{path}': {detail}", str(path), None, detail)
             whole.seek(0)
             yield cast(BinaryIO, whole)

@@ -118,7 +118,7 @@ def _telling(method: Callable[..., Any], name: str, recorder: Recorder) -> Calla
 
     @wraps(method)
     def call(*args: Any, **options: Any) -> Any:
-        recorder.tell(f"what {name} asks is not recorded")
+        recorder.tell(f"calls of {name} are not recorded")
         return method(*args, **options)
 
     return call

@@ -123,7 +123,9 @@ class _Response(Ending):
                 answer = parse_json(body)
             except (NotJsonError, UnicodeDecodeError):
                 self._tract_exchange.asked()
-                raise TractError("its answer was read as bytes, and is no JSON; the question was recorded") from None
+                raise TractError(
+                    "its answer was read as bytes, and is not JSON; only the question was recorded"
+                ) from None
             self._tract_exchange.answered_with(answer)
 
         self._tract_exchange.guarded(record)

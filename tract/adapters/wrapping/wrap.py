@@ -23,9 +23,9 @@ def wrap(client: _Client, t: Records, *, on_failure: Literal["warn", "raise"] = 
     if on_failure not in ("warn", "raise"):
         raise ConfigError(f"on_failure must be 'warn' or 'raise', not {on_failure!r:.40}")
     if is_wrapped(client):
-        raise ConfigError("the client is wrapped already; wrap the one that it was made of")
+        raise ConfigError("the client is wrapped already; wrap the original client")
     packages = [kind.__module__.split(".")[0] for kind in type(client).__mro__]
     provider = next((package for package in packages if package in METHODS), None)
     if provider is None:
-        raise ConfigError(f"a client to wrap is one of {', '.join(METHODS)}, not of {packages[0]!r:.40}")
+        raise ConfigError(f"wrap takes a client of {', '.join(METHODS)}, not of {packages[0]!r:.40}")
     return cast(_Client, wrapped(client, provider, Recorder(t, provider, raises=on_failure == "raise")))

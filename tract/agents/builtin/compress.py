@@ -112,7 +112,7 @@ class CompressPolicy:
         found = select(messages, self._excess(messages, used, goal, limit), self.keep_recent)
         left = used - found.tokens + found.note_tokens
         if not found.commits or left >= limit:
-            raise PolicySkip(f"{reason}, and no more than {max(0, used - left):,} tokens can go: {found.why_not}")
+            raise PolicySkip(f"{reason}, and at most {max(0, used - left):,} tokens can be removed: {found.why_not}")
         arguments = {"commits": list(found.commits), "content": found.note}
         return Action("compress", arguments, f"{reason}: {_told(found)}", content_by="rule")
 

@@ -97,10 +97,10 @@ def _write(change: Change) -> None:
     path = os.path.realpath(change.path)
     mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else None
     if mode is not None and not mode & stat.S_IWUSR:
-        raise ConfigError(f"'{change.path}' is read-only, and is left alone")
+        raise ConfigError(f"'{change.path}' is read-only, so it is left alone")
     try:
         if _text(change.path) != change.before:
-            raise ConfigError(f"'{change.path}' was changed meanwhile, and is left alone; ask again")
+            raise ConfigError(f"'{change.path}' was changed meanwhile, so it is left alone; run the command again")
         if not change.after and not os.path.islink(change.path):
             files.unlink(path)
             files.remove_empty(os.path.dirname(path))
@@ -192,7 +192,7 @@ def _path(console: Console, program: str) -> str:
 def _text(path: str) -> str:
     """The settings at *path*, empty if there is no file; ConfigError if it cannot be read."""
     if files.is_special(path):
-        raise ConfigError(f"cannot read '{path}': it is no regular file")
+        raise ConfigError(f"cannot read '{path}': it is not a regular file")
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()

@@ -209,7 +209,7 @@ COMMON = frozenset(
 )
 
 
-NOTHING = "has nothing of what it stands for"
+NOTHING = "has nothing of the messages it replaces"
 
 
 class Fact(NamedTuple):
@@ -277,7 +277,7 @@ def doubt_about(sources: Iterable[str], summary: str) -> str | None:
         return None
     if len(invented) < _LEAST_INVENTED:
         (fact,) = [fact for fact, stands in stated if not stands]
-        return None if fact.kind == "number" else f"states one {fact.kind}, {invented[0]}, and no message has it"
+        return None if fact.kind == "number" else f"states one {fact.kind}, {invented[0]}, that is in no message"
     told = ", ".join(invented[:_MOST_QUOTED])
     return f"states {len(stated)} numbers, paths and ids, and {len(invented)} of them are in no message: {told}"
 

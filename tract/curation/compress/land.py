@@ -62,7 +62,7 @@ def recounted(space: Workspace, pending: PendingCompression, *, force: bool) -> 
         tokens = space.blobs.count_value(dict(part.value)).message
         errors = [] if parts else list(requirements.errors(pending.text))
         if tokens > part.tokens_before:
-            errors.append(f"it has {tokens} tokens, more than the {part.tokens_before} of what it stands for")
+            errors.append(f"it has {tokens} tokens, more than the {part.tokens_before} of the messages it replaces")
         if errors and not force:
             raise CompressionError(f"the summary is refused: {'; '.join(errors)}")
         text_tokens += requirements.count(part.text)
@@ -202,4 +202,4 @@ def _config(part: CompressedPart) -> dict[str, Any] | None:
     try:
         return checked_config(part.generation_config or None)
     except ContentValidationError as exc:
-        raise CompressionError(f"what the summariser says of itself cannot be kept: {exc}") from exc
+        raise CompressionError(f"the generation config of the summary cannot be kept: {exc}") from exc

@@ -309,7 +309,10 @@ def _whole_units(
             told = "the tool call and its results stay: they reach into the recent part"
         elif len(inside) < len(unit):
             chosen.update(unit)
-            kind, told = "tool_pair_extended", "all of the tool call and its results go, as a part of them does"
+            kind, told = (
+                "tool_pair_extended",
+                "the whole tool call and its results are compressed, because a part of them is",
+            )
         if told:
             yield CompileWarning(kind, told, index=None, commit=view.items[unit[0]][0].hex())
 

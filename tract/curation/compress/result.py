@@ -60,7 +60,7 @@ class Requirements:
         if self.limit is not None:
             tokens = self.count(text)
             if tokens > self.limit:
-                found.append(f"it has {tokens} tokens, more than the {self.limit} of what it stands for")
+                found.append(f"it has {tokens} tokens, more than the {self.limit} of the messages it replaces")
         return tuple(found)
 
     def misses(self, text: str) -> tuple[str, ...]:

@@ -192,7 +192,7 @@ def _checked_answer(answer: Summary) -> Summary:
         prompt = plain_json("prompt", None if answer.prompt is None else str(answer.prompt))
         return Summary(answer.text, config or {}, dict(answer.usage or {}), None if prompt is None else str(prompt))
     except (ContentValidationError, TypeError, ValueError) as exc:
-        raise CompressionError(f"what the summariser says of itself cannot be kept: {exc}") from exc
+        raise CompressionError(f"the generation config or usage of the summary cannot be kept: {exc}") from exc
 
 
 def _is_nonsense(exc: LLMResponseError) -> bool:

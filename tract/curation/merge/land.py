@@ -97,7 +97,7 @@ def _warnings(
     return tuple(
         CompileWarning(
             "unpaired_tool_call",
-            f"the tool call {name!r} was open on one of {branches}, and what the other went on with comes behind it: it is sent as interrupted until its result is committed",
+            f"the tool call {name!r} was open on one of {branches}, and the new messages of the other come after it: it is sent as interrupted until its result is committed",
             commit=commit.hex(),
             rule=1,
         )
@@ -162,4 +162,4 @@ def _config(result: MergeResult) -> dict[str, Any] | None:
     try:
         return checked_config(found)
     except ContentValidationError as exc:
-        raise MergeError(f"what the resolver says of itself cannot be kept: {exc}") from exc
+        raise MergeError(f"the generation config of the resolution cannot be kept: {exc}") from exc

@@ -71,7 +71,7 @@ def resolve_conflict(resolver: Resolver, conflict: MergeConflict) -> MergeResolu
     try:
         found = read_resolution(answer)
     except LLMResponseError as exc:
-        raise MergeError(f"the resolver's answer on {name} is none: {exc}") from exc
+        raise MergeError(f"the resolver's answer on {name} is not valid: {exc}") from exc
     if found.action == "abort":
         why = f": {found.reasoning}" if found.reasoning else ""
         raise MergeError(f"the resolver gave up on {name}{why}")

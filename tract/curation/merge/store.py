@@ -92,7 +92,7 @@ def kept_merge(space: Workspace, state: MergeState, resolver: Resolver | None = 
     result = replace(result, message=message, delete_branch=state.delete_branch).with_resolution(*state.resolved)
     if not {one.commit_hash for one in result.resolutions} <= {one.commit_hash for one in result.conflicts}:
         raise MergeError(
-            f"the conflicts of the merge of '{plan.source}' are not those that were decided: priorities changed"
+            f"the conflicts of the merge of '{plan.source}' are not those that you resolved: priorities changed"
         )
     if not result.unresolved:
         return result

@@ -37,7 +37,7 @@ class Prompt:
 
         def value_of(place: re.Match[str]) -> str:
             if place[1] not in values:
-                raise LLMConfigError(f"prompt '{self.name}' has a place that nothing fills: '{place[1]}'")
+                raise LLMConfigError(f"prompt '{self.name}' has a placeholder that nothing fills: '{place[1]}'")
             return values[place[1]]
 
         return _PLACE.sub(value_of, self.text)

@@ -157,7 +157,7 @@ def _check_refs(found: Examination, lines: dict[str, bytes]) -> None:
     if found.tail is not None and any(one.kind == "ref-file-ahead" and one.severity == "error" for one in differing):
         # This looks like the torn end of a write, but the write was acknowledged: a synced ref file knows of it.
         assert journal is not None
-        detail = "the last transaction is not whole, but a ref file that was written after it knows of it"
+        detail = "the last transaction is incomplete, but a ref file that was written after it names it"
         found.add("transaction-damaged", "error", "journal", JOURNAL, journal.end, detail)
         journal.records += found.tail.records
         journal.lost_end = True

@@ -98,7 +98,7 @@ class Graph:
         if before is not None and all(one is None or one in self._found for one in named):
             return False
         self._cut_off.append(id)
-        detail = "what it compressed is missing, and 'shallow', which would say that gc cut it, does not name it"
+        detail = "the messages it compressed are missing, and 'shallow' does not say that gc removed them"
         lost = f"what the compression {id.hex()[:16]} took out of the context, and all before it"
         self._problem("history-missing", f"commit {id.hex()}", detail, lost)
         return True
@@ -138,9 +138,7 @@ class Graph:
         if is_whole or id in self._cuts or commit.content is None or not (self._cuts or self._cut_off):
             return False
         self._cut_off.append(id)
-        detail = (
-            "what was before this message is missing, and 'shallow', which would say that gc cut it, does not name it"
-        )
+        detail = "the history before this message is missing, and 'shallow' does not say that gc removed it"
         self._problem(
             "history-missing",
             f"commit {id.hex()}",
@@ -253,7 +251,7 @@ class Graph:
             return None
         ids = node.items[::2]
         if level is not None and node.level != level:
-            self._problem("tree-level", subject, f"it is of level {node.level} where {level} belongs")
+            self._problem("tree-level", subject, f"it is of level {node.level} instead of {level}")
             return None
         if any(closes(item, at) for at, item in enumerate(ids[:-1], 1)):
             self._problem("tree-cut", subject, "it has a boundary in it")
@@ -305,7 +303,7 @@ class Graph:
             in (CommitOperation.APPEND, CommitOperation.EDIT, CommitOperation.RECORD, CommitOperation.NOTE)
             and total != expected
         ):
-            self._problem("context-count", subject, f"its context has {total} entries where {expected} belong")
+            self._problem("context-count", subject, f"its context has {total} entries instead of {expected}")
         if (
             commit.operation in (CommitOperation.APPEND, CommitOperation.RECORD)
             and commit.open

@@ -75,7 +75,7 @@ def mark_of(found: Examination) -> Mark | None:
     try:
         return read_mark(os.path.join(found.path, MARK))
     except ValueError as exc:
-        detail = f"{exc}; the next writer writes it anew"
+        detail = f"{exc}; the next writer writes it again"
         found.add("mark-damaged", "warning", "mark of the last writer", MARK, 0, detail)
     except (OSError, StorageError) as exc:
         found.add("unreadable", "error", "file", MARK, None, _cannot_be_read(exc))
@@ -98,7 +98,7 @@ def loose_names(found: Examination) -> Iterator[str]:
 
 def check_format(found: Examination) -> None:
     if "format" not in found.layout.files:
-        found.add("format-missing", "error", "format", "format", None, "it is missing, so no store is opened")
+        found.add("format-missing", "error", "format", "format", None, "it is missing, so the store cannot be opened")
         return
     data = read_file(found, "format", LONGEST_LINE) or b""
     body, check = data[:-17], data[-17:]
@@ -117,7 +117,7 @@ def check_format(found: Examination) -> None:
 def check_settings(found: Examination) -> None:
     own = [name for name in found.layout.files if name.endswith("/config.toml") and not name.startswith("aside/")]
     if "config.toml" not in found.layout.files:
-        detail = "it is missing, so no store is opened"
+        detail = "it is missing, so the store cannot be opened"
         found.add("config-missing", "error", "settings", "config.toml", None, detail, "the settings")
     else:
         own.append("config.toml")
@@ -212,7 +212,7 @@ def _check_index(found: Examination, pack: PackScan, name: str) -> None:
             "index",
             path=name,
             offset=None,
-            detail="it is no file, so nobody reads the pack",
+            detail="it is not a file, so the pack is not read",
         )
     except (OSError, StorageError) as exc:
         problem = Problem("unreadable", "error", "index", path=name, offset=None, detail=_cannot_be_read(exc))
@@ -223,7 +223,7 @@ def _check_index(found: Examination, pack: PackScan, name: str) -> None:
             "pack",
             path=pack.name,
             offset=None,
-            detail="a killed process left it; all in it is elsewhere",
+            detail="a killed process left it; everything in it is elsewhere too",
         )
     if problem is not None:
         found.problems.append(problem)

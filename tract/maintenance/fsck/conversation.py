@@ -59,7 +59,7 @@ def conversation_problems(found: Examination) -> Iterator[Problem]:
                     f"ref '{name}'",
                     path="",
                     offset=None,
-                    detail="its conversation was not looked at: too many branches differ",
+                    detail="its conversation was not checked: too many branches differ",
                 )
                 continue
             entries = _entries(found, tip)

@@ -100,7 +100,7 @@ class JournalScan:
         """Return the object of the record at *offset*, one of *records*."""
         found = _object_at(self.data, offset, len(self.data)) or salvage_record(self.data, offset, len(self.data))
         if found is None:
-            raise ObjectCorruptError(self.path, "there is no record that an id proves", offset)
+            raise ObjectCorruptError(self.path, "it has no record that matches its id", offset)
         return found[1]
 
     def add_error(self, kind: str, subject: str, offset: int, detail: str, lost: str = "") -> None:
@@ -160,7 +160,7 @@ def _take(scan: JournalScan, span: Span) -> None:
     subject = f"transaction {span.number}"
     flags = span.flags or 0
     if flags & ~KNOWN_FLAGS or any(scan.data[span.start + 18 : span.start + 20]):
-        scan.add_error("transaction-flags", subject, span.start + 16, "it has flags nobody knows")
+        scan.add_error("transaction-flags", subject, span.start + 16, "it has unknown flags")
     at = span.start + TRANSACTION.size
     last: FoundRecord | None = None
     for _ in range(span.records):

@@ -63,14 +63,14 @@ def look_over(store: str) -> Layout:
 def _file_problems(name: str, mode: int) -> Iterator[Problem]:
     """The problems of a file, or of something in the place of one."""
     if name.startswith(ASIDE + "/"):
-        yield _problem("kept-aside", "note", name, "it was taken out of the way and kept")
+        yield _problem("kept-aside", "note", name, "it was moved out of the way, and is kept")
     elif not stat.S_ISREG(mode):
-        what = "a symbolic link" if stat.S_ISLNK(mode) else "no regular file"
-        yield _problem("not-a-file", "error", name, f"it is {what}, which nobody follows")
+        what = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+        yield _problem("not-a-file", "error", name, f"it is {what}, so it is not read")
     elif _TEMPORARY.fullmatch(name):
-        yield _problem("leftover", "note", name, "it is what a killed process left; nothing needs it")
+        yield _problem("leftover", "note", name, "a killed process left it; nothing needs it")
     elif not _KNOWN.fullmatch(name):
-        yield _problem("unknown-file", "note", name, "it is none of the store's")
+        yield _problem("unknown-file", "note", name, "it does not belong to the store")
 
 
 def _problem(kind: str, severity: Severity, name: str, detail: str) -> Problem:

@@ -69,10 +69,10 @@ def _said(found: Examination, blob: ObjectId) -> NoteEvent | None:
 
 def _wrong(event: NoteEvent | None, namespace: str, target: ObjectId) -> str:
     if event is None:
-        return "it is not what a note says"
+        return "it is not the content of a note"
     if event.target != target:
         return f"it is about commit {event.target.hex()[:16]}, and stands for {target.hex()[:16]}"
-    return "" if event.namespace == namespace else f"it is a note of '{event.namespace}', and stands in another list"
+    return "" if event.namespace == namespace else f"it is a note of '{event.namespace}', but is in another list"
 
 
 def _problem(found: Examination, kind: str, blob: ObjectId, detail: str) -> Problem:

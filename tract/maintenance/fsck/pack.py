@@ -368,7 +368,7 @@ class PackScan(Pack):
         try:
             data = files.read_file(os.path.join(store, name), index_size(self.count) + 1)
         except FileNotFoundError:
-            detail = "the pack has no index, so nobody reads it"
+            detail = "the pack has no index, so it is not read"
             return Problem("index-missing", "warning", "index", path=name, offset=None, detail=detail)
         if self.is_damaged and is_whole(data):
             return None
@@ -377,9 +377,7 @@ class PackScan(Pack):
             return None
         differs = (at for at, (a, b) in enumerate(zip(data, made, strict=False)) if a != b)
         place = next(differs, min(len(data), len(made)))
-        return Problem(
-            "index-damaged", "error", "index", path=name, offset=place, detail="it is not the index its pack has"
-        )
+        return Problem("index-damaged", "error", "index", path=name, offset=place, detail="it does not match its pack")
 
     def index(self) -> bytes:
         """The index that this pack should have."""

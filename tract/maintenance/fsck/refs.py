@@ -98,7 +98,7 @@ def _take_keyframe(
             is_all = False
             _doubt(record, subject, str(exc), "where the refs of some tracts are")
     if is_all and known and state != record.refs:
-        _doubt(record, subject, "it says that the refs are other than the operations before it made them", "")
+        _doubt(record, subject, "its refs are not those that the operations before it made", "")
     for name in record.refs.keys() - state.keys() if is_all else ():
         record.set(name, None)
     for name, value in state.items():

@@ -53,7 +53,7 @@ _BY_KIND: dict[str, tuple[Action, str]] = {
     ),
     "config-changed": ("sign-settings", "accept the settings as they are"),
     "loose-damaged": ("salvage-loose", "move it to 'aside', and write it again if its content still matches its name"),
-    "not-a-file": ("move-aside", "move it to 'aside', where nothing follows it"),
+    "not-a-file": ("move-aside", "move it to 'aside', where it is not read"),
     "index-missing": ("write-index", "make it again from its pack"),
     "index-damaged": ("write-index", "make it again from its pack"),
     "pack-missing": ("move-aside", "move the index to 'aside': it has no pack"),

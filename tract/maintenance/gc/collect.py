@@ -191,5 +191,5 @@ def _fitting(repo: Repository, piece: _Piece) -> Iterator[None]:
         free = files.free_space(database(repo).path)
         where = "the journal" if piece.name is None else f"'{piece.name}'"
         raise GCError(
-            f"the disk is full: a copy of what stays of {where} may take {piece.size} bytes, and {free} are free"
+            f"the disk is full: a copy of the objects that stay in {where} may take {piece.size} bytes, and {free} are free"
         ) from exc

@@ -45,7 +45,7 @@ from tract.storage.memory import MemoryStore
 from tract.storage.repacking import REPORT_EVERY, Groups, Progress, new_groups
 from tract.storage.settled import Settled, find_settled
 
-_IN_BATCH = "a store is not collected inside a batch"
+_IN_BATCH = "gc cannot run inside a batch"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)

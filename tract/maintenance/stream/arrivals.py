@@ -161,7 +161,7 @@ class Arrivals:
         if found is None:
             obj = self.find(parent)
             if obj is None:
-                self._reader.fail(f"its parent {parent.hex()} is not before it, nor in the store")
+                self._reader.fail(f"its parent {parent.hex()} is neither before it in the stream nor in the store")
             found = self._generations[parent] = read_commit(parent, obj).generation
         return found
 

@@ -130,7 +130,7 @@ def _check_ref(arrivals: Arrivals, name: str, value: RefValue) -> None:
         return
     obj = arrivals.find(value)
     if obj is None or obj.kind != "commit":
-        raise RefNameError(f"ref '{name}' is at {value.hex()}, which is no commit of the stream or the store")
+        raise RefNameError(f"ref '{name}' is at {value.hex()}, which is not a commit of the stream or the store")
     check_is_for(name, value, read_commit(value, obj).operation)
 
 

@@ -31,7 +31,10 @@ def read_aider(name: str, found: Found, report: Report) -> Iterator[Conversation
     """A conversation for each chat that has a message."""
     data = found.values[0].read()
     if (at := first_bad_byte(data)) is not None:
-        report(data.count(b"\n", 0, at) + 1, f"not UTF-8 at byte {at + 1}; U+FFFD stands in the place of what is not")
+        report(
+            data.count(b"\n", 0, at) + 1,
+            f"not UTF-8 at byte {at + 1}; the bytes that are not UTF-8 were replaced by U+FFFD",
+        )
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").replace("\r\n", "\n").removesuffix("\n")
     number = 0
     chats: list[tuple[str, list[tuple[int, str]]]] = []

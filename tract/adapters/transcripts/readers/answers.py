@@ -56,7 +56,7 @@ def other_branches(
         if made:
             yield Branch(f"main-{number}", (*turns, *made), len(turns), 0 if turns else None)
         else:
-            report(line, f"{place}: its choice {number} is no answer tract can read")
+            report(line, f"{place}: its choice {number} is not an answer that tract can read")
 
 
 def _checked(turns: list[Turn]) -> list[Turn]:

@@ -57,7 +57,7 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
         )
     for index, value in enumerate(found.values):
         if not is_bedrock_message(value):
-            report(found.line(index), f"{found.place}[{index}]: no message of Bedrock's")
+            report(found.line(index), f"{found.place}[{index}]: not a message of Bedrock's")
             continue
         turns.append(bedrock_turn(value, found.line(index), f"{found.place}[{index}]", report))
     output = beside.get("output")

@@ -23,7 +23,7 @@ from tract.objects.message_format import JSON
 _BESIDE = {
     "content_references": "the sources that answers name (content_references) are left out",
     "citations": "the sources that answers name (citations) are left out",
-    "targeted_reply": "what of an answer a question is about (targeted_reply) is left out",
+    "targeted_reply": "the part of an answer that a question is about (targeted_reply) is left out",
 }
 
 

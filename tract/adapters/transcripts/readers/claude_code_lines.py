@@ -171,7 +171,7 @@ def _branches(entries: list[Entry], steps: list[_Step], turns: list[Turn], repor
         own = [step for step in _path(end, steps) if step not in owner]
         if end != first and not is_side and all(_is_local(entries[at]) for step in own for at in steps[step].members):
             at = entries[steps[own[0]].answers[0]].line
-            report.note(at, "what a local command said, off the conversation's line, is left out")
+            report.note(at, "the output of a local command, which is not part of the conversation, is left out")
             continue
         count[kind] += 1
         name = "main" if end == first else f"{kind}-{count[kind]}"

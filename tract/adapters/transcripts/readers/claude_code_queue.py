@@ -54,9 +54,7 @@ class Queue:
             if self._is_said(text, since):
                 return None
             if re.match(_COMMAND, _text(text)):
-                self._report.note(
-                    self._found.line(at), f"a command for the program, and left out: {_text(text)[:80]!a}"
-                )
+                self._report.note(self._found.line(at), f"a command for the program is left out: {_text(text)[:80]!a}")
                 return None
             return text
         elif (operation not in _OPERATIONS or operation == "enqueue") and content:
@@ -67,7 +65,7 @@ class Queue:
         """Report the texts that still wait."""
         for since, text in self._waiting:
             if not self._is_said(text, since):
-                detail = f"typed while the model worked, and never handed to it: {_text(text)[:80]!a}"
+                detail = f"typed while the model worked, and never sent to it: {_text(text)[:80]!a}"
                 self._report.note(self._found.line(since), detail)
 
     def _is_said(self, words: JSON, since: int) -> bool:

@@ -74,12 +74,12 @@ class _Entries:
     def _note_told(self, line: int | None, record: dict[str, JSON]) -> None:
         """Report a text that the model got otherwise than in messages, and that is not a message here either."""
         if record.get("type") == "content-replacement":
-            self._report.note_once(line, "results in whose place the program sends something shorter are kept as they were")  # fmt: skip
+            self._report.note_once(line, "tool results that the program sends shortened are kept in full")  # fmt: skip
         elif record.get("type") == "attachment":
             attachment = record.get("attachment")
             kind = attachment.get("type") if isinstance(attachment, dict) else None
             if isinstance(kind, str) and kind != "queued_command":
-                self._report.note_once(line, f"what the program told the model in an attachment of type {kind[:40]!a} is left out")  # fmt: skip
+                self._report.note_once(line, f"an attachment of type {kind[:40]!a}, which the program sent to the model, is left out")  # fmt: skip
 
     def _take(self, line: int | None, record: dict[str, JSON]) -> None:
         uuid = record.get("uuid")
@@ -138,7 +138,7 @@ def _parent(
         if previous is not None:
             after = entries[previous].line
             told = report.note if record.get("parentUuid") is None else report  # a session that was continued elsewhere
-            told(line, f"its parent {str(named)[:40]!a} is on no line above; put after line {after}")
+            told(line, f"its parent {str(named)[:40]!a} is not on a line above; the message was put after line {after}")
         return previous
     parent = above[named]
     if sidechain:

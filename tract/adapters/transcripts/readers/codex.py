@@ -171,7 +171,7 @@ class _Reading:
         begin = next((at for at in range(len(self.turns) - 1, -1, -1) if self.turns[at].summarises), 0)
         asked = [at for at in range(begin, len(self.turns)) if _begins_turn(self.turns[at].message)]
         if not asked or not isinstance(count, int) or count <= 0:
-            self._report.note(line, f"turns that were taken back: {count!a}, and none of them is there")
+            self._report.note(line, f"{count!a} turns were taken back, but none of them is in the file")
             return
         cut = asked[max(0, len(asked) - count)]
         while cut > asked[0] and _is_context(self.turns[cut - 1].message):
@@ -190,7 +190,7 @@ class _Reading:
             nodes += [Node(ids[at], ids[at - 1] if at else None, (turns[at - cut],)) for at in range(cut, len(ids))]
             now = ids  # turns taken back earlier stood behind those
         if not self.turns:
-            self._report.note(None, "all was taken back: the main line is what was taken back last")
+            self._report.note(None, "everything was taken back; the main line is what was taken back last")
         last = (
             f"now {len(self.turns) - 1}"
             if self.turns
@@ -204,7 +204,9 @@ class _Reading:
         said = {text for turn in turns for text in _texts(turn.message)} if self._shown else set()
         for line, text in self._shown:
             if text.strip() not in said:
-                self._report.note(line, f"what the program showed and no item says is left out: {text[:80]!a}")
+                self._report.note(
+                    line, f"a text that the program showed, but that is in no item, is left out: {text[:80]!a}"
+                )
 
     def _event(self, payload: dict[str, JSON], line: int | None) -> None:
         kind = payload.get("type")

@@ -58,14 +58,17 @@ def read_contents(name: str, found: Found, report: Report) -> Iterator[Conversat
             given = beside.pop(key)
             said = system_messages(given)
             if given and (not said or len(said) < len(_parts(given))):
-                report(found.line(0), f"'{key}' beside the contents: {describe_kind(given)} with what is no text")
+                report(
+                    found.line(0),
+                    f"'{key}' beside the contents: {describe_kind(given)} with something that is not text",
+                )
             turns += [Turn(one, "openai", metadata={"beside": key}) for one in said]
     calls = Calls()
     for index, content in enumerate(found.values):
         line = found.line(index)
         content = _with_known_parts(content, f"{found.place}[{index}]", line, report)
         if not is_gemini_content(content):
-            report(line, f"{found.place}[{index}]: no content of Gemini's, found {describe_kind(content)}")
+            report(line, f"{found.place}[{index}]: not a content of Gemini's, found {describe_kind(content)}")
             continue
         for what in unread_parts(content):
             report.note_once(line, f"{found.place}[{index}]: a part with {what[:40]!a} is only in the metadata")

@@ -57,7 +57,7 @@ def read_gemini_cli(name: str, found: Found, report: Report) -> Iterator[Convers
         elif among(value.get("type"), _TYPES):
             messages.add([value], line)
         else:
-            report(line, f"no message of a session, found type {str(value.get('type'))[:40]!a}")
+            report(line, f"not a message of a session, found type {str(value.get('type'))[:40]!a}")
     own = str(session.get("sessionId") or "")
     lines = messages.lines(own)
     if not any(line.turns for line in lines):
@@ -96,10 +96,10 @@ class _Messages:
             text, calls = _text(message.get("content")), _call_ids(message)
             before, called = self._said.get(id, ("", []))
             if before not in text:
-                self._report.note(line, f"message {id[:40]!a} is there again, and does not say any more: {before[:80]!a}")  # fmt: skip
+                self._report.note(line, f"message {id[:40]!a} occurs again, without the text {before[:80]!a}")  # fmt: skip
             gone = [one for one in called if one not in calls]
             if gone:
-                self._report.note(line, f"message {id[:40]!a} is there again, and does not call any more: {gone[0][:80]!a}")  # fmt: skip
+                self._report.note(line, f"message {id[:40]!a} occurs again, without the call {gone[0][:80]!a}")  # fmt: skip
             self._said[id] = text, calls
             self._now[id] = line, message
 
@@ -113,7 +113,7 @@ class _Messages:
     def rewind(self, id: str, line: int | None) -> None:
         """Remove the message *id* and all behind it."""
         if id not in self._now:
-            self._report.note(line, f"rewound to message {id[:40]!a}, which is not there: nothing is taken back")
+            self._report.note(line, f"rewound to message {id[:40]!a}, which is not in the file: nothing is taken back")
             return
         ids = list(self._now)
         self._taken_back.append(dict(self._now))
@@ -136,7 +136,7 @@ class _Messages:
                 made[id] = _turns(message, line, session, self._report)
         saying = [messages for messages in lists if any(made[id] for id in messages)]
         if saying and saying[0] is not self._now:
-            self._report.note(None, "all was taken back: the main line is what was taken back last")
+            self._report.note(None, "everything was taken back; the main line is what was taken back last")
             lists = [saying[-1], *saying[:-1]]
         for messages in lists:
             turns: list[Turn] = []
@@ -168,7 +168,7 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
     kind, id, time = message.get("type"), message.get("id"), read_time(message.get("timestamp"))
     text = _text(message.get("content"))
     if kind not in ("user", "gemini"):
-        report.note(line, f"for the user alone, and left out: {kind}: {text[:80]!a}")
+        report.note(line, f"shown only to the user, and left out: {kind}: {text[:80]!a}")
         return []
     key = f"{session}:{id}" if isinstance(id, str) and id else None
     content, is_all = _parts(message.get("content"))

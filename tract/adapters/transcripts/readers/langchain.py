@@ -57,7 +57,7 @@ def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversa
         line = found.line(index)
         fields = _fields(value)
         if fields is None:
-            report(line, f"{found.place}[{index}]: no message of LangChain's")
+            report(line, f"{found.place}[{index}]: not a message of LangChain's")
             continue
         turn = _turn(*fields, line, index, functions)
         if (problem := message_flaw(turn.message, "openai")) is not None:

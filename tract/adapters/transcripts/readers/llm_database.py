@@ -49,7 +49,7 @@ def read_llm_database(name: str, found: Found, report: Report) -> Iterator[Conve
         finally:
             database.close()
     except sqlite3.Error as exc:
-        report(None, f"no log of the command llm: {exc}")
+        report(None, f"not a log of the command llm: {exc}")
 
 
 def _conversations(name: str, database: sqlite3.Connection) -> Iterator[Conversation]:

@@ -54,7 +54,7 @@ def read_message_trees(name: str, found: Found, report: Report) -> Iterator[Conv
                 yield conversation
                 number += 1
         else:
-            report(found.line(index), f"{found.place}[{index}]: no message of a tree: {describe(value)}")
+            report(found.line(index), f"{found.place}[{index}]: not a message of a tree: {describe(value)}")
     for indices in flat.values():
         nodes = []
         for index in indices:
@@ -97,7 +97,7 @@ def _read_tree(name: str, found: Found, report: Report) -> Iterator[Conversation
         nodes.append(Node(id, parent, (_turn(message, found.line(0)),)))
         replies = message.get("replies") or []
         if not isinstance(replies, list) or not all(isinstance(reply, dict) for reply in replies):
-            report(found.line(0), f"{found.place or name}: message {id[:40]!a} has replies that are no messages")
+            report(found.line(0), f"{found.place or name}: message {id[:40]!a} has replies that are not messages")
         if isinstance(replies, list):
             stack += [(reply, id) for reply in reversed(replies) if isinstance(reply, dict)]
     beside = {} if root is value else {key: one for key, one in value.items() if key != "prompt"}

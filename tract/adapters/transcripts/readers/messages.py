@@ -105,7 +105,7 @@ def _take_answer(beside: dict[str, JSON], turns: list[Turn], found: Found, repor
             continue  # no choices: no model was asked
         made = answer_turns(value, found.line(0))
         if not made:
-            report(found.line(0), f"{found.place}: '{key}' beside the messages is no answer tract can read")
+            report(found.line(0), f"{found.place}: '{key}' beside the messages is not an answer that tract can read")
             continue
         del beside[key]
         settings = {name: beside[name] for name in SETTINGS if beside.get(name) is not None}

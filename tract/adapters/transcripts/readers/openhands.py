@@ -44,7 +44,7 @@ def read_openhands(name: str, found: Found, report: Report) -> Iterator[Conversa
     for index, event in enumerate(found.values):
         line = found.line(index)
         if not _is_event(event):
-            report(line, f"[{index}]: no event of OpenHands'")
+            report(line, f"[{index}]: not an event of OpenHands")
             continue
         message = _action(event, calls) if "action" in event else _observation(event, calls)
         if message is None:

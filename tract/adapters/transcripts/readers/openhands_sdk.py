@@ -46,7 +46,7 @@ def read_sdk_events(name: str, found: Found, report: Report) -> Iterator[Convers
         line = found.line(index)
         kind = event.get("kind") if isinstance(event, dict) else None
         if not isinstance(event, dict) or not isinstance(event.get("id"), str) or not isinstance(kind, str):
-            report(line, f"[{index}]: no event of OpenHands'")
+            report(line, f"[{index}]: not an event of OpenHands")
             continue
         if kind not in _SAYING and kind not in _PASSED:
             report.note_once(line, f"an event of kind {kind[:40]!a}, which tract does not know, is left out")

@@ -36,7 +36,7 @@ def read_pydantic(name: str, found: Found, report: Report) -> Iterator[Conversat
     for index, value in enumerate(found.values):
         line = found.line(index)
         if not is_pydantic_message(value):
-            report(line, f"{found.place}[{index}]: no message of Pydantic AI's")
+            report(line, f"{found.place}[{index}]: not a message of Pydantic AI's")
             continue
         if value["kind"] == "response":
             turns += _response(value, line)

@@ -101,7 +101,7 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
         usage = value.get("usage") if isinstance(value.get("usage"), dict) else None
         made[-1] = made[-1]._replace(config=config, usage=made[-1].usage or usage)
     elif answer is not None and not made:
-        report(line, f"{found.place or name}: its response is no answer tract can read")
+        report(line, f"{found.place or name}: its response is not an answer that tract can read")
     if isinstance(value.get("error"), dict):
         report.note(line, f"{found.place or name}: an error came back: {str(value['error'].get('message'))[:80]!a}")
     if not turns and not made:

@@ -47,7 +47,7 @@ def read_vercel(name: str, found: Found, report: Report) -> Iterator[Conversatio
     for index, value in enumerate(found.values):
         line = found.line(index)
         if not isinstance(value, dict) or not among(value.get("role"), ROLES):
-            report(line, f"{found.place}[{index}]: no message of the AI SDK's")
+            report(line, f"{found.place}[{index}]: not a message of the AI SDK's")
             continue
         made = _turns(value, line, f"{found.place}[{index}]", report)
         if not made and not isinstance(value.get("parts", value.get("content")), (list, str)):
