@@ -166,7 +166,7 @@ def test_where_it_cannot_get_under_it_says_so_once_and_changes_nothing() -> None
 
     assert len(t.messages()) == 5
     assert [one.outcome for one in t.policy_log()] == ["skipped"]
-    assert "no more than 0 tokens can go" in t.policy_log()[0].reason
+    assert "at most 0 tokens can be removed" in t.policy_log()[0].reason
 
 
 def test_a_threshold_without_a_budget_is_an_error_that_is_told_once() -> None:

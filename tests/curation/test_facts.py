@@ -219,10 +219,10 @@ def test_true_summaries_of_the_corpus_raise_no_doubt_and_those_of_other_talks_do
 @pytest.mark.parametrize(
     ("said", "doubt"),
     [
-        ("The economy reservation from Boston to Denver is now QX77Z.", "states one id, QX77Z, and no message has it"),
+        ("The economy reservation from Boston to Denver is now QX77Z.", "states one id, QX77Z, that is in no message"),
         (
             "The economy reservation from Boston to Denver is in src/billing/refunds.py.",
-            "states one path, src/billing/refunds.py, and no message has it",
+            "states one path, src/billing/refunds.py, that is in no message",
         ),
         ("The economy reservation from Boston to Denver is $650 in all.", None),
         ("The economy reservation ZFA04Y from Boston to Denver is now QX77Z.", None),

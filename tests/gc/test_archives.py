@@ -207,7 +207,7 @@ def test_a_cut_archive_cannot_be_expanded_and_the_error_says_so(tmp_path):
     gc_after(t, 2)
 
     for named in (summary, "HEAD"):
-        with pytest.raises(CompressionError, match=r"compressed is not kept any more: gc cut it on 2\d{3}"):
+        with pytest.raises(CompressionError, match=r"compressed are not kept any more: gc cut it on 2\d{3}"):
             t.expand(named)
     with pytest.raises(TractError):
         t.undo()

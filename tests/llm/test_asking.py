@@ -173,7 +173,7 @@ def test_messages_may_be_any_mappings(llm_server):
         ([], "there is no message to answer"),
         (["Well?"], "message 0 must be a dict, not a text"),
         ([{"content": "Well?"}], "message 0 has no role"),
-        ([{"role": "user", "content": {1, 2}}], "the question cannot be sent as JSON: set is no JSON"),
+        ([{"role": "user", "content": {1, 2}}], "the question cannot be sent as JSON: set is not JSON"),
         ([{"role": "user", "content": float("nan")}], "the question cannot be sent as JSON"),
         ([{"role": "user", "content": "\ud800"}], "half of a surrogate pair"),
     ],

@@ -280,7 +280,7 @@ def test_names_that_cannot_stand_beside_each_other_are_refused(tmp_path: Path) -
         ("HEAD", "refs/tags/v1", "cannot be symbolic"),
         ("HEAD", "refs/heads/../x", "not a ref name"),
         ("refs/heads/x", "xyz", "cannot be symbolic"),
-        ("refs/heads/x", None, "is no value of a ref"),
+        ("refs/heads/x", None, "is not a value of a ref"),
         (7, "ID", "must be a text"),
     ],
 )
