@@ -66,7 +66,7 @@ def test_pictures_that_were_pasted_while_claude_code_worked_are_said(read):
     )  # fmt: skip
 
     assert [("user", "Draw tea."), ("assistant", "A cup."), ("user", [words, image]), ("user", [image]), ("assistant", "Yes.")] == messages(reading)  # fmt: skip
-    assert ["typed while the model worked, and never handed to it: 'Like this?'"] == notes(reading)
+    assert ["typed while the model worked, and never sent to it: 'Like this?'"] == notes(reading)
     assert [6] == [line for line, _ in told(reading)]
 
 
