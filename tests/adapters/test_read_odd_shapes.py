@@ -243,3 +243,62 @@ def test_a_part_of_gemini_s_that_is_not_known_costs_itself_and_pictures_of_a_res
     assert [(1, "contents[1].parts[1]: no part that tract knows: an object with the keys 'newer'")] == told(reading)
     assert ["contents[2]: a part with 'functionResponse.parts' is only in the metadata"] == notes(reading)
     assert contents[1] == reading.conversations[0].branches[0].turns[1].metadata["gemini"]
+
+
+# Questions with one answer, and logs of requests
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"prompt": "Tea?", "completion": "Hot.", "label": True},
+        {"prompt": [{"role": "user", "content": "Tea?"}], "completion": [{"role": "assistant", "content": "Hot."}]},
+        {"prompt": "Tea?", "response": "Hot."},
+        {"instruction": "Tea?", "context": "", "response": "Hot.", "category": "qa"},
+        {"model": "m", "prompt": "Tea?", "response": {"choices": [{"text": "Hot."}]}},
+    ],
+)
+def test_a_question_beside_its_one_answer_is_said(read, row):
+    reading = read([row])
+
+    assert ([("user", "Tea?"), ("assistant", "Hot.")], []) == (messages(reading), told(reading))
+
+
+def test_what_of_an_instruction_is_no_text_is_told_and_kept(read):
+    row = {"instruction": "Tea?", "input": {"cup": 1}, "output": "Hot.", "history": [["a", "b"], ["c"]], "system": ["d"]}  # fmt: skip
+
+    reading = read([row])
+
+    assert [("user", "Tea?"), ("assistant", "Hot.")] == messages(reading)
+    assert ["'system'", "'history'", "'input'"] == [detail.split()[1] for _, detail in told(reading)]
+    assert {key: row[key] for key in ("input", "history", "system")} == reading.conversations[0].metadata
+
+
+def test_a_question_that_stands_elsewhere_than_a_request_is_told(read):
+    reading = read({"question": "Tea?", "response": "Hot."})
+
+    assert [True] == ["'question', which is in the metadata" in detail for _, detail in told(reading)]
+
+
+def test_a_request_and_a_response_that_a_log_has_as_texts_are_read(read):
+    request = {"model": "m", "messages": [{"role": "user", "content": "Tea?"}]}
+    response = {"model": "m-1", "choices": [{"message": {"role": "assistant", "content": "Hot."}}]}
+
+    for given in (request, json.dumps(request)):
+        reading = read({"request": given, "response": json.dumps(response)})
+
+        assert ([("user", "Tea?"), ("assistant", "Hot.")], []) == (messages(reading), told(reading))
+        assert {"model": "m-1"} == reading.conversations[0].branches[0].turns[1].config
+
+
+def test_an_answer_of_json_is_an_answer_and_a_stream_as_a_text_is_none(read):
+    request = {"model": "m", "messages": [{"role": "user", "content": "Tea?"}]}
+    stream = 'data: {"id":"c","choices":[{"delta":{"content":"Hot"}}]}\n\ndata: [DONE]\n\n'
+
+    answered = read({"request": request, "response": '{"tea": "hot"}'})
+    streamed = read({"request": request, "response": stream})
+
+    assert ("assistant", '{"tea": "hot"}') == messages(answered)[1]
+    assert [("user", "Tea?")] == messages(streamed)
+    assert [True] == ["its response is no" in detail for _, detail in told(streamed)]
+    assert {"response": stream} == {key: streamed.conversations[0].metadata.get(key) for key in ("response",)}

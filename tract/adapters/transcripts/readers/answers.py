@@ -6,6 +6,7 @@ If a completion has several choices, the first is the answer, and the others are
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,10 +14,13 @@ from tract.adapters.transcripts.conversations import Branch, Report, Turn, read_
 from tract.adapters.transcripts.formats import is_message, is_responses_item, message_flaw
 from tract.objects.message_format import JSON, MessageFormat
 
+_STREAM = r"""(event: \S+\r?\n)?data: \{\s*"(id|choices|type|candidates|object|message|response)":"""
+"""What a stream that was not put together begins with."""
+
 
 def answer_turns(value: JSON, line: int | None = None) -> list[Turn]:
     """The turns of the answer *value*; empty if tract cannot read it as one."""
-    if isinstance(value, str) and value:
+    if isinstance(value, str) and value and re.match(_STREAM, value) is None:
         return [Turn({"role": "assistant", "content": value}, "openai", line=line)]
     if isinstance(value, list) and value and all(map(is_message, value)):
         format: MessageFormat = "responses" if any(map(is_responses_item, value)) else "openai"

@@ -4,6 +4,7 @@
     {"input": {"messages", "tools"}, "preferred_output": […], "non_preferred_output": […]}          OpenAI's fine-tuning
     {"conversations": […], "chosen": {…}, "rejected": {…}}                                         LLaMA-Factory, ShareGPT's items
     {"instruction", "input", "output", "system", "history": [[question, answer]], "chosen", "rejected"}   LLaMA-Factory, Alpaca's
+    {"instruction", "context", "response"}   {"prompt", "completion" | "response"}                 Dolly's, TRL's of a question and its answer
     {"question_id", "turns": [text, …]} or {"question_id", "text"}                                  MT-Bench's and Vicuna's questions, the user's turns
     {"question_id", "answer_id", "choices": [{"turns": [text, …]}]}                                 MT-Bench's answers
 
@@ -23,6 +24,9 @@ from tract.adapters.transcripts.readers.sharegpt import is_sharegpt_item, shareg
 from tract.named_tuple import NamedTuple
 from tract.objects.json import same_json
 from tract.objects.message_format import JSON
+
+_GIVEN = ("input", "context")
+"""What is given with an instruction."""
 
 _PAIRS = (("chosen", "rejected"), ("preferred_output", "non_preferred_output"))
 
@@ -60,6 +64,9 @@ def read_preference(name: str, found: Found, report: Report) -> Iterator[Convers
         report(line, f"{found.place or name}: no message in it")
         return
     beside = {key: one for key, one in value.items() if key not in row.used}
+    for key in ("system", "history", *_GIVEN) if "instruction" in value else ():
+        if beside.get(key):
+            report(line, f"{found.place or name}: '{key}' is no text, or has what is none, and is only in the metadata")
     yield Conversation(name, tuple(branches), keep_beside(beside, found.place, line, report, limit=1 << 20))
 
 
@@ -67,8 +74,15 @@ def _read(value: dict[str, JSON]) -> _Set | None:
     for chosen, rejected in _PAIRS:
         if chosen in value and rejected in value:
             return _pair(value, chosen, rejected)
-    if isinstance(value.get("instruction"), str) and isinstance(value.get("output"), str):
-        return _Set(_alpaca(value), [_said("assistant", value["output"])], frozenset({"instruction", "input", "output", "system", "history"}))  # fmt: skip
+    if isinstance(value.get("instruction"), str):
+        answer = next((key for key in ("output", "response") if isinstance(value.get(key), str)), None)
+        if answer is not None:
+            messages, used = _alpaca(value)
+            return _Set(messages, [_said("assistant", value[answer])], used | {answer})
+    for answer in ("completion", "response"):
+        if isinstance(value.get("prompt"), (str, list)) and answer in value:
+            before, end = _messages(value["prompt"], "user"), _messages(value[answer], "assistant")
+            return None if before is None or end is None else _Set(before, [end], frozenset({"prompt", answer}))
     if "question_id" in value and (asked := _texts(value.get("turns") or [value.get("text")])):
         return _Set([], [[_one("user", text) for text in asked]], frozenset({"turns", "text"}))
     if "answer_id" in value and isinstance(value.get("choices"), list):
@@ -104,21 +118,28 @@ def _before(value: dict[str, JSON]) -> tuple[list[JSON] | None, frozenset[str]]:
     if isinstance(given, dict):
         return _messages(given.get("messages"), "user"), frozenset()
     if isinstance(value.get("instruction"), str):
-        return _alpaca(value), frozenset({"instruction", "input", "system", "history"})
+        return _alpaca(value)
     for key in ("prompt", "conversations", "messages", "question"):
         if key in value:
             return _messages(value[key], "user"), frozenset({key})
     return [], frozenset()
 
 
-def _alpaca(value: dict[str, JSON]) -> list[JSON]:
-    system, given, history = value.get("system"), value.get("input"), value.get("history")
-    messages = _said("system", system)
-    for pair in history if isinstance(history, list) else ():
-        if isinstance(pair, list) and len(pair) == 2:
-            messages += [*_said("user", pair[0]), *_said("assistant", pair[1])]
-    text = value["instruction"]
-    return [*messages, *_said("user", f"{text}\n{given}" if isinstance(given, str) and given else text)]
+def _alpaca(value: dict[str, JSON]) -> tuple[list[JSON], frozenset[str]]:
+    """The question with what goes before it, and the keys of which all is in it."""
+    history, text, used = value.get("history"), value["instruction"], {"instruction"}
+    messages: list[JSON] = []
+    if isinstance(value.get("system"), str):
+        messages += _said("system", value["system"])
+        used.add("system")
+    if isinstance(history, list) and all(len(_texts(pair)) == 2 for pair in history):
+        messages += [one for pair in history for one in (*_said("user", pair[0]), *_said("assistant", pair[1]))]
+        used.add("history")
+    for key in _GIVEN:
+        if isinstance(given := value.get(key), str):
+            text = f"{text}\n{given}" if given else text
+            used.add(key)
+    return [*messages, *_said("user", text)], frozenset(used)
 
 
 def _messages(value: JSON, role: str) -> list[JSON] | None:

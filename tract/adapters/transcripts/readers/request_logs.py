@@ -10,7 +10,7 @@
     {"input": [message, …], "output": message, …}                       a row of Langfuse's; the input may be a request, the output a text
     {"modelId", "input": {"inputBodyJson": {…}}, "output": {"outputBodyJson": {…}}}     Bedrock's log of invocations
 
-The request's ``input`` or ``prompt`` may be a text.
+The request's ``input`` or ``prompt`` may be a text, and a request or a response the text of its JSON.
 
 The request's messages are the conversation, and the answer is its last turn, with the usage and the model in it.
 If there are several choices, the first is the answer; the others are branches that end with them.
@@ -28,10 +28,16 @@ from tract.adapters.transcripts.readers.bedrock import bedrock_turn, bedrock_usa
 from tract.adapters.transcripts.readers.building import model_config, objects_in
 from tract.adapters.transcripts.readers.gemini import is_gemini_content, read_contents
 from tract.adapters.transcripts.readers.messages import SETTINGS, keep_beside, read_messages
+from tract.adapters.transcripts.strictjson import parse
 from tract.objects.message_format import JSON
+
+_FOLDED = frozenset({"request", "response", "body", "input", "output"})
+_ANSWERED = frozenset({"choices", "candidates", "stop_reason"})
+"""What only an answer of an API has."""
 
 _LISTS = ("messages", "input", "contents")
 _TEXTS = ("input", "prompt")
+_ASKING = ("prompt", "question", "query", "instruction")
 _REQUESTS = ("request", "body", "params", "kwargs", "input")
 
 
@@ -39,11 +45,23 @@ def is_logged_request(value: JSON) -> bool:
     """Whether *value* is such an object. One with messages at its top level is left to the reader of messages, except LiteLLM's."""
     if not isinstance(value, dict):
         return False
+    value = _unfolded(value)
     if _request(value) is not None:
         return True
     if any(isinstance(value.get(key), list) for key in _LISTS):
         return False
     return bool(_answer_turns(_response(value), None, "", Report()))
+
+
+def _unfolded(value: dict[str, JSON]) -> dict[str, JSON]:
+    """*value* with its request and its response as objects where a log has the text of their JSON."""
+    texts = {key: one for key, one in value.items() if key in _FOLDED and isinstance(one, str) and one.lstrip()[:1] == "{"}  # fmt: skip
+    parsed = {key: parse(one.encode("utf-8", "replace")) for key, one in texts.items()}
+    objects = {key: one for key, one in parsed.items() if isinstance(one, dict)}
+    return {
+        **value,
+        **{key: one for key, one in objects.items() if _messages_key(one) or not _ANSWERED.isdisjoint(one)},
+    }
 
 
 def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
@@ -53,6 +71,9 @@ def _request(value: dict[str, JSON]) -> dict[str, JSON] | None:
             inner = inner[name] if isinstance(inner, dict) and isinstance(inner.get(name), dict) else inner
         if isinstance(inner, dict) and _messages_key(inner) is not None:
             return inner
+    if isinstance(value.get("prompt"), str) and isinstance(value.get("response"), dict):
+        asked = [{"role": "user", "content": value["prompt"]}]
+        return {"messages": asked, **({"model": value["model"]} if value.get("model") else {})}
     if isinstance(value.get("output"), (dict, str)) and "messages" not in value:
         row = {"messages": value.get("input"), **({"model": value["model"]} if value.get("model") else {})}
         return row if _messages_key(row) is not None else None
@@ -85,7 +106,7 @@ def _response(value: dict[str, JSON]) -> JSON:
 
 def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """The request and its answer as a conversation; nothing if neither has a message."""
-    (value,) = found.values
+    value = _unfolded(found.values[0])
     request, line = _request(value), found.line(0)
     turns: list[Turn] = []
     metadata: dict[str, JSON] = {}
@@ -106,13 +127,13 @@ def read_logged_request(name: str, found: Found, report: Report) -> Iterator[Con
         report.note(line, f"{found.place or name}: an error came back: {str(value['error'].get('message'))[:80]!a}")
     if not turns and not made:
         return
-    known = {"response", "result", "completion", "choices", "messages"}
+    known = {"response", "result", "completion", "choices", "messages"} if made or answer is None else {"messages"}
     is_output = answer is value.get("output") or (isinstance(value.get("output"), dict) and "response" not in value)
     if answer is not None and is_output:
         known.add("output")
-    asked = [key for key in _REQUESTS if value.get(key)]
+    asked = [key for key in (*_REQUESTS, *_ASKING) if value.get(key)]
     if request is not None:
-        known.update(_REQUESTS)
+        known.update((*_REQUESTS, "prompt"))
     elif asked:
         report(line, f"{found.place or name}: no message tract can read in its '{asked[0]}', which is in the metadata")
     beside = {key: one for key, one in value.items() if key not in known} if answer is not value else {}
