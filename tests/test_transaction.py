@@ -241,7 +241,7 @@ def test_no_ref_comes_to_a_commit_that_lacks_a_part(parts, lacks):
 def test_a_part_of_another_kind_is_a_part_that_lacks():
     repo, (a, b) = make_repo("a", "b")
 
-    with pytest.raises(StorageError, match=f"its content {a.hex()[:16]} is no blob"):
+    with pytest.raises(StorageError, match=f"its content {a.hex()[:16]} is not a blob"):
         create_branch(repo, "x", incomplete(repo, b, content=a))
 
 

@@ -503,7 +503,7 @@ def missing_part(repo: Repository, obj: Commit | Node) -> str | None:
         if not repo.objects.contains(id):
             return f"its {role} {id.hex()[:16]} is not there"
         if repo.objects.read(id).kind != kind:
-            return f"its {role} {id.hex()[:16]} is no {kind}"
+            return f"its {role} {id.hex()[:16]} is not a {kind}"
     return _wrong_content(repo, obj) if isinstance(obj, Commit) else None
 
 
@@ -527,7 +527,7 @@ def wrong_content(commit: Commit, content: Object) -> str | None:
         return f"{text} is raw bytes"
     is_record = value.get("content_type") == "record"
     if is_record is not (commit.operation is CommitOperation.RECORD):
-        return f"{text} is {'a' if is_record else 'no'} record"
+        return f"{text} is {'a' if is_record else 'not a'} record"
     return None
 
 

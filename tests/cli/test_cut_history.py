@@ -114,7 +114,7 @@ def test_plumbing_lists_what_is_there(cut: tuple[Any, list[str], str]) -> None:
 def test_lists_of_what_reaches_what_warn_where_history_was_cut(cut: tuple[Any, list[str], str]) -> None:
     run, _, compression = cut
     run("tag", "-d", "message")
-    said = f"warning: history behind {compression[:16]} was cut on {TODAY}: what it reached there counts as not reached"
+    said = f"warning: history behind {compression[:16]} was cut on {TODAY}: commits behind it count as not reached"
     for argv, listed in (
         (("branch", "--contains", "side"), ["  side"]),
         (("branch", "--no-contains", "side"), ["* main"]),

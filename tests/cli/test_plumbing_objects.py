@@ -101,7 +101,7 @@ def test_a_commit_that_brings_what_its_operation_cannot_bring_is_not_written_and
         "is raw bytes": payload.replace(content, raw.id),
         "cannot be read": payload.replace(content, torn.id),
         "it has no content": payload.replace(b"\xc4\x20" + content, b"\xc0"),
-        "is no record": payload.replace(pack("append"), pack("record")),
+        "is not a record": payload.replace(pack("append"), pack("record")),
     }
     repo = store.repository()
     repo.objects.write_many([record, raw, torn, *(new_object("commit", bad) for bad in cases.values())])

@@ -110,7 +110,7 @@ def test_a_conflict_moves_nothing_and_is_a_value() -> None:
     )
     assert ("a", "a main", "a draft") == (conflict.base, conflict.ours, conflict.theirs)
     assert (DialogueContent("user", "a draft"),) == conflict.theirs_contents
-    with pytest.raises(MergeConflictError, match="1 conflict nobody resolved"):
+    with pytest.raises(MergeConflictError, match="1 unresolved conflict"):
         t.commit_merge(result)
     assert before == tips(t)
     assert "MergeResult(conflict of 'draft' into 'main', 1 conflict of which 1 open, not committed)" == repr(result)

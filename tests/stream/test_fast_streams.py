@@ -373,7 +373,7 @@ REFUSED = [
     ([make_commit(content=RAW.id, operation=APPEND), RAW], 2, "is raw bytes"),
     ([KEPT, make_commit(content=KEPT.id, operation=APPEND)], 3, "is a record"),
     ([KEPT, make_commit(content=KEPT.id, operation=CommitOperation.EDIT)], 3, "is a record"),
-    ([BLOB, make_commit(content=BLOB.id, operation=CommitOperation.RECORD)], 3, "is no record"),
+    ([BLOB, make_commit(content=BLOB.id, operation=CommitOperation.RECORD)], 3, "is not a record"),
 ]  # fmt: skip
 
 

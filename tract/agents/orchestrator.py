@@ -267,7 +267,7 @@ def _read(body: Mapping[str, Any]) -> Status:
         triggers = TriggerConfig(**body["triggers"])
         rest = {name: body[name] for name in ("run", "reason", "used", "looked_at", "generation", "is_above")}
         if body["state"] not in STATES:
-            raise ValueError(f"{body['state']!r:.40} is no state")
+            raise ValueError(f"{body['state']!r:.40} is not a state")
         rest |= {name: body.get(name, 0) for name in _ADDED}
         return Status(state=body["state"], triggers=triggers, **rest)
     except (KeyError, TypeError, ValueError, OrchestratorError) as exc:

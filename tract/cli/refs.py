@@ -69,7 +69,7 @@ class _Reaching:
             self._warned.add(cut)
             date = self._repo.shallow.cuts[cut].date
             self._console.warn(
-                f"history behind {cut.hex()[:16]} was cut on {date}: what it reached there counts as not reached"
+                f"history behind {cut.hex()[:16]} was cut on {date}: commits behind it count as not reached"
             )
         return False
 

@@ -88,7 +88,7 @@ def _fit_content(content: JSON, role: str, index: int, notes: Notes) -> JSON:
             notes.add(index, "message_left_out", "it has no content")
         return kept or None
     if content is not None and not isinstance(content, str):
-        notes.add(index, "value_changed", "content that is no text to JSON")
+        notes.add(index, "value_changed", "content that is not text to JSON")
         return compact_json(content)
     if content is None or not content.strip():
         notes.add(index, "message_left_out", "it has no visible text")
@@ -109,7 +109,7 @@ def _fit_block(block: JSON, role: str, index: int, notes: Notes) -> JSON:
         notes.add(index, "value_changed", "a bare text to a block of type 'text'")
         block = {"type": "text", "text": block}
     if not isinstance(block, Mapping):
-        notes.add(index, "part_left_out", f"a block that is no object: {block!r:.40}")
+        notes.add(index, "part_left_out", f"a block that is not an object: {block!r:.40}")
         return None
     kind = str(block.get("type"))
     of_assistant = kind in _ASSISTANTS or _is_server_result(block)
@@ -191,7 +191,7 @@ def _fit_result(block: Mapping[str, JSON], index: int, notes: Notes) -> Mapping[
     elif content is not None and not isinstance(content, str):
         content = compact_json(content)
         block = {**block, "content": content}
-        notes.add(index, "value_changed", "a result that is no text to JSON")
+        notes.add(index, "value_changed", "a result that is not text to JSON")
     if is_error and not (content.strip() if isinstance(content, str) else content):
         notes.add(index, "error_text_added", repr(block.get("tool_use_id")))
         return {**block, "content": ERROR}

@@ -104,7 +104,7 @@ def _fit_content(content: JSON, role: str, index: int, notes: Notes) -> JSON:
     if content is None or isinstance(content, str):
         return content
     if not isinstance(content, list | tuple):
-        notes.add(index, "value_changed", "content that is no text to JSON")
+        notes.add(index, "value_changed", "content that is not text to JSON")
         return compact_json(content)
     parts = [_fit_part(part, role, index, notes) for part in content]
     kept = [part for part in parts if part is not None]
@@ -118,7 +118,7 @@ def _fit_part(part: JSON, role: str, index: int, notes: Notes) -> JSON:
         notes.add(index, "value_changed", "a bare text to a part of type 'text'")
         return {"type": "text", "text": part}
     if not isinstance(part, Mapping):
-        notes.add(index, "part_left_out", f"a part that is no object: {part!r:.40}")
+        notes.add(index, "part_left_out", f"a part that is not an object: {part!r:.40}")
         return None
     kind = str(part.get("type"))
     if kind == "text" and not isinstance(part.get("text"), str):

@@ -157,7 +157,7 @@ def _fit_message(fit: dict[str, JSON], index: int, notes: Notes) -> None:
         return
     if not isinstance(content, list | tuple):
         fit["content"] = compact_json(content)
-        notes.add(index, "value_changed", "content that is no text to JSON")
+        notes.add(index, "value_changed", "content that is not text to JSON")
         return
     parts = [_fit_part(part, fit["role"], index, notes) for part in content]
     kept = [part for part in parts if part is not None]
@@ -174,7 +174,7 @@ def _fit_part(part: JSON, role: str, index: int, notes: Notes) -> JSON:
         notes.add(index, "value_changed", f"a bare text to a part of type '{kind_of_text}'")
         return {"type": kind_of_text, "text": part}
     if not isinstance(part, Mapping):
-        notes.add(index, "part_left_out", f"a part that is no object: {part!r:.40}")
+        notes.add(index, "part_left_out", f"a part that is not an object: {part!r:.40}")
         return None
     kind = str(part.get("type"))
     fit: dict[str, JSON] = {key: value for key, value in part.items() if value is not None and key not in _REFUSED_KEYS}
@@ -200,7 +200,7 @@ def _fit_output(output: JSON, index: int, notes: Notes) -> JSON:
         kept = [part for part in parts if part is not None]
         is_same = len(kept) == len(output) and all(new is old for new, old in zip(kept, output, strict=True))
         return (output if is_same else kept) if kept else ""
-    notes.add(index, "value_changed", "output that is no text to one")
+    notes.add(index, "value_changed", "output that is not a text to a text")
     return "" if output is None else compact_json(output)
 
 

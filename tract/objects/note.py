@@ -99,7 +99,7 @@ def read_body(id: ObjectId, value: Any, about: ObjectId | None = None) -> dict[s
 
 
 def _elsewhere(id: ObjectId, noted: ObjectId, about: ObjectId) -> ObjectCorruptError:
-    detail = f"it is a note about commit {noted.hex()[:16]}, in a list where it stands for {about.hex()[:16]}"
+    detail = f"it is a note about commit {noted.hex()[:16]}, but the list has it under commit {about.hex()[:16]}"
     return ObjectCorruptError(f"blob {id.hex()}", detail)
 
 

@@ -109,7 +109,7 @@ def _refuse_unresolved(result: MergeResult) -> NoReturn:
     left = ", ".join(f"{one.commit_hash[:16]} ({one.kind})" for one in result.unresolved[:5])
     more = len(result.unresolved) - 5
     raise MergeConflictError(
-        f"merge of '{result.source}' has {count_of(len(result.unresolved), 'conflict')} nobody resolved: {left}"
+        f"merge of '{result.source}' has {count_of(len(result.unresolved), 'unresolved conflict')}: {left}"
         + (f" and {more} more" if more > 0 else "")
     )
 

@@ -130,7 +130,7 @@ class MergeResult:
         """The conflict named by *commit_hash* or a prefix of it; MergeError if there is none, or several."""
         found = [one for one in self.conflicts if commit_hash and one.commit_hash.startswith(commit_hash)]
         if len(found) != 1:
-            problem = "is no conflict" if not found else "names several conflicts"
+            problem = "is not a conflict" if not found else "names several conflicts"
             raise MergeError(f"'{commit_hash}' {problem} of the merge of '{self.source}'")
         return found[0]
 

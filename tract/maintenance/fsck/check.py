@@ -311,7 +311,7 @@ def _check_targets(found: Examination, graph: Graph) -> None:
             if is_note != local.startswith(("refs/notes/", "refs/remote-notes/")) and not local.startswith(
                 "refs/archive/"
             ):
-                detail = f"it holds {value.hex()[:16]}, which is {'a' if is_note else 'no'} note"
+                detail = f"it holds {value.hex()[:16]}, which is {'a' if is_note else 'not a'} note"
         if detail is not None:
             found.add("ref-value", "error", f"ref '{name}'", name, None, detail)
 

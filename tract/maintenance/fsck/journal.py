@@ -136,7 +136,7 @@ def scan_journal(path: str, data: bytes) -> JournalScan:
 def check_length(scan: JournalScan, size: int) -> None:
     """Note a file whose length is none that its writers make."""
     if size % FIRST_STEP:
-        detail = f"its length of {size} bytes is no multiple of {FIRST_STEP}: the zeros at its end were cut off"
+        detail = f"its length of {size} bytes is not a multiple of {FIRST_STEP}: the zeros at its end were cut off"
         scan.problems.append(
             Problem("journal-length", "warning", "journal", path=scan.path, offset=size, detail=detail)
         )

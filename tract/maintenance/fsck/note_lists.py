@@ -71,7 +71,7 @@ def _wrong(event: NoteEvent | None, namespace: str, target: ObjectId) -> str:
     if event is None:
         return "it is not the content of a note"
     if event.target != target:
-        return f"it is about commit {event.target.hex()[:16]}, and stands for {target.hex()[:16]}"
+        return f"it is about commit {event.target.hex()[:16]}, but the list has it under commit {target.hex()[:16]}"
     return "" if event.namespace == namespace else f"it is a note of '{event.namespace}', but is in another list"
 
 

@@ -118,7 +118,7 @@ def _journal_steps(found: Examination) -> Iterator[RepairStep]:
     refs = with_mended(refs, mended)
     journal = found.journal
     for name, one in mended.items():
-        detail = f"write the list of notes anew with {count_of(one.kept, 'note')}; {count_of(len(one.left_out), 'note')} of which something is lost or wrong, and what can be read of that, is told in 'aside'"
+        detail = f"write the list of notes again with {count_of(one.kept, 'note')}; {count_of(len(one.left_out), 'damaged note')}, and what can be read of that, is told in 'aside'"
         yield RepairStep("keep-notes", name, detail)
     if _needs_rebuild(found, refs):
         detail = "move it to 'aside', and begin a new one with everything that can be read"
