@@ -80,3 +80,13 @@ def test_pages_and_examples_pass_and_mistakes_do_not(checker: tuple[str, ...], t
     wrong = {f"used.py:{at}" for at, line in enumerate(USED.splitlines(), 1) if line.endswith("# wrong")}
     told = re.findall(r"^\s*\S*?(\w+\.py:\d+)\b.*\berror\b", done.stdout, re.M)
     assert wrong == set(told), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("first", ["import typing, tract", "import tract; tract.Message; import typing"])
+def test_a_program_is_told_what_types_the_fields_of_a_value_have(first: str) -> None:
+    """As pydantic and its like ask; the names that tract writes types with may be stand-ins where ``typing`` is not loaded."""
+    asks = f"{first}; print(typing.get_type_hints(tract.Message))"
+    told = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True).stdout
+
+    assert "'role': <class 'str'>" in told
+    assert "_Name" not in told

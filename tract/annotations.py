@@ -53,7 +53,8 @@ else:
     class Protocol:
         """What a class that is one is made from."""
 
-    Any = BinaryIO = Final = NoReturn = Self = TypeAlias = TypeGuard = _Name
+    Any = object  # so that who asks a class for its types, as pydantic does, is told what means the same
+    BinaryIO = Final = NoReturn = Self = TypeAlias = TypeGuard = _Name
 
     def TypeVar(_name, *_bounds):  # noqa: N802  # typing's name
         return _Name

@@ -69,7 +69,9 @@ def test_many_bad_messages_in_a_document_cost_no_more_than_reading_it(tmp_path: 
 
     reading = read_transcript(str(path))
 
-    assert list(range(2, 20_002)) == [problem.line for problem in reading.problems]
+    *told, others = reading.problems
+    assert list(range(2, 1_002)) == [problem.line for problem in told]
+    assert "19,000 more like this" in others.detail
     assert time.process_time() - began < 2  # 0.2 s; it was two minutes when each was looked for from the beginning
 
 

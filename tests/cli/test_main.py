@@ -404,7 +404,7 @@ EVERYDAY = (
     (("edit", "HEAD", "good night"), OPENED, 126),
     (("skip", "HEAD"), OPENED, 125),
     (("pin", "HEAD"), OPENED, 125),
-    (("fsck",), (), 90),
+    (("fsck",), (), 94),
     (("fast-export",), ("json",), 57),
     (("cat-file", "-p", "HEAD"), ("json",), 57),
     (("symbolic-ref", "HEAD"), (), 50),

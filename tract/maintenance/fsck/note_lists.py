@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
-from tract.dataclass import replace
 from tract.errors import BlobNotFoundError, ObjectCorruptError
-from tract.history.stale_notes import repeat_notes
 from tract.maintenance.fsck.connectivity import Graph
 from tract.maintenance.fsck.examination import Examination
 from tract.maintenance.fsck.report import Problem
@@ -22,8 +20,6 @@ from tract.objects.id import ObjectId
 from tract.objects.model import Commit, CommitOperation, Entry, NewObject, RefValue, named_by
 from tract.objects.note import NoteEvent, read_event
 from tract.objects.strict_reader import read_blob, read_commit, read_node
-from tract.opening import memory_repository
-from tract.refs.buffered import BufferedObjects
 from tract.refs.names import NOTES, REMOTE_NOTES, split_tract
 from tract.tree import EMPTY, Context
 
@@ -232,6 +228,11 @@ def _entries(found: Examination, commit: Commit | None) -> tuple[list[Entry], bo
 
 def _written(found: Examination, groups: Iterable[_Group]) -> tuple[list[NewObject], ObjectId | None]:
     """Rewrite the list: each note keeps the commit that brought it, or gets a made-up one. A commit's own list of needed objects is dropped if one of them is missing."""
+    from tract.dataclass import replace  # most checks repair nothing
+    from tract.history.stale_notes import repeat_notes
+    from tract.opening import memory_repository
+    from tract.refs.buffered import BufferedObjects
+
     repo = memory_repository()
     made = BufferedObjects(repo.objects)
     repo = replace(repo, objects=made)

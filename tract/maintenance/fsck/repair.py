@@ -6,7 +6,6 @@ Only what was proved is restored: objects by their ids, refs by operations and b
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -247,6 +246,8 @@ class _Repair:
 
     def _keep_notes(self, name: str) -> None:
         """Tell which notes the list at the ref *name* is to lose, and what can be read of them; the new journal has the new list."""
+        import json  # as above
+
         found = self.seen()
         mended = mended_lists(found, best_refs(found)).get(name)
         lines = [json.dumps(row) + "\n" for row in left_out_rows(found, mended.left_out)] if mended else []
