@@ -59,10 +59,10 @@ class Laid(NamedTuple):
 
     def behind(self, head: bytes) -> list[bytes] | None:
         """Each payload without *head* in front; None if one does not begin with *head*."""
-        payloads = self.cut()
-        found = [payload.removeprefix(head) for payload in payloads]
-        taken = sum(map(len, payloads)) - sum(map(len, found))
-        return found if taken == len(payloads) * len(head) else None  # as much as where each begins with it
+        data, ends = self
+        found = [data[start:end].removeprefix(head) for start, end in pairwise(ends)]
+        taken = ends[-1] - ends[0] - sum(map(len, found))
+        return found if taken == len(found) * len(head) else None
 
 
 class Run(NamedTuple):
