@@ -74,7 +74,7 @@ def test_a_node_above_the_chunks_is_no_chunk(database: OpenDatabase) -> None:
     sealed(database(), objects).close()
     root = next(new for new in objects if new.kind == "tree" and read_node(new.id, Object("tree", new.payload)).level)
 
-    with pytest.raises(ObjectCorruptError, match="it is of level 1 where 0 belongs"):
+    with pytest.raises(ObjectCorruptError, match="it is of level 1 instead of 0"):
         database().chunks([root.id])
 
 
