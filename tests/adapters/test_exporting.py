@@ -183,3 +183,62 @@ def test_a_session_that_went_on_in_its_program_comes_back_behind_what_was_export
     assert [("main", 1), ("main", 0)] == [(b.name, b.messages) for r in (first, again) for b in r.branches]
     assert [("assistant", "Lukewarm."), ("user", "Sure?"), ("assistant", "Quite.")] == said(t)[-3:]
     assert 6 == len(t.compile())
+
+
+def named_call(id: str, name: str, arguments: str) -> dict[str, Any]:
+    return {"id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize("format", ["gemini-cli", "sharegpt"])
+def test_what_a_format_of_texts_has_no_place_for_is_a_loss_and_refusals_stay(format):
+    t = make_tract()
+    t.extend([
+        {"role": "user", "name": "Ann", "content": "How hot?"},
+        {"role": "assistant", "content": "90.", "reasoning_content": "boil"},
+        {"role": "user", "content": "And milk?"},
+        {"role": "assistant", "content": None, "refusal": "Never."},
+    ])  # fmt: skip
+
+    exported = t.export(format=format)
+
+    assert "Never." in exported.text
+    assert {"the 'name' of a message", "the 'reasoning_content' of a message", "that an answer is a refusal"} <= set(exported.losses)  # fmt: skip
+
+
+@pytest.mark.parametrize("format", ["gemini-cli", "sharegpt"])
+def test_calls_of_every_kind_and_their_results_come_back(format, tmp_path):
+    t = make_tract()
+    custom = {"id": "c", "type": "custom", "custom": {"name": "draw", "input": "a cup"}}
+    t.extend([
+        {"role": "user", "content": "How hot?"},
+        {"role": "assistant", "content": None, "function_call": {"name": "thermo", "arguments": '{"cup":1}'}},
+        {"role": "function", "name": "thermo", "content": "90"},
+        {"role": "assistant", "content": None, "tool_calls": [named_call("a", "look", "[1]"), named_call("b", "taste", "{}"), custom]},
+        {"role": "tool", "tool_call_id": "b", "content": "sweet"},
+        {"role": "tool", "tool_call_id": "c", "content": "drawn"},
+        {"role": "tool", "tool_call_id": "a", "content": "red"},
+    ])  # fmt: skip
+
+    t.export(str(tmp_path / "file.json"), format=format)
+
+    listed = imported(tmp_path / "file.json").compile().to_openai()
+    calls = [call for one in listed for call in one.get("tool_calls") or ()]
+    made = {call["id"]: (call["function"]["name"], call["function"]["arguments"].replace(" ", "")) for call in calls}
+    answered = [(*made[one["tool_call_id"]], one["content"]) for one in listed if one["role"] == "tool"]
+    look, draw = ('{"input":"[1]"}', '{"input":"acup"}') if format == "gemini-cli" else ("[1]", "acup")
+    assert [("thermo", '{"cup":1}', "90"), ("look", look, "red"), ("taste", "{}", "sweet"), ("draw", draw, "drawn")] == answered  # fmt: skip
+
+
+def test_that_a_call_has_no_result_yet_is_a_loss_of_gemini_s_session():
+    t = make_tract()
+    t.extend(TALK[:2])
+
+    assert "that a call has no result yet: it has an empty one" in t.export(format="gemini-cli").losses
+
+
+def test_pictures_are_a_loss_of_markdown():
+    t = make_tract()
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA=="}}
+    t.extend([{"role": "user", "content": [{"type": "text", "text": "Like this?"}, picture]}])
+
+    assert ("a part of type 'image_url'",) == t.export(format="markdown").losses

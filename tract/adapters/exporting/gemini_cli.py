@@ -14,7 +14,7 @@ import json
 from collections import deque
 from collections.abc import Iterator, Mapping
 
-from tract.adapters.exporting.session import Session, model_of, new_id
+from tract.adapters.exporting.session import Session, called, model_of, new_id, text_of, with_tool_calls
 from tract.compile.compiled import CompiledContext
 from tract.objects.json import parse_json
 from tract.objects.message_format import JSON
@@ -25,7 +25,7 @@ def write_gemini_cli(context: CompiledContext, session: Session) -> str:
     model = model_of(list(context.generation_configs), "gemini-2.5-pro")
     moments = session.moments()
     began = next(moments)
-    listed = context.to_openai()
+    listed = with_tool_calls(context.to_openai())
     results: dict[str, deque[Mapping[str, JSON]]] = {}  # several of one id where a program counts calls anew
     answered = [one for one in listed if one["role"] == "tool"]
     for one in answered:
@@ -56,9 +56,9 @@ def _messages(
     if role in ("system", "developer"):
         session.lost("the instructions: the program has its own")
     elif role == "user":
-        yield {"type": "user", "content": _text(one.get("content"), session)}
+        yield {"type": "user", "content": text_of(one, session)}
     elif role == "assistant":
-        text = _text(one.get("content"), session)
+        text = text_of(one, session)
         calls = one.get("tool_calls") or ()
         if text or not calls:
             yield {"type": "gemini", "content": text, "thoughts": [], "model": model}
@@ -72,30 +72,23 @@ def _next(results: deque[Mapping[str, JSON]] | None) -> Mapping[str, JSON] | Non
 
 
 def _call(call: Mapping[str, JSON], result: Mapping[str, JSON] | None, time: str, session: Session) -> dict[str, JSON]:
-    function = call.get("function") or call.get("custom") or {}
+    name, text = called(call)
     try:
-        args = parse_json(function.get("arguments") or "{}")
+        args = parse_json(text or "{}")
     except ValueError:
-        args = {"input": function.get("arguments")}
-    output = "" if result is None else _text(result.get("content"), session)
-    response = {"id": call["id"], "name": function.get("name"), "response": {"output": output}}
+        args = None
+    if not isinstance(args, dict):
+        session.lost("arguments of a call that are no JSON object: they stand under 'input'")
+        args = {"input": text}
+    if result is None:
+        session.lost("that a call has no result yet: it has an empty one")
+    output = "" if result is None else text_of(result, session)
+    response = {"id": call["id"], "name": name, "response": {"output": output}}
     return {
         "id": call["id"],
-        "name": function.get("name"),
+        "name": name,
         "args": args,
         "result": [{"functionResponse": response}],
         "status": "success",
         "timestamp": time,
     }
-
-
-def _text(content: JSON, session: Session) -> str:
-    if isinstance(content, str) or content is None:
-        return content or ""
-    texts = []
-    for part in content:
-        if isinstance(part.get("text"), str):
-            texts.append(part["text"])
-        else:
-            session.lost(f"a part of type '{part.get('type')}'")
-    return "\n".join(texts)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from itertools import groupby
 from typing import Literal
 
-from tract.adapters.exporting.session import Session, tell_joined
+from tract.adapters.exporting.session import Session, called, tell_joined, tell_parts, text_of, with_tool_calls
 from tract.compile.compiled import CompiledContext
 from tract.messages.turns import message_text
 from tract.objects.json import compact_json, parse_json
@@ -43,9 +44,11 @@ def write_jsonl(context: CompiledContext, _session: Session) -> str:
     return "".join(f"{compact_json(message)}\n" for message in context.to_openai())
 
 
-def write_markdown(context: CompiledContext, _session: Session) -> str:
+def write_markdown(context: CompiledContext, session: Session) -> str:
     """The messages for people: a heading with number and role, and the text."""
     parts = []
+    for sent in context.to_openai():
+        tell_parts(sent.get("content"), session)
     for number, message in zip(context.numbers, context.messages, strict=True):
         name = f" ({message.name})" if message.name else ""
         parts.append(f"## {number} {message.role}{name}\n\n{message_text(message).strip()}\n")
@@ -56,8 +59,8 @@ def write_sharegpt(context: CompiledContext, session: Session) -> str:
     """A set of one conversation; instructions at its beginning are its ``system``."""
     items: list[dict[str, JSON]] = []
     system: list[str] = []
-    for message in context.to_openai():
-        role, text = message["role"], _text(message.get("content"), session)
+    for message in _in_order_of_calls(with_tool_calls(context.to_openai()), session):
+        role, text = message["role"], text_of(message, session)
         if role in ("system", "developer") and not items:
             system.append(text)
             continue
@@ -77,19 +80,30 @@ def write_sharegpt(context: CompiledContext, session: Session) -> str:
     return json.dumps(whole, ensure_ascii=False, indent=2) + "\n"
 
 
+def _in_order_of_calls(messages: list[dict[str, JSON]], session: Session) -> list[dict[str, JSON]]:
+    """*messages* with results in the order of their calls, by which alone a set tells what they answer."""
+    made: list[dict[str, JSON]] = []
+    ids: list[JSON] = []
+    for is_result, group in groupby(messages, key=lambda message: message["role"] == "tool"):
+        run = list(group)
+        if is_result:
+            run = sorted(
+                run, key=lambda one: ids.index(one["tool_call_id"]) if one["tool_call_id"] in ids else len(ids)
+            )
+            answered = [one["tool_call_id"] for one in run]
+            if answered != ids[: len(answered)]:
+                session.lost("which of several calls a result answers")
+            if answered != [one["tool_call_id"] for one in messages[len(made) : len(made) + len(run)]]:
+                session.lost("the order of results: each stands with its call")
+        made += run
+        ids = [call["id"] for call in run[-1].get("tool_calls") or ()]
+    return made
+
+
 def _call(call: Mapping[str, JSON]) -> dict[str, JSON]:
-    function = call.get("function") or call.get("custom") or {}
+    name, text = called(call)
     try:
-        arguments = parse_json(function.get("arguments") or "{}")
+        arguments = parse_json(text or "{}")
     except ValueError:
-        arguments = function.get("arguments")
-    return {"name": function.get("name"), "arguments": arguments}
-
-
-def _text(content: JSON, session: Session) -> str:
-    if isinstance(content, str) or content is None:
-        return content or ""
-    for part in content:
-        if not isinstance(part.get("text"), str):
-            session.lost(f"a part of type '{part.get('type')}'")
-    return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
+        arguments = text
+    return {"name": name, "arguments": arguments if isinstance(arguments, dict) else text}

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import count, pairwise
 
 from tract.compile.compiled import CompiledContext
 from tract.objects.message_format import JSON
+
+_CARRIED = frozenset({"role", "content", "tool_calls", "tool_call_id"})
 
 
 class Session:
@@ -36,6 +38,52 @@ def tell_joined(context: CompiledContext, session: Session) -> None:
     roles = [message.role for message in context.messages]
     if any(role == other and role in ("user", "assistant") for role, other in pairwise(roles)):
         session.lost("where a message ends and another of the same role begins")
+
+
+def with_tool_calls(messages: Sequence[Mapping[str, JSON]]) -> list[dict[str, JSON]]:
+    """*messages* with the calls of functions, as the API had them first, as calls of tools; their results answer them."""
+    made: list[dict[str, JSON]] = []
+    waiting = ""
+    for number, message in enumerate(messages, 1):
+        one = dict(message)
+        if isinstance(one.get("function_call"), dict):
+            waiting = f"call_{number}"
+            call = {"id": waiting, "type": "function", "function": one.pop("function_call")}
+            one["tool_calls"] = [*(one.get("tool_calls") or ()), call]
+        elif one["role"] == "function" and waiting:
+            one |= {"role": "tool", "tool_call_id": waiting}
+            waiting = ""
+        made.append(one)
+    return made
+
+
+def called(call: Mapping[str, JSON]) -> tuple[JSON, str]:
+    """The name of a call, and the text of its arguments or of its input."""
+    function = call.get("function") or call.get("custom") or {}
+    return function.get("name"), str(function.get("arguments") or function.get("input") or "")
+
+
+def text_of(message: Mapping[str, JSON], session: Session) -> str:
+    """The text of a message, or that of a refusal; what else it says is noted, but for its calls."""
+    refusal = message.get("refusal")
+    for key, value in message.items():
+        if key not in _CARRIED and value and not (key == "name" and message["role"] in ("tool", "function")):
+            session.lost("that an answer is a refusal" if key == "refusal" else f"the '{key}' of a message")
+    texts = tell_parts(message.get("content"), session)
+    return "\n".join([*texts, *([refusal] if isinstance(refusal, str) and refusal else [])])
+
+
+def tell_parts(content: JSON, session: Session) -> list[str]:
+    """The texts of a content; parts of another kind are noted."""
+    if not isinstance(content, list):
+        return [content] if isinstance(content, str) and content else []
+    for part in content:
+        if isinstance(part.get("refusal"), str):
+            session.lost("that an answer is a refusal")
+        elif not isinstance(part.get("text"), str):
+            session.lost(f"a part of type '{part.get('type')}'")
+    texts = (part.get("text", part.get("refusal")) for part in content)
+    return [text for text in texts if isinstance(text, str)]
 
 
 def new_id() -> str:
