@@ -179,7 +179,7 @@ def test_what_both_edited_is_refused_without_a_resolver_and_decided_by_one() -> 
     [
         (lambda _: Resolution("abort", reasoning="no idea"), "gave up on message .*: no idea"),
         (lambda _: 1 / 0, "ZeroDivisionError"),
-        (lambda _: 7, "is none"),
+        (lambda _: 7, "is not valid"),
         (lambda _: "", "is empty"),
     ],
 )

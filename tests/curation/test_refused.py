@@ -68,7 +68,7 @@ def test_force_takes_it_as_it_is() -> None:
 def test_one_that_is_too_long_waits_as_well() -> None:
     t = make_tract()
 
-    with pytest.raises(CompressionError, match="more than the 41 of what it stands for; it waits") as caught:
+    with pytest.raises(CompressionError, match="more than the 41 of the messages it replaces; it waits") as caught:
         t.compress(summariser=lambda _: "word " * 90)
 
     assert caught.value.pending == t.pending_compressions()[0].id
