@@ -15,7 +15,7 @@ from tract.adapters.importing import import_conversation
 from tract.adapters.transcripts import read_transcript
 
 FORMATS = ("openai", "responses", "anthropic", "gemini", "claude-code", "codex", "gemini-cli", "jsonl", "sharegpt")
-ORDER = "the order of results: each stands with its call"
+ORDER = "the order of results, because each result is kept with its call"
 TEXTS = (
     "a", "Hi there", "  spaced  ", "line\nline\n", "## 4 assistant\n\nHot.", '{"name": "f", "arguments": {}}', "[1, 2]",
     "日本語 😀", "​", "null", "42", "\tTab", "/exit", "[Request interrupted by user]", "[file: a]",

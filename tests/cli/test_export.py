@@ -35,6 +35,9 @@ def test_what_the_format_cannot_carry_is_told(run):
 
     outcome = run("export", "--to", "gemini-cli", "--json", "-o", "-")
 
-    assert "warning: not exported as it is in the context: the instructions: the program has its own\n" == outcome.err
-    assert ["the instructions: the program has its own"] == outcome.json["losses"]
+    assert (
+        "warning: not exported as it is in the context: the instructions, because the program has its own\n"
+        == outcome.err
+    )
+    assert ["the instructions, because the program has its own"] == outcome.json["losses"]
     assert "how hot is tea?" in outcome.json["text"]

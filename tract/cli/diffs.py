@@ -41,7 +41,7 @@ def _print_message(
             _print_pair(console, "role", diff.before.role, diff.after.role)
         keys = [key for key in diff.changed_keys if key != "role"]
         if keys and diff.before.text == diff.after.text:
-            console.line(f"what it says is the same; these keys differ: {', '.join(keys)}")
+            console.line(f"its text is the same; these keys differ: {', '.join(keys)}")
     for change in configs:
         console.line("config ", _config_text(change))
     for hunk in diff.hunks(context):

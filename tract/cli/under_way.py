@@ -104,7 +104,7 @@ def agent_states_of(repo: Repository) -> tuple[str, str]:
 
 _HELD = {
     ("orchestrator", "paused"): ("The orchestrator is paused", "'tract orchestrate --resume' goes on"),
-    ("orchestrator", "running"): ("The orchestrator is at work", "'tract orchestrate --pause' holds it"),
+    ("orchestrator", "running"): ("The orchestrator is at work", "'tract orchestrate --pause' pauses it"),
     ("policies", "paused"): ("The policies are paused", "'tract policy resume' lets them go on"),
     ("policies", "untrusted"): (
         "The policies came from another store, and are off",

@@ -43,7 +43,7 @@ _KINDS: dict[str, _Said] = {
     "unknown_role": _Said(16, "no provider knows the role {}"),
     "error_text_added": _Said(17, "a failed tool's result must have a text, and {} gets one"),
     "system_moved": _Said(18, "a {} message inside the conversation was moved to the system prompt"),
-    "instructions_as_user": _Said(19, "instructions alone are sent as what the user says"),
+    "instructions_as_user": _Said(19, "a context of instructions alone is sent as a user's message"),
     "first_message_added": _Said(19, "the conversation begins with {}, and a user's message before it says so"),
     "cache_marks_left_out": _Said(20, "more cache marks than the API takes: {}", strict=False),
     "compaction_as_text": _Said(21, "the provider's summary of the conversation is sent as text", strict=False),

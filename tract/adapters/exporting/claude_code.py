@@ -24,7 +24,7 @@ def write_claude_code(context: CompiledContext, session: Session) -> str:
     body = context.to_anthropic()
     tell_joined(context, session)
     if body.get("system"):
-        session.lost("the instructions: the program has its own")
+        session.lost("the instructions, because the program has its own")
     model = model_of(list(context.generation_configs))
     moments = session.moments()
     lines: list[str] = []

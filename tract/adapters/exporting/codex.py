@@ -32,7 +32,7 @@ def write_codex(context: CompiledContext, session: Session) -> str:
         records.append({"timestamp": next(moments), "type": "turn_context", "payload": payload})
     for item in context.to_openai_responses():
         if item.get("role") == "system":
-            session.lost("the role system: the instructions are a developer's message")
+            session.lost("the role 'system', because the instructions are a developer's message")
         records.append({"timestamp": next(moments), "type": "response_item", "payload": _item(dict(item))})
     return "".join(f"{compact_json(record)}\n" for record in records)
 

@@ -32,7 +32,7 @@ def write_gemini_cli(context: CompiledContext, session: Session) -> str:
         results.setdefault(one["tool_call_id"], deque()).append(one)
     called = [call["id"] for one in listed for call in one.get("tool_calls") or () if call["id"] in results]
     if called != [one["tool_call_id"] for one in answered]:
-        session.lost("the order of results: each stands with its call")
+        session.lost("the order of results, because each result is kept with its call")
     messages = [
         {"id": new_id(), "timestamp": next(moments), **message}
         for one in listed
@@ -54,7 +54,7 @@ def _messages(
 ) -> Iterator[dict[str, JSON]]:
     role = one["role"]
     if role in ("system", "developer"):
-        session.lost("the instructions: the program has its own")
+        session.lost("the instructions, because the program has its own")
     elif role == "user":
         yield {"type": "user", "content": text_of(one, session)}
     elif role == "assistant":

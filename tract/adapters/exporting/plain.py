@@ -94,7 +94,7 @@ def _in_order_of_calls(messages: list[dict[str, JSON]], session: Session) -> lis
             if answered != ids[: len(answered)]:
                 session.lost("which of several calls a result answers")
             if answered != [one["tool_call_id"] for one in messages[len(made) : len(made) + len(run)]]:
-                session.lost("the order of results: each stands with its call")
+                session.lost("the order of results, because each result is kept with its call")
         made += run
         ids = [call["id"] for call in run[-1].get("tool_calls") or ()]
     return made

@@ -92,7 +92,7 @@ def _print_change(console: Console, space: Workspace, id: ObjectId) -> None:
         console.line("")
         text = message_text(space.blobs.message(now))
         console.line("edited since: ", one_line(text, max(20, console.width - len("edited since: "))))
-        console.hint(f"'tract show --history {id.hex()[:SHORT]}' lists what it said")
+        console.hint(f"'tract show --history {id.hex()[:SHORT]}' lists its versions")
 
 
 def _print_body(console: Console, space: Workspace, id: ObjectId, line: Line, *, stat: bool) -> None:
