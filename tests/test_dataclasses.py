@@ -288,3 +288,14 @@ def test_nothing_of_the_standard_library_is_loaded_to_declare_and_to_use_one():
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert "False False" == done.stdout.strip()
+
+
+def test_pydantic_takes_them_whatever_was_loaded_first():
+    program = (
+        "from tract import CommitInfo, MessageInfo, TokenUsage, TractConfig\n"
+        "from pydantic import TypeAdapter\n"
+        "print(TypeAdapter(TokenUsage).validate_python({'input_tokens': 3, 'output_tokens': 4}).input_tokens)\n"
+        "for cls in (CommitInfo, MessageInfo, TractConfig):\n    TypeAdapter(cls)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("3\n", "")

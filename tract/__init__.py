@@ -346,6 +346,7 @@ def __getattr__(name: str) -> object:
     home = _HOME_OF.get(name)
     if home is None:
         raise AttributeError(f"module 'tract' has no attribute {name!r}")
+    import typing  # noqa: F401  # before tract.annotations is: who asks here may look into types
     from importlib import import_module
 
     value = getattr(import_module(home), name)

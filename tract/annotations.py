@@ -1,15 +1,18 @@
 """The names that types are written with: ``typing``'s own for type checkers, and names that cost nothing in a running program.
 
-Loading ``typing`` and its imports takes a twelfth of a short command, and running code never inspects the types (decision 49).
+Loading ``typing`` and its imports takes a twelfth of a short command, and a recording never inspects the types (decision 49).
 Modules that a coding agent's turn loads take the names from here; one that inspects types, with ``get_args`` and the like, takes ``typing``'s.
+In a program that has loaded ``typing``, or takes a name from ``tract``, all names are ``typing``'s own: the program may inspect tract's types, as pydantic does.
 """
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 """True for who checks types."""
 
-if TYPE_CHECKING:
+if TYPE_CHECKING or "typing" in sys.modules:
     from typing import Any as Any
     from typing import BinaryIO as BinaryIO
     from typing import Final as Final

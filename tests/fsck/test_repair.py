@@ -497,7 +497,7 @@ def test_a_note_in_the_wrong_place_is_put_into_its_own_and_one_that_is_none_is_k
         assert note.content is not None
         event = repo.blob(note.content)
         moved = new_blob({**event, "target": ids[1].hex()})
-        none = new_blob({"reason": "no note"})
+        none = new_blob({"reason": "no note", "data": b"\1"})
         entries = (*note.open, ids[2], moved.id, ids[2], none.id, *note.open)
         first = new_commit(note._replace(open=entries))
         repo.refs.update([RefEdit("refs/notes/priority", first.id)], reason="test", objects=[moved, none, first])
@@ -505,7 +505,7 @@ def test_a_note_in_the_wrong_place_is_put_into_its_own_and_one_that_is_none_is_k
     assert not store.repair().errors
     assert ["c"] == store.texts()
     row = json.loads(store.aside("refs/notes/priority.left-out"))
-    assert (ids[2].hex(), {"reason": "no note"}) == (row["commit"], row["says"])
+    assert (ids[2].hex(), {"reason": "no note", "data": "01"}) == (row["commit"], row["says"])
 
 
 def test_the_notes_of_a_store_without_damage_are_left_alone(store: Store) -> None:

@@ -250,7 +250,8 @@ class _Repair:
 
         found = self.seen()
         mended = mended_lists(found, best_refs(found)).get(name)
-        lines = [json.dumps(row) + "\n" for row in left_out_rows(found, mended.left_out)] if mended else []
+        rows = left_out_rows(found, mended.left_out) if mended else ()
+        lines = [json.dumps(row, default=bytes.hex) + "\n" for row in rows]
         if lines:
             files.write_file(self._kept(f"{name}.left-out"), "".join(lines).encode(), sync=True)
 
