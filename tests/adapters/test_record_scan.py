@@ -14,6 +14,8 @@ from tests.making import make_tract
 from tract import ConfigError, ContentValidationError, RecordWarning, Tract, TractConfig, wrap
 from tract.adapters.hooks.running import last_failure, record_event
 from tract.adapters.hooks.sessions import HookEvent, record_session
+from tract.adapters.scanning import find_in_conversation, without_secrets
+from tract.adapters.transcripts import Branch, Child, Conversation, Turn
 
 SECRET = "AKIAIOSFODNN7EXAMPL2"
 MESSAGES = [{"role": "user", "content": f"Use {SECRET}."}, {"role": "assistant", "content": "I will."}]
@@ -134,3 +136,16 @@ def test_what_a_call_of_a_hook_asks_goes_before_the_settings(tmp_path):
         assert not holds(t)
 
     assert 1 == len(done.secrets)
+
+
+def test_a_secret_in_a_name_a_purpose_a_setting_or_a_usage_is_found_and_replaced():
+    turn = Turn({"role": "assistant", "content": "Hot."}, "openai", config={"model": SECRET}, usage={"input_tokens": 1, "note": SECRET})  # fmt: skip
+    child = Child(Conversation("agent", ()), f"use {SECRET}", None)
+    conversation = Conversation(f"chat {SECRET}", (Branch("main", (turn,)),), title=f"my {SECRET}", children=(child,))
+
+    found = [problem.detail.partition(":")[0] for problem in find_in_conversation(conversation)]
+    clean = without_secrets(conversation)
+
+    assert ["title of the conversation", "name of the conversation", "purpose of a sub-agent"] == found
+    assert SECRET not in str(clean)
+    assert ("chat [secret: AWS access key id]", 1) == (clean.name, clean.branches[0].turns[0].usage["input_tokens"])

@@ -91,8 +91,41 @@ def test_values_are_looked_through_and_nothing_of_a_secret_but_its_beginning_is_
     assert all(WORD[5:20] not in one.shown for one in found)
 
 
+KEY_BODY = f"{WORD}AAAAAAxxx0123456\n{WORD}\nabc=\n"
+
+
 @pytest.mark.parametrize(
-    "text", ["a" * 300_000, "secret=" * 40_000, "eyJ" * 100_000, "x://" * 70_000, "token " * 50_000]
+    "key",
+    [
+        f"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,AB\n\n{KEY_BODY}-----END RSA PRIVATE KEY-----",
+        f"-----BEGIN PGP PRIVATE KEY BLOCK-----\nComment: (Ann) <ann@a>\n\n{KEY_BODY}-----END PGP PRIVATE KEY BLOCK-----",
+        f"-----BEGIN PRIVATE KEY-----\n{WORD}\n{WORD}",
+    ],
+    ids=["whole", "block", "cut off"],
+)
+def test_a_private_key_is_found_to_its_end(key: str) -> None:
+    for text in (key, key.replace("\n", "\\n")):
+        (found,) = find_secrets(f"before {text}, and after")
+
+        assert ("private key", text) == (found.kind, f"before {text}, and after"[found.start : found.end])
+
+
+def test_words_behind_the_first_line_of_a_private_key_are_none() -> None:
+    (found,) = find_secrets("-----BEGIN PRIVATE KEY----- is how it begins.")
+
+    assert 27 == found.end
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a" * 300_000,
+        "secret=" * 40_000,
+        "eyJ" * 100_000,
+        "x://" * 70_000,
+        "token " * 50_000,
+        "-----BEGIN PRIVATE KEY-----a-" * 10_000,
+    ],
 )
 def test_a_long_text_takes_time_in_proportion(text: str) -> None:
     began = time.process_time()

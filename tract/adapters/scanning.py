@@ -41,17 +41,28 @@ def find_in_conversation(conversation: Conversation) -> Iterator[Problem]:
                     yield Problem("", turn.line, detail)
     for secret in secrets_in(conversation.metadata):
         yield Problem("", None, f"{secret.path} beside the messages: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
+    names = {"title": conversation.title, "name": conversation.name, "id": conversation.id}
+    known = (conversation.title, *conversation.metadata.values())
+    for secret in secrets_in(
+        {key: one for key, one in names.items() if one not in (known[1:] if key == "title" else known)}
+    ):
+        yield Problem("", None, f"{secret.path} of the conversation: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
     for child in conversation.children:
+        for secret in secrets_in({"purpose": child.purpose}):
+            yield Problem("", None, f"{secret.path} of a sub-agent: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
         yield from find_in_conversation(child.conversation)
 
 
 def without_secrets(conversation: Conversation) -> Conversation:
     """*conversation* with a mark in the place of each secret."""
     return conversation._replace(
+        name=_clean(conversation.name),
+        title=_clean(conversation.title),
+        id=_clean(conversation.id),
         branches=tuple(_clean_branch(branch) for branch in conversation.branches),
         metadata=_clean(conversation.metadata),
         children=tuple(
-            Child(without_secrets(one.conversation), one.purpose, one.call_id) for one in conversation.children
+            Child(without_secrets(one.conversation), _clean(one.purpose), one.call_id) for one in conversation.children
         ),
     )
 
@@ -61,7 +72,12 @@ def _clean_branch(branch: Branch) -> Branch:
 
 
 def _clean_turn(turn: Turn) -> Turn:
-    return turn._replace(message=_clean(turn.message), metadata=_clean(turn.metadata))
+    return turn._replace(
+        message=_clean(turn.message),
+        metadata=_clean(turn.metadata),
+        usage=_clean(turn.usage),
+        config=_clean(turn.config),
+    )
 
 
 def _clean(value: Any) -> Any:
@@ -83,6 +99,9 @@ def _clean_field(key: str, value: JSON) -> JSON:
 
 
 def _clean_text(text: str) -> str:
-    for secret in reversed(find_secrets(text)):
-        text = f"{text[: secret.start]}[secret: {secret.kind}]{text[secret.end :]}"
-    return text
+    pieces: list[str] = []
+    done = 0
+    for secret in find_secrets(text):
+        pieces += (text[done : secret.start], f"[secret: {secret.kind}]")
+        done = secret.end
+    return "".join((*pieces, text[done:]))

@@ -56,6 +56,11 @@ _FORMS: tuple[tuple[str, str], ...] = (
 )
 _FORM = re.compile("|".join(f"(?P<f{number}>{form})" for number, (_, form) in enumerate(_FORMS)))
 
+_KEY_BODY = re.compile(
+    r"(?:[^-]|-(?!-)){0,60000}+-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r"|(?:(?:\s|\\[nr])*+[A-Za-z0-9+/=]{32,}+)*+"
+)
+
 # Most texts have none of these, and to look for them takes a hundredth of the time.
 _MARKS = (
     *("PRIVATE KEY", "AKIA", "ASIA", "sk-", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "glpat-", "xox"),
@@ -102,7 +107,7 @@ def find_secrets(text: str) -> list[Secret]:
     """The possible secrets in *text*, in order, each place once."""
     is_marked = any(mark in text for mark in _MARKS)
     found = [
-        Secret(_FORMS[int((match.lastgroup or "f0")[1:])][0], match.start(), match.end())
+        Secret(_FORMS[int((match.lastgroup or "f0")[1:])][0], match.start(), _end(match))
         for match in (_FORM.finditer(text) if is_marked else ())
         if not _is_example(match.group())
     ]
@@ -141,6 +146,12 @@ _LONGEST_VALUE = 200
 def masked(text: str) -> str:
     """The part of a secret that may be shown: its beginning and its length."""
     return f"{text[:_SHOWN]}… ({len(text)} characters)"
+
+
+def _end(match: re.Match[str]) -> int:
+    """The end of a secret: that of a private key is behind its body, which may be cut off."""
+    body = _KEY_BODY.match(match.string, match.end()) if match["f0"] is not None else None
+    return match.end() if body is None else body.end()
 
 
 def _is_example(text: str) -> bool:
