@@ -157,7 +157,7 @@ def _print_found(console: Console, space: LookingWorkspace, id: ObjectId, args: 
         return
     ends = f"{collapse.head.hex()[:SHORT]} {collapse.spawn.hex()[:SHORT]}"
     inside = f"tract --tract {shlex.quote(child)} bisect"
-    console.hint(f"'{inside} start {ends}' goes on in the child")
+    console.hint(f"'{inside} start {ends}' continues the search in the child")
     if args.action == "run":
         console.hint(f"and '{inside} run {shlex.join(args.arguments)}' tests there")
 

@@ -79,7 +79,7 @@ def _report(console: Console, done: CollapseResult, args: Args) -> int:
     console.line(f" {done.source_tokens} tokens of '{done.child_tract_id}' to {done.summary_tokens}")
     if done.proposal_id is not None:
         console.note(f"It waits for its review as {done.proposal_id}; nothing was changed")
-        console.hint(f"'tract collapse --approve {done.proposal_id}' commits it, '--reject' forgets it")
+        console.hint(f"'tract collapse --approve {done.proposal_id}' commits it, '--reject' discards it")
     return DONE
 
 

@@ -76,7 +76,7 @@ def _remove(console: Console, args: Args) -> int:
     if args.json:
         console.print_json({"action": "remove", "name": args.names[0]})
     else:
-        console.note(f"Removed '{args.names[0]}'; nothing was changed there")
+        console.note(f"Removed '{args.names[0]}'; the remote itself was not changed")
     return DONE
 
 
