@@ -349,7 +349,10 @@ def test_a_document_that_is_named_as_a_format_of_lines_is_one_problem(tmp_path):
 
     reading = read_bytes(tmp_path, document.encode(), format="codex")
 
-    assert (reading.conversations, [detail for _, detail in problems(reading)]) == ((), ["no message in it"])
+    assert (reading.conversations, [detail for _, detail in problems(reading)]) == (
+        (),
+        ["no record of a rollout: an object with the keys 'messages'"],
+    )
 
 
 def fed(path: Path, data: Iterator[bytes]) -> threading.Thread:

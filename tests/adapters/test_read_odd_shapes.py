@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tract import ImportFormatError
 from tract.adapters.transcripts import Reading, read_transcript
 
 JSON = Any
@@ -302,3 +303,33 @@ def test_an_answer_of_json_is_an_answer_and_a_stream_as_a_text_is_none(read):
     assert [("user", "Tea?")] == messages(streamed)
     assert [True] == ["its response is no" in detail for _, detail in told(streamed)]
     assert {"response": stream} == {key: streamed.conversations[0].metadata.get(key) for key in ("response",)}
+
+
+# Formats that are mixed, or asked for wrongly
+
+
+def test_a_message_that_only_another_provider_s_format_has_is_of_that(read):
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    used, result = (
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "d", "name": "look", "input": {}}]},
+        {"role": "user", "content": [{"type": "tool_result", "tool_use_id": "d", "content": "b"}]},
+    )
+    chat = [{"role": "assistant", "content": None, "tool_calls": [call]}, {"role": "tool", "tool_call_id": "c", "content": "a"}]  # fmt: skip
+
+    for asked in (
+        {"role": "user", "content": "Tea?"},
+        {"role": "user", "content": [{"type": "input_text", "text": "Tea?"}]},
+    ):
+        turns = read([asked, *chat, used, result]).conversations[0].branches[0].turns
+
+        assert ["openai", "openai", "anthropic", "anthropic"] == [turn.format for turn in turns[1:]]
+
+
+def test_a_key_is_said_only_where_it_helps_the_format_that_was_asked_for(read):
+    messages = [{"role": "user", "content": "Tea?"}]
+
+    for value, format, key in (({"messages": messages}, "chatgpt", None), ({"run": messages}, "openai", "run")):
+        with pytest.raises(ImportFormatError) as caught:
+            read(value, format=format)
+
+        assert key == caught.value.likely_key

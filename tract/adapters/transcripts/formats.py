@@ -25,6 +25,7 @@ _RESPONSES_PARTS = frozenset({"input_text", "output_text", "input_image", "input
 _RESPONSES_ITEMS = frozenset({"reasoning", "item_reference", "compaction"})
 _RESPONSES_ENDINGS = ("_call", "_call_output", "_approval_request", "_approval_response", "_list_tools")
 _ITEM_KEYS = frozenset({"id", "call_id", "summary", "encrypted_content", "approval_request_id", "server_label"})
+_ANTHROPIC_ONLY = _ANTHROPIC_BLOCKS - {"compaction"}
 _TEXT_PARTS = frozenset({"text", "input_text", "output_text"})
 _KNOWN_PARTS = _ANTHROPIC_BLOCKS | _CHAT_PARTS | _RESPONSES_PARTS | {"summary_text", "reasoning_text"}
 
@@ -70,6 +71,18 @@ def decide_format(messages: Sequence[JSON]) -> MessageFormat:
     if items and all(item.get("type") == "message" for item in items):
         return "responses"
     return "openai"
+
+
+def own_format(message: JSON, format: MessageFormat) -> MessageFormat:
+    """The format of *message* in a list that is of *format* as a whole: another one if only that has what the message says."""
+    if type(message) is not dict or format == "openai":
+        return format
+    if message.get("tool_calls") or (
+        among(message.get("role"), ("tool", "function")) and isinstance(message.get("content"), str)
+    ):
+        return "openai"
+    is_other = format == "responses" and not _ANTHROPIC_ONLY.isdisjoint(_block_types([message]))
+    return "anthropic" if is_other else format
 
 
 def message_flaw(message: JSON, format: MessageFormat) -> str | None:

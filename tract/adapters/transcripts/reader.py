@@ -20,7 +20,7 @@ from tract.adapters.transcripts.parquet import MAGIC, read_rows
 from tract.adapters.transcripts.places import Places
 from tract.adapters.transcripts.shapes import NotFound, Place, Shapes, likely_key
 from tract.adapters.transcripts.strictjson import Parser, Refused, describe, parse
-from tract.adapters.transcripts.table import FORMATS, TABLE, formats_for
+from tract.adapters.transcripts.table import FORMATS, formats_for
 from tract.adapters.transcripts.unpacking import opened
 from tract.errors import ImportFormatError
 from tract.objects.collector import without_collections
@@ -290,7 +290,7 @@ class _Reader:
         self.report(line, f"{place}: {detail}" if place else detail)
 
     def _unreadable(self, found: str, value: JSON = None, line: int | None = None) -> ImportFormatError:
-        key = likely_key(value, Shapes(TABLE, None))
+        key = likely_key(value, Shapes(self._formats, None))
         asked = (
             f"no '{self.format}' conversation" if self.format is not None else "not a conversation that tract can read"
         )

@@ -61,7 +61,8 @@ def read_codex(name: str, found: Found, report: Report) -> Iterator[Conversation
     reading.end()
     branches = reading.lines()
     if not branches:
-        report(None, "no message in it")
+        if not report.problems:
+            report(None, "no message in it")
         return
     meta = reading.meta
     id = meta.get("id") if isinstance(meta.get("id"), str) else None

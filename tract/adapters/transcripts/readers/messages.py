@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn, read_time
-from tract.adapters.transcripts.formats import decide_format, message_flaw, unknown_parts
+from tract.adapters.transcripts.formats import decide_format, message_flaw, own_format, unknown_parts
 from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
 from tract.adapters.transcripts.strictjson import flaw
 from tract.objects.message_format import JSON, MessageFormat
@@ -35,16 +35,18 @@ def read_messages(
 ) -> Iterator[Conversation]:
     """*found* as a conversation of *format*, by default the one its messages decide; nothing if no message of it can be read."""
     beside = dict(found.beside)
+    is_decided = format is None
     format = format or _format_of(found)
     turns = _system_turns(beside, format, found.line(0), report)
     for index, message in enumerate(found.values):
         line = found.line(index)
-        if (problem := message_flaw(message, format)) is not None:
+        own = own_format(message, format) if is_decided else format
+        if (problem := message_flaw(message, own)) is not None:
             report(line, f"{found.place}[{index}]: {problem}")
             continue
         for kind in unknown_parts(message) if type(message.get("content")) is list else ():
             report.note_once(line, f"{found.place}[{index}]: a part of type {kind[:40]!a}, which tract does not know, is kept as it is")  # fmt: skip
-        turns.append(message_turn(message, format, line))
+        turns.append(message_turn(message, own, line))
     if format == "responses" and turns:
         turns[-1] = _with_response_facts(turns[-1], beside)
     asked = tuple(turns)
