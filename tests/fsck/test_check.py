@@ -375,7 +375,10 @@ def test_an_entry_of_a_list_of_notes_that_is_none_of_it_is_named_and_never_read(
     ]
     assert found[0].path == "objects/journal"
     with open_tract(tmp_path) as t:
-        if wrong == "of another kind":  # it says what it says
+        if wrong == "of another kind":  # it says what it says, and goes nowhere
+            t.add_remote("origin", tmp_path / "remote")
+            with pytest.raises(ObjectCorruptError):
+                t.push()
             return
         reads: list[Callable[[], object]] = [lambda: t.get_annotations(last.hex())]
         if wrong != "twice":  # of two that are one, what counts is the same

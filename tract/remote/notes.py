@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from tract.errors import ObjectCorruptError
 from tract.history.notes import POLICY_LOG, REQUEST, noted_entries, notes_between
 from tract.named_tuple import NamedTuple
 from tract.objects.id import ObjectId, parse_id
@@ -85,10 +86,14 @@ def notes_about(repo: Repository, lists: NoteLists, commits: frozenset[ObjectId]
 
 
 def with_needed(repo: Repository, chosen: Sequence[HeadNote]) -> list[HeadNote]:
-    """*chosen*, each after the note that it refers to instead of repeating a request; ObjectCorruptError for one that is not about its commit."""
+    """*chosen*, each after the note that it refers to instead of repeating a request; ObjectCorruptError for one that is not about its commit, or not of its list: no one could fetch it."""
     found: dict[ObjectId, HeadNote] = {}
     for note in chosen:
-        body = read_body(note.blob, repo.blob(note.blob), note.target)
+        value = repo.blob(note.blob)
+        body = read_body(note.blob, value, note.target)
+        if value["namespace"] != note.namespace:
+            detail = f"it is a note of another list than '{note.namespace}'"
+            raise ObjectCorruptError(f"blob {note.blob.hex()}", detail)
         if note.namespace == REQUEST:
             other = body.get("as")
             id = parse_id(other) if isinstance(other, str) else None
