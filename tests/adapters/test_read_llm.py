@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import os
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
+
+import pytest
+import zstandard
 
 from tract.adapters.transcripts import Reading, read_transcript
 
@@ -130,3 +136,32 @@ def test_a_message_that_is_not_there_is_told(tmp_path: Path):
 
     assert ["a message that is not there: 'm2'"] == [one.detail for one in reading.problems]
     assert "90 degrees." == messages(reading)[0][-1]["content"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
+def test_a_database_is_read_packed_and_through_a_pipe_and_its_latest_changes_are_in_it(tmp_path: Path, pack: Any):
+    database = sqlite3.connect(tmp_path / "logs.db")
+    database.execute("create table responses (id, prompt, response, datetime_utc, model)")
+    database.execute("insert into responses values ('r', 'Tea?', 'Hot.', '2026-01-01T00:00:00', 'm')")
+    database.commit()
+    data = (tmp_path / "logs.db").read_bytes()
+    (tmp_path / "logs.db.packed").write_bytes(pack(data))
+    os.mkfifo(tmp_path / "pipe")
+    writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,), daemon=True)
+    writer.start()
+
+    packed, piped = (read_transcript(tmp_path / name) for name in ("logs.db.packed", "pipe"))
+    database.execute("pragma journal_mode = wal")
+    database.execute("insert into responses values ('s', 'Milk?', 'No.', '2026-01-02T00:00:00', 'm')")
+    database.commit()
+    latest = read_transcript(tmp_path / "logs.db")
+    writer.join()
+    database.close()
+
+    assert (["Tea?", "Hot."], ["Tea?", "Hot."]) == tuple(contents(each) for each in (packed, piped))
+    assert ["Tea?", "Hot.", "Milk?", "No."] == contents(latest)
+
+
+def contents(reading: Reading) -> list[str]:
+    assert () == reading.problems
+    return [message["content"] for line in messages(reading) for message in line]

@@ -333,3 +333,24 @@ def test_a_key_is_said_only_where_it_helps_the_format_that_was_asked_for(read):
             read(value, format=format)
 
         assert key == caught.value.likely_key
+
+
+# OpenTelemetry
+
+
+def test_thoughts_pictures_and_plain_contents_of_pydantic_s_spans_are_said(read):
+    asked = [
+        {"role": "user", "content": "Tea?"},
+        {"role": "user", "parts": [{"type": "text", "content": "Like this?"}, {"type": "image-url", "url": "http://a/b.png"}, {"type": "binary", "media_type": "image/jpeg", "content": "AA=="}, {"type": "newer", "a": 1}]},
+    ]  # fmt: skip
+    answered = [{"role": "assistant", "parts": [{"type": "thinking", "content": "boil"}, {"type": "text", "content": "Hot."}]}]  # fmt: skip
+
+    reading = read({"attributes": {"gen_ai.system_instructions": "Be brief.", "gen_ai.input.messages": asked, "gen_ai.output.messages": json.dumps(answered)}})  # fmt: skip
+
+    pictures = [picture("http://a/b.png"), picture("data:image/jpeg;base64,AA==")]
+    assert [
+        ("system", "Be brief."), ("user", "Tea?"),
+        ("user", [{"type": "text", "text": 'Like this?\n{"type":"newer","a":1}'}, *pictures]), ("assistant", "Hot."),
+    ] == messages(reading)  # fmt: skip
+    assert "boil" == reading.conversations[0].branches[0].turns[-1].message["reasoning_content"]
+    assert (["message 2: a part of type 'newer' is kept as its JSON"], []) == (notes(reading), told(reading))

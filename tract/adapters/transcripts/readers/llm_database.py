@@ -12,8 +12,12 @@ Source: llm (versions up to 0.36), ``migrations.py`` and ``models.py``.
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
@@ -32,9 +36,29 @@ def is_sqlite(head: bytes) -> bool:
 
 def read_llm_database(name: str, found: Found, report: Report) -> Iterator[Conversation]:
     """A conversation for each in the database; a problem if the database is another program's."""
+    with _plain(found) as path:
+        yield from _read(name, path, report)
+
+
+@contextmanager
+def _plain(found: Found) -> Iterator[Path]:
+    """The database as a file that can be opened: itself, beside which its latest changes may be, or a copy of what was packed or came through a pipe."""
     assert found.path is not None
+    if found.path.is_file():
+        with found.path.open("rb") as file:
+            head = file.read(len(_MAGIC))
+        if is_sqlite(head):
+            yield found.path
+            return
+    with NamedTemporaryFile(suffix=".db") as copy:
+        shutil.copyfileobj(found.values[0], copy)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _read(name: str, path: Path, report: Report) -> Iterator[Conversation]:
     try:
-        database = sqlite3.connect(f"{found.path.absolute().as_uri()}?mode=ro", uri=True)
+        database = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         database.row_factory = sqlite3.Row
         try:
             number = 0

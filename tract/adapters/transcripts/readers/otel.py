@@ -1,8 +1,9 @@
 """Spans of OpenTelemetry with the GenAI conventions' attributes, as JSON.
 
     "gen_ai.input.messages", "gen_ai.output.messages"    [{"role", "parts": [part, …]}], or that as a text
-        {"type": "text" | "reasoning", "content"}   {"type": "blob", "modality", "mime_type", "content"}   {"type": "uri", "modality", "uri"}   {"type": "tool_call", "id", "name", "arguments"}   {"type": "tool_call_response", "id", "response"}
-    "gen_ai.system_instructions"                         [part, …]
+        {"type": "text" | "reasoning" | "thinking", "content"}   {"type": "blob", "modality", "mime_type", "content"}   {"type": "uri", "modality", "uri"}   {"type": "tool_call", "id", "name", "arguments"}   {"type": "tool_call_response", "id", "response"}
+        {"type": "image-url", "url"}   {"type": "binary", "media_type", "content"}     Pydantic AI's
+    "gen_ai.system_instructions"                         [part, …], or a text
     "gen_ai.request.model", "gen_ai.usage.input_tokens", …
 
 Attributes are an object, or OTLP's list of {"key", "value": {"stringValue": …}}; a span, an event of one, a log record, or a file of OTLP's ``resourceSpans`` or ``resourceLogs``.
@@ -24,8 +25,9 @@ from tract.adapters.transcripts.strictjson import Refused, describe_kind, parse
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
-_TEXTS = ("text", "reasoning")
-_ANSWERS = ("text", "reasoning", "tool_call", "tool_call_response")
+_THOUGHTS = ("reasoning", "thinking")
+_TEXTS = ("text", *_THOUGHTS)
+_ANSWERS = (*_TEXTS, "tool_call", "tool_call_response")
 _INPUT, _OUTPUT, _SYSTEM = "gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.system_instructions"
 
 
@@ -103,6 +105,8 @@ def _turns(attributes: dict[str, JSON], line: int | None, report: Report) -> lis
     if len(texts) < len(system):
         report(line, f"'{_SYSTEM}' has parts without a text")
     for at, message in enumerate([*asked, *answered]):
+        if isinstance(message, dict) and "parts" not in message and isinstance(message.get("content"), str):
+            message = {**message, "parts": [{"type": "text", "content": message["content"]}]}
         if not isinstance(message, dict) or not isinstance(message.get("parts"), list):
             report(line, f"message {at + 1} has no parts")
             continue
@@ -120,7 +124,9 @@ def _turns(attributes: dict[str, JSON], line: int | None, report: Report) -> lis
 def _list(attributes: dict[str, JSON], key: str, line: int | None, report: Report) -> list[JSON]:
     value = attributes.get(key)
     if isinstance(value, str):
-        value = parse(value.encode("utf-8", "replace"))
+        text, value = value, parse(value.encode("utf-8", "replace"))
+        if isinstance(value, Refused) and key == _SYSTEM:
+            value = [{"type": "text", "content": text}]
     if isinstance(value, list):
         return value
     if value is not None:
@@ -141,28 +147,39 @@ def _messages(message: dict[str, JSON], at: int, line: int | None, report: Repor
     texts = [part["content"] for part in parts if part.get("type") == "text" and isinstance(part.get("content"), str)]
     results = [result(part.get("id"), part.get("response", part.get("result"))) for part in parts if part.get("type") == "tool_call_response"]  # fmt: skip
     if role == "assistant":
-        thoughts = [part["content"] for part in parts if part.get("type") == "reasoning" and isinstance(part.get("content"), str)]  # fmt: skip
+        thoughts = [part["content"] for part in parts if among(part.get("type"), _THOUGHTS) and isinstance(part.get("content"), str)]  # fmt: skip
         calls = [tool_call(part.get("id"), part.get("name"), part.get("arguments")) for part in parts if part.get("type") == "tool_call"]  # fmt: skip
         others = [part for part in parts if not among(part.get("type"), _ANSWERS)]
-        if others:
-            report.note_once(
-                line, f"message {at + 1}: a part of type {str(others[0].get('type'))[:40]!a} is kept as its JSON"
-            )
+        _note_others(others, at, line, report)
         return [answer("\n".join([*texts, *map(compact_json, others)]), calls, "\n".join(thoughts)), *results]
     pictures = [picture for part in parts if (picture := _picture(part)) is not None]
     others = [
         part for part in parts if part.get("type") not in ("text", "tool_call_response") and _picture(part) is None
     ]
+    _note_others(others, at, line, report)
     text = "\n".join([*texts, *map(compact_json, others)])
     said: JSON = [*([{"type": "text", "text": text}] if text else []), *pictures] if pictures else text
     return [*results, *([{"role": role if role in ("system", "user") else "user", "content": said}] if said else [])]
 
 
+def _note_others(parts: list[dict[str, JSON]], at: int, line: int | None, report: Report) -> None:
+    if parts:
+        report.note_once(
+            line, f"message {at + 1}: a part of type {str(parts[0].get('type'))[:40]!a} is kept as its JSON"
+        )
+
+
 def _picture(part: dict[str, JSON]) -> dict[str, JSON] | None:
     """The part of a message for a picture, if its data or an address is there."""
-    if part.get("modality") != "image":
+    kind, data = part.get("type"), part.get("content")
+    mime_type = part.get("mime_type") or part.get("media_type") or "image/png"
+    if (
+        part.get("modality") != "image"
+        and kind != "image-url"
+        and not (kind == "binary" and str(mime_type)[:6] == "image/")
+    ):
         return None
-    url, data = part.get("uri"), part.get("content")
-    if part.get("type") == "blob" and isinstance(data, str):
-        url = f"data:{part.get('mime_type') or 'image/png'};base64,{data}"
+    url = part.get("uri") or part.get("url")
+    if kind in ("blob", "binary") and isinstance(data, str):
+        url = f"data:{mime_type};base64,{data}"
     return {"type": "image_url", "image_url": {"url": url}} if isinstance(url, str) else None
