@@ -354,3 +354,48 @@ def test_thoughts_pictures_and_plain_contents_of_pydantic_s_spans_are_said(read)
     ] == messages(reading)  # fmt: skip
     assert "boil" == reading.conversations[0].branches[0].turns[-1].message["reasoning_content"]
     assert (["message 2: a part of type 'newer' is kept as its JSON"], []) == (notes(reading), told(reading))
+
+
+# Order, and ids that are not there
+
+
+def test_records_of_claude_code_before_their_parents_are_one_line(read):
+    records = [record("c", "b", "user", "Sure?"), record("b", "a", "assistant", "Hot."), record("a", None, "user", "Tea?"), record("d", "c", "assistant", "Yes.")]  # fmt: skip
+
+    reading = read(*records)
+
+    assert [("user", "Tea?"), ("assistant", "Hot."), ("user", "Sure?"), ("assistant", "Yes.")] == messages(reading)
+    assert (1, [], ["a record stands before its parent, and is read behind it"]) == (len(reading.conversations[0].branches), told(reading), notes(reading))  # fmt: skip
+
+
+def test_records_of_claude_code_in_a_circle_are_read(read):
+    reading = read(record("a", "b", "user", "Tea?"), record("b", "a", "assistant", "Hot."))
+
+    assert ["Hot.", "Tea?"] == sorted(content for _, content in messages(reading))
+
+
+def test_a_compaction_that_does_not_say_what_came_before_goes_on_from_there(read):
+    boundary = {"type": "system", "subtype": "compact_boundary", "uuid": "x", "parentUuid": None, "sessionId": "s"}
+    summary = {**record("c", "x", "user", "It was tea."), "isCompactSummary": True}
+
+    reading = read(record("a", None, "user", "Tea?"), record("b", "a", "assistant", "Hot."), boundary, summary)
+
+    (line,) = reading.conversations[0].branches
+    assert [False, False, True] == [turn.summarises for turn in line.turns]
+
+
+@pytest.mark.parametrize("program", ["otel", "langchain"])
+def test_calls_without_an_id_get_one_each_and_results_answer_them_in_order(read, program):
+    if program == "otel":
+        called = [{"type": "tool_call", "name": "thermo", "arguments": {}}] * 2
+        answers = [{"role": "tool", "parts": [{"type": "tool_call_response", "response": text}]} for text in ("90", "80")]  # fmt: skip
+        value: JSON = {"gen_ai.input.messages": [{"role": "assistant", "parts": called}, *answers]}
+    else:
+        ai = {"type": "ai", "content": "", "tool_calls": [{"id": None, "name": "thermo", "args": {}}] * 2}
+        value = [ai, *({"type": "tool", "content": text, "tool_call_id": None} for text in ("90", "80"))]
+
+    reading = read(value)
+
+    turns = reading.conversations[0].branches[0].turns
+    assert ["call_0_0", "call_0_1"] == [id for id, _, _ in calls(reading)]
+    assert [("call_0_0", "90"), ("call_0_1", "80")] == [(turn.message["tool_call_id"], turn.message["content"]) for turn in turns[1:]]  # fmt: skip

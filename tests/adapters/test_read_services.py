@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,21 @@ def test_a_content_of_chatgpt_s_may_be_a_text_or_a_list_and_a_node_may_lack_its_
 
     assert () == reading.problems
     assert ["How hot?", "90\nor\n80"] == [turn.message["content"] for turn in turns(reading)]
+
+
+def test_an_export_that_is_in_several_numbered_files_of_its_archive_is_read_whole(tmp_path: Path):
+    lists = [
+        [],
+        [chatgpt(said("user", text("a")))],
+        [chatgpt(said("user", text("b"))), chatgpt(said("user", text("[c]")))],
+    ]
+    with zipfile.ZipFile(tmp_path / "export.zip", "w") as archive:
+        for number, each in enumerate(lists):
+            archive.writestr(f"export/conversations-00{number}.json", f" {json.dumps(each, indent=number)}\n")
+        archive.writestr("export/user.json", "{}")
+        archive.writestr("__MACOSX/export/._conversations-000.json", "junk")
+
+    reading = read_transcript(tmp_path / "export.zip")
+
+    assert ("chatgpt", ()) == (reading.format, reading.problems)
+    assert ["a", "b", "[c]"] == [one.branches[0].turns[0].message["content"] for one in reading.conversations]

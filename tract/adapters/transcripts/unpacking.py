@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import os
+import re
 import stat
 import struct
 import tempfile
@@ -25,6 +26,10 @@ _ZIP = b"PK\x03\x04"
 _ZIP_ZSTD = 93
 _EXPORT = "conversations.json"
 """The name of the file of conversations in services' exports."""
+_NUMBERED = r"conversations-\d+\.json"
+"""The names of the files in which a large export has them."""
+
+_ENDING = b"] \t\r\n"
 _LARGEST = 8 << 30
 """The most uncompressed bytes of a file; a few KB can claim to hold any number."""
 _MOST_PIPED = 1 << 30
@@ -128,10 +133,33 @@ def _zip_pieces(file: BinaryIO) -> Iterator[bytes]:
             yield b"]}"
             return
         exports = [name for name in names if name.rpartition("/")[2] == _EXPORT] or names
+        numbered = sorted(name for name in names if re.fullmatch(_NUMBERED, name.rpartition("/")[2]))
+        if len(exports) != 1 and numbered:
+            yield from _joined(archive, numbered, file)
+            return
         if len(exports) != 1:
             detail = f"an archive with {len(exports)} files of JSON in it, and none is called {_EXPORT}"
             raise ImportFormatError(f"'{file.name}' is {detail}", file.name, None, detail)
         yield from _member(archive, exports[0], file)
+
+
+def _joined(archive: zipfile.ZipFile, names: list[str], file: BinaryIO) -> Iterator[bytes]:
+    """The lists in several files as one."""
+    yield b"["
+    is_first = True
+    for name in names:
+        has_begun, held = False, b""
+        for piece in _member(archive, name, file):
+            if not has_begun:
+                piece = piece.removeprefix(b"\xef\xbb\xbf").lstrip().removeprefix(b"[").lstrip()
+            data = held + piece
+            inner = data.rstrip(_ENDING) if len(data) - len(piece) < _PIECE else data
+            held = data[len(inner) :]
+            if inner:
+                yield inner if has_begun or is_first else b",\n" + inner
+                has_begun, is_first = True, False
+        yield held.rstrip().removesuffix(b"]") if has_begun else b""
+    yield b"]"
 
 
 def _member(archive: zipfile.ZipFile, name: str, file: BinaryIO) -> Iterator[bytes]:

@@ -9,6 +9,8 @@ from tract.named_tuple import NamedTuple
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
 
+_NO_ID = "None"
+
 
 def tool_call(id: JSON, name: JSON, arguments: JSON) -> dict[str, JSON]:
     """A call of a function; *arguments* is their text, or a value that is turned into text."""
@@ -29,6 +31,19 @@ def result(id: JSON, content: JSON, name: JSON = None) -> dict[str, JSON]:
     text = content if isinstance(content, str) else compact_json(content)
     message: dict[str, JSON] = {"role": "tool", "tool_call_id": str(id), "content": text}
     return message | ({"name": name} if isinstance(name, str) and name else {})
+
+
+def give_ids(turns: Sequence[Turn]) -> None:
+    """Give calls that have no id one, and results without one that of the first such call that is open."""
+    waiting: list[str] = []
+    for index, turn in enumerate(turns):
+        calls = turn.message.get("tool_calls")
+        for nth, call in enumerate(calls if isinstance(calls, list) else ()):
+            if call.get("id") == _NO_ID:
+                call["id"] = f"call_{index}_{nth}"
+                waiting.append(call["id"])
+        if turn.message.get("tool_call_id") == _NO_ID and waiting:
+            turn.message["tool_call_id"] = waiting.pop(0)
 
 
 class Node(NamedTuple):

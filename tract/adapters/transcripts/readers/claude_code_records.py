@@ -6,6 +6,8 @@ At the head of a file, where no message comes before, it is the start of a segme
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tract.adapters.transcripts.conversations import Found, Report
 from tract.adapters.transcripts.formats import among, message_flaw
 from tract.adapters.transcripts.readers.claude_code_queue import Queue
@@ -57,8 +59,8 @@ class _Entries:
         self._queue = Queue(found, report)
 
     def read(self) -> list[Entry]:
-        for at, record in enumerate(self._found.values):
-            line = self._found.line(at)
+        for at in self._order():
+            record, line = self._found.values[at], self._found.line(at)
             if not isinstance(record, dict):
                 self._report(line, describe_kind(record) if not isinstance(record, Refused) else record.reason)
                 continue
@@ -70,6 +72,35 @@ class _Entries:
             self._take(line, record)
         self._queue.end()
         return self._entries
+
+    def _order(self) -> Iterable[int]:
+        """The numbers of the records: as they stand, but for those before their parents, which come right behind them."""
+        records = self._found.values
+        places: dict[JSON, int] = {}
+        for at, record in enumerate(records):
+            if isinstance(record, dict) and isinstance(record.get("uuid"), str):
+                places.setdefault(record["uuid"], at)
+        parents: dict[int, int] = {}
+        for at, record in enumerate(records):
+            named = record.get("parentUuid") if isinstance(record, dict) else None
+            if isinstance(named, str) and named in places:
+                parents[at] = places[named]
+        if not any(parent > at for at, parent in parents.items()):
+            return range(len(records))
+        circles = _circles(parents)
+        early = {at for at, parent in parents.items() if parent > at and at not in circles}
+        if early:
+            self._report.note(self._found.line(min(early)), "a record stands before its parent, and is read behind it")
+        behind: dict[int, list[int]] = {}
+        for at in sorted(early):
+            behind.setdefault(parents[at], []).append(at)
+        order: list[int] = []
+        stack = [at for at in reversed(range(len(records))) if at not in early]
+        while stack:
+            at = stack.pop()
+            order.append(at)
+            stack += reversed(behind.get(at, []))
+        return order
 
     def _note_told(self, line: int | None, record: dict[str, JSON]) -> None:
         """Report a text that the model got otherwise than in messages, and that is not a message here either."""
@@ -123,6 +154,22 @@ class _Entries:
             self._above.update({uuid: at for uuid, entry in self._above.items() if entry == last and last is not None})
 
 
+def _circles(parents: dict[int, int]) -> set[int]:
+    """The numbers of which each is above itself."""
+    found: set[int] = set()
+    seen: set[int] = set()
+    for start in parents:
+        path: dict[int, int] = {}
+        at = start
+        while at in parents and at not in seen:
+            seen.add(at)
+            path[at] = len(path)
+            at = parents[at]
+        if at in path:
+            found.update(list(path)[path[at] :])
+    return found
+
+
 def _parent(
     record: dict[str, JSON], line: int | None, above: dict[str, int | None], entries: list[Entry], report: Report
 ) -> int | None:
@@ -132,7 +179,7 @@ def _parent(
         return _previous(entries, sidechain)
     named = record["parentUuid"] if record["parentUuid"] is not None else record.get("logicalParentUuid")
     if named is None:
-        return None
+        return _previous(entries, sidechain) if record.get("subtype") == "compact_boundary" else None
     if not isinstance(named, str) or named not in above:
         previous = _previous(entries, sidechain)
         if previous is not None:

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import message_flaw
-from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
+from tract.adapters.transcripts.readers.building import answer, give_ids, model_config, objects_in, result, tool_call
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.message_format import JSON
 
@@ -69,6 +69,7 @@ def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversa
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
+    give_ids(turns)
     yield linear(name, turns, keep_beside(dict(found.beside), found.place, found.line(0), report))
 
 

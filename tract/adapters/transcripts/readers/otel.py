@@ -18,7 +18,7 @@ from typing import Any
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.readers.building import answer, model_config, numbered, result, tool_call
+from tract.adapters.transcripts.readers.building import answer, give_ids, model_config, numbered, result, tool_call
 from tract.adapters.transcripts.readers.flat_spans import gather_messages
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind, parse
@@ -88,6 +88,7 @@ def read_otel(name: str, found: Found, report: Report) -> Iterator[Conversation]
     for number, attributes in enumerate(_spans(value), 1):
         line = found.line(0)
         turns = _turns(attributes, line, report)
+        give_ids(turns)
         if turns:
             about = {key: one for key, one in attributes.items() if key not in (_INPUT, _OUTPUT, _SYSTEM)}
             kept = keep_beside(about, found.place, line, report)
