@@ -24,7 +24,7 @@ from tract.maintenance.fsck.examination import FoundObject, FoundObjects
 from tract.messages import message_from_raw, message_of, pairing_warnings, render, render_text, tool_ids
 from tract.messages.message import Message, message_in
 from tract.objects.content import to_value, validate_content
-from tract.objects.id import KINDS, Kind
+from tract.objects.id import KINDS, Kind, ObjectId
 from tract.objects.json import parse_json
 from tract.objects.model import Commit, CommitOperation, NewObject, Object, new_blob, new_commit, new_object
 from tract.objects.note import new_event
@@ -222,14 +222,14 @@ def _fsck_objects(data: bytes) -> None:
     check(not graph.problems, "problems")
 
 
-def _notes() -> list[bytes]:
+def _notes(about: ObjectId) -> list[bytes]:
     counted = usage_body(read_usage(USAGE), answer=True, counter="words", estimate=3)
     bodies = {
         "priority": {"priority": "skip", "reason": "r"},
         "config": {"temperature": 0.5, "stop": ["x"]},
         "usage": counted,
     }
-    events = (new_event(namespace, bytes(32), 9, "ada", (), body) for namespace, body in bodies.items())
+    events = (new_event(namespace, about, 9, "ada", (), body) for namespace, body in bodies.items())
     return [bytes([4 | n << 3]) + new_blob(event).payload for n, event in enumerate(events)]
 
 
@@ -242,7 +242,9 @@ def _object_seeds() -> tuple[bytes, ...]:
     open_ = context_of(tip, commit).open
     append = new_commit(commit._replace(parents=(tip,), open=open_, generation=commit.generation + 1))
     blobs = [new_blob(value) for value in contents()]
-    return (b"\x02" + append.payload, *(b"\x00" + blob.payload for blob in blobs), *_notes())
+    noted = repo.ref("refs/tags/v1")
+    assert isinstance(noted, bytes)
+    return (b"\x02" + append.payload, *(b"\x00" + blob.payload for blob in blobs), *_notes(noted))
 
 
 TARGETS = (
