@@ -399,3 +399,30 @@ def test_calls_without_an_id_get_one_each_and_results_answer_them_in_order(read,
     turns = reading.conversations[0].branches[0].turns
     assert ["call_0_0", "call_0_1"] == [id for id, _, _ in calls(reading)]
     assert [("call_0_0", "90"), ("call_0_1", "80")] == [(turn.message["tool_call_id"], turn.message["content"]) for turn in turns[1:]]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"type": "ai", "content": "Hot."},
+        {"role": "assistant", "content": [{"text": "Hot."}]},
+        {"role": "assistant", "content": [{"type": "text", "value": "Hot."}]},
+    ],
+    ids=["langchain", "bedrock", "llama-factory"],
+)
+def test_a_plain_message_among_those_of_a_program_is_read(read, other):
+    reading = read([{"role": "user", "content": "Tea?"}, other])
+
+    assert ([("user", "Tea?"), ("assistant", "Hot.")], []) == (messages(reading), told(reading))
+
+
+def test_a_refusal_of_langchain_s_is_said_and_an_error_beside_what_a_tool_of_inspect_s_said_is_told(read):
+    refused = read([{"type": "ai", "content": "", "additional_kwargs": {"refusal": "Never."}}])
+    call = {"id": "c", "function": "thermo", "arguments": {}}
+    failed = read({"samples": [{"messages": [
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_call_id": "c", "function": "thermo", "content": "90", "error": {"type": "timeout", "message": "too slow"}},
+    ]}]})  # fmt: skip
+
+    assert "Never." == refused.conversations[0].branches[0].turns[0].message["refusal"]
+    assert ["samples[0].messages[1]: an error beside a tool's content is only in the metadata"] == notes(failed)

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import among
-from tract.adapters.transcripts.readers.building import model_config, objects_in
+from tract.adapters.transcripts.readers.building import model_config, objects_in, plain_turn
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import describe
 from tract.objects.json import compact_json
@@ -56,6 +56,9 @@ def read_bedrock(name: str, found: Found, report: Report) -> Iterator[Conversati
             Turn({"role": "system", "content": "\n\n".join(texts)}, "anthropic", metadata={"beside": "system"})
         )
     for index, value in enumerate(found.values):
+        if (plain := plain_turn(value, found.line(index))) is not None:
+            turns.append(plain)
+            continue
         if not is_bedrock_message(value):
             report(found.line(index), f"{found.place}[{index}]: not a message of Bedrock's")
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tract.adapters.transcripts.conversations import Branch, Turn
+from tract.adapters.transcripts.formats import is_message, message_flaw
 from tract.named_tuple import NamedTuple
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -31,6 +32,12 @@ def result(id: JSON, content: JSON, name: JSON = None) -> dict[str, JSON]:
     text = content if isinstance(content, str) else compact_json(content)
     message: dict[str, JSON] = {"role": "tool", "tool_call_id": str(id), "content": text}
     return message | ({"name": name} if isinstance(name, str) and name else {})
+
+
+def plain_turn(value: JSON, line: int | None) -> Turn | None:
+    """*value* as a turn if it is a message with a role and a text, as chat completions has it; such stand among those of programs, too."""
+    is_plain = isinstance(value, dict) and is_message(value) and isinstance(value.get("content"), str)
+    return Turn(value, "openai", line=line) if is_plain and message_flaw(value, "openai") is None else None
 
 
 def give_ids(turns: Sequence[Turn]) -> None:

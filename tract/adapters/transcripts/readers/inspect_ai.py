@@ -58,6 +58,9 @@ def read_inspect(name: str, found: Found, report: Report) -> Iterator[Conversati
         if (problem := message_flaw(message, "openai")) is not None:
             report(found.line(index), f"{found.place}[{index}]: {problem}")
             continue
+        error = value.get("error")
+        if isinstance(error, dict) and error.get("message") and error["message"] not in str(message.get("content")):
+            report.note_once(found.line(index), f"{found.place}[{index}]: an error beside a tool's content is only in the metadata")  # fmt: skip
         kept = {"inspect_ai": value} if message != value else {}
         model = value.get("model")
         turns.append(

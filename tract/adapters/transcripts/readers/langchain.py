@@ -20,7 +20,15 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import message_flaw
-from tract.adapters.transcripts.readers.building import answer, give_ids, model_config, objects_in, result, tool_call
+from tract.adapters.transcripts.readers.building import (
+    answer,
+    give_ids,
+    model_config,
+    objects_in,
+    plain_turn,
+    result,
+    tool_call,
+)
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.message_format import JSON
 
@@ -56,6 +64,9 @@ def read_langchain(name: str, found: Found, report: Report) -> Iterator[Conversa
     for index, value in enumerate(found.values):
         line = found.line(index)
         fields = _fields(value)
+        if (plain := plain_turn(value, line)) is not None:
+            turns.append(plain)
+            continue
         if fields is None:
             report(line, f"{found.place}[{index}]: not a message of LangChain's")
             continue
@@ -84,6 +95,8 @@ def _turn(kind: str, fields: dict[str, JSON], line: int | None, index: int, func
         reasoning = "\n".join(_thoughts(more["reasoning"])) if isinstance(more.get("reasoning"), dict) else reasoning
         message = answer(None, calls, thought or (reasoning if isinstance(reasoning, str) else None))
         message["content"] = content or (None if calls else "")
+        if isinstance(more.get("refusal"), str) and more["refusal"]:
+            message["refusal"] = more["refusal"]
     elif role == "tool":
         call = functions.pop(str(fields.get("name")), None) if kind == "function" else None
         message = result(call or fields.get("tool_call_id") or fields.get("name"), content, fields.get("name"))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import ROLES, among
-from tract.adapters.transcripts.readers.building import answer, result, tool_call
+from tract.adapters.transcripts.readers.building import answer, plain_turn, result, tool_call
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, parse
 from tract.objects.json import compact_json
@@ -33,6 +33,9 @@ def read_valued(name: str, found: Found, report: Report) -> Iterator[Conversatio
     unanswered: list[str] = []
     for index, value in enumerate(found.values):
         line = found.line(index)
+        if (plain := plain_turn(value, line)) is not None:
+            turns.append(plain)
+            continue
         if not is_valued_message(value):
             report(line, f"{found.place}[{index}]: its parts have no 'value'")
             continue
