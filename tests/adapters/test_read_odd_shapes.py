@@ -270,7 +270,7 @@ def test_what_of_an_instruction_is_no_text_is_told_and_kept(read):
 
     reading = read([row])
 
-    assert [("user", "Tea?"), ("assistant", "Hot.")] == messages(reading)
+    assert [("user", "a"), ("assistant", "b"), ("user", "Tea?"), ("assistant", "Hot.")] == messages(reading)
     assert ["'system'", "'history'", "'input'"] == [detail.split()[1] for _, detail in told(reading)]
     assert {key: row[key] for key in ("input", "history", "system")} == reading.conversations[0].metadata
 
@@ -426,3 +426,12 @@ def test_a_refusal_of_langchain_s_is_said_and_an_error_beside_what_a_tool_of_ins
 
     assert "Never." == refused.conversations[0].branches[0].turns[0].message["refusal"]
     assert ["samples[0].messages[1]: an error beside a tool's content is only in the metadata"] == notes(failed)
+
+
+def test_instructions_of_a_response_that_are_items_are_said(read):
+    items = [{"role": "developer", "content": "Be brief."}, {"role": "user", "content": [{"type": "input_text", "text": 7}]}]  # fmt: skip
+
+    reading = read({"instructions": items, "input": "Tea?", "output": [said("Hot.", "assistant")]})
+
+    assert ["developer", "user", "assistant"] == [role for role, _ in messages(reading)]
+    assert [True] == ["'instructions' beside the messages" in detail for _, detail in told(reading)]

@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 
 from tract.adapters.transcripts.conversations import Branch, Conversation, Found, Report, Turn, read_time
-from tract.adapters.transcripts.formats import decide_format, message_flaw, own_format, unknown_parts
+from tract.adapters.transcripts.formats import decide_format, is_message, message_flaw, own_format, unknown_parts
 from tract.adapters.transcripts.readers.answers import answer_turns, other_branches
 from tract.adapters.transcripts.strictjson import flaw
 from tract.objects.message_format import JSON, MessageFormat
@@ -132,6 +132,13 @@ def _system_turns(beside: dict[str, JSON], format: MessageFormat, line: int | No
     if not content:
         return []
     del beside[key]
+    if (
+        format == "responses" and isinstance(content, list) and all(map(is_message, content))
+    ):  # items, as a prompt has them
+        flawed = [problem for item in content if (problem := message_flaw(item, format)) is not None]
+        for problem in flawed:
+            report(line, f"'{key}' beside the messages: {problem}")
+        return [Turn(item, format, metadata={"beside": key}, line=line) for item in content if message_flaw(item, format) is None]  # fmt: skip
     message = {"role": "system", "content": content}
     if (problem := message_flaw(message, format)) is not None:
         report(line, f"'{key}' beside the messages: {problem}")

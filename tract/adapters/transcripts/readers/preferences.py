@@ -66,7 +66,10 @@ def read_preference(name: str, found: Found, report: Report) -> Iterator[Convers
     beside = {key: one for key, one in value.items() if key not in row.used}
     for key in ("system", "history", *_GIVEN) if "instruction" in value else ():
         if beside.get(key):
-            report(line, f"{found.place or name}: '{key}' is no text, or has what is none, and is only in the metadata")
+            report(
+                line,
+                f"{found.place or name}: '{key}' is no text, or has what is none, and is whole only in the metadata",
+            )
     yield Conversation(name, tuple(branches), keep_beside(beside, found.place, line, report, limit=1 << 20))
 
 
@@ -132,9 +135,10 @@ def _alpaca(value: dict[str, JSON]) -> tuple[list[JSON], frozenset[str]]:
     if isinstance(value.get("system"), str):
         messages += _said("system", value["system"])
         used.add("system")
-    if isinstance(history, list) and all(len(_texts(pair)) == 2 for pair in history):
-        messages += [one for pair in history for one in (*_said("user", pair[0]), *_said("assistant", pair[1]))]
-        used.add("history")
+    if isinstance(history, list):
+        pairs = [pair for pair in history if len(_texts(pair)) == 2]
+        messages += [one for pair in pairs for one in (*_said("user", pair[0]), *_said("assistant", pair[1]))]
+        used.update({"history"} if len(pairs) == len(history) else ())
     for key in _GIVEN:
         if isinstance(given := value.get(key), str):
             text = f"{text}\n{given}" if given else text
