@@ -360,6 +360,21 @@ def test_records_of_an_unknown_type_are_left_out_with_a_note_for_each_type(tmp_p
     assert lines(reading.conversations[0]) == {"main": "u1 u2"}
 
 
+def test_the_requests_that_the_program_keeps_beside_its_messages_are_left_out_with_a_note(tmp_path):
+    said = {"role": "user", "content": [{"type": "text", "text": "<system-reminder>\nBe brief.\n</system-reminder>"}]}
+    blobs = [{"type": "api-request-blob", "sessionId": "s", "hash": str(n), "message": said} for n in range(2)]
+    request = {"type": "api-request", "sessionId": "s", "params": {"model": "m"}, "tail": ["0", "1"]}
+
+    reading = read(tmp_path, user("u1", None), *blobs, request, answer("a1", "u1", "m"))
+
+    assert reading.problems == ()
+    assert [(note.line, note.detail) for note in reading.notes] == [
+        (2, "2 records of type 'api-request-blob', of a request as it was sent, left out"),
+        (4, "1 record of type 'api-request', of a request as it was sent, left out"),
+    ]
+    assert lines(reading.conversations[0]) == {"main": "u1 a1"}
+
+
 def test_a_boundary_whose_parent_is_in_another_file_is_a_note(tmp_path):
     reading = read(
         tmp_path, user("u1", None), boundary("c", "elsewhere"), user("u2", "c", "sum", isCompactSummary=True)

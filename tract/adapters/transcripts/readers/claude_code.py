@@ -37,7 +37,7 @@ from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.claude_code_agents import agent_calls, agent_files, agents_beside, inline_child
 from tract.adapters.transcripts.readers.claude_code_lines import lines_of_session
-from tract.adapters.transcripts.readers.claude_code_records import read_entries
+from tract.adapters.transcripts.readers.claude_code_records import REQUESTS, read_entries
 from tract.objects.message_format import JSON
 
 _OTHER_TYPES = frozenset({"summary", "file-history-snapshot", "queue-operation", "progress", "system", "attachment"})
@@ -91,7 +91,7 @@ def read_claude_code(name: str, found: Found, report: Report) -> Iterator[Conver
 
 
 def _note_unknown(found: Found, report: Report) -> None:
-    """Report the kinds of records that tract does not know; one with a message is reported where it is read."""
+    """Note the kinds of records that tract leaves out; one of an unknown kind that has a message is reported where it is read."""
     unknown: dict[str, list[int | None]] = {}
     for at, record in enumerate(found.values):
         if not isinstance(record, dict):
@@ -100,11 +100,12 @@ def _note_unknown(found: Found, report: Report) -> None:
         if not isinstance(kind, str) or kind in _KNOWN:
             continue
         message = record.get("message")
-        if not (isinstance(message, dict) and "content" in message):
+        if kind in REQUESTS or not (isinstance(message, dict) and "content" in message):
             unknown.setdefault(kind[:40], []).append(found.line(at))
     for kind, lines in unknown.items():
         records = "1 record" if len(lines) == 1 else f"{len(lines)} records"
-        report.note(lines[0], f"{records} of unknown type {kind!a} left out")
+        what = f"type {kind!a}, of a request as it was sent," if kind in REQUESTS else f"unknown type {kind!a}"
+        report.note(lines[0], f"{records} of {what} left out")
 
 
 def _title(records: list[dict[str, JSON]]) -> str | None:

@@ -20,6 +20,9 @@ KEPT = (
     "isCompactSummary", "isApiErrorMessage", "sourceToolUseID", "parent_tool_use_id", "version", "gitBranch", "cwd",
 )  # fmt: skip
 
+REQUESTS = ("api-request", "api-request-shape", "api-request-blob")
+"""Records in which 2.1.332 keeps its requests as it sent them: its instructions, reminders and settings; the conversation itself is in the other records."""
+
 
 class Entry(NamedTuple):
     """A record with a message; *parent* is the index of the entry that it follows."""
@@ -204,6 +207,8 @@ def _has_message(record: dict[str, JSON], line: int | None, report: Report) -> b
     """Whether *record* holds a message; one that should and does not is reported."""
     message = record.get("message")
     if not among(record.get("type"), ("user", "assistant")):
+        if among(record.get("type"), REQUESTS):
+            return False
         if (isinstance(message, dict) and "content" in message) or not isinstance(record.get("type"), str):
             report(
                 line,
