@@ -435,3 +435,30 @@ def test_instructions_of_a_response_that_are_items_are_said(read):
 
     assert ["developer", "user", "assistant"] == [role for role, _ in messages(reading)]
     assert [True] == ["'instructions' beside the messages" in detail for _, detail in told(reading)]
+
+
+PDF, WAV, PNG = ("application/pdf", "data:application/pdf;base64,AA=="), ("audio/wav", "data:audio/wav;base64,AA=="), ("image/png", "data:image/png;base64,AA==")  # fmt: skip
+
+
+def file(**fields: str) -> JSON:
+    return {"type": "file", "file": fields}
+
+
+def test_sounds_and_documents_are_no_pictures(read):
+    sound = {"type": "input_audio", "input_audio": {"data": "AA==", "format": "wav"}}
+    pdf = file(filename="file.pdf", file_data=PDF[1])
+    inline = [{"inlineData": {"mimeType": kind, "data": "AA=="}} for kind, _ in (PDF, WAV, PNG)]
+    binary = [{"kind": "binary", "media_type": kind, "data": "AA=="} for kind, _ in (PDF, WAV, PNG)]
+    attached = [{"type": "file", "mediaType": kind, "url": url} for kind, url in (PDF, WAV, PNG)]
+    pydantic = [*binary, {"kind": "document-url", "url": "https://x/d"}, {"kind": "image-url", "url": "https://x/i"}]
+
+    gemini = read({"contents": [{"role": "user", "parts": [*inline, {"fileData": {"mimeType": "video/mp4", "fileUri": "gs://v"}}]}]})  # fmt: skip
+    other = read([{"kind": "request", "parts": [{"part_kind": "user-prompt", "content": pydantic}]}])
+    vercel = read([{"id": "1", "role": "user", "parts": attached}])
+
+    wav_file = file(filename="file.wav", file_data=WAV[1])
+    assert [[pdf, wav_file, picture(PNG[1]), file(file_url="gs://v")]] == [content for _, content in messages(gemini)]
+    assert [[pdf, sound, picture(PNG[1]), file(file_url="https://x/d"), picture("https://x/i")]] == [content for _, content in messages(other)]  # fmt: skip
+    assert [[pdf, sound, picture(PNG[1])]] == [content for _, content in messages(vercel)]
+    kept = "a file with '{}' is kept, but chat completions refuses it"
+    assert [[kept.format("audio/wav"), kept.format("an address")], [kept.format("an address")], []] == [notes(one) for one in (gemini, other, vercel)]  # fmt: skip

@@ -1,7 +1,7 @@
 """Gemini's contents as chat completions messages.
 
     content                                                   becomes
-    {"role": "user", "parts": [{"text"}]}                     {"role": "user", "content": text}, with pictures a list of parts
+    {"role": "user", "parts": [{"text"}]}                     {"role": "user", "content": text}, with pictures and files a list of parts
     {"role": "model", "parts": [{"text"}, {"functionCall"}]}  {"role": "assistant", "content", "tool_calls"}
     {"text", "thought": true}                                 its "reasoning_content"
     {"functionResponse": {"name", "response"}}                {"role": "tool", "tool_call_id", "name", "content"} each
@@ -20,6 +20,7 @@ from typing import Any
 
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear
 from tract.adapters.transcripts.formats import among
+from tract.adapters.transcripts.readers.media import file_part, note_media
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import describe, describe_kind
 from tract.objects.json import compact_json
@@ -73,6 +74,8 @@ def read_contents(name: str, found: Found, report: Report) -> Iterator[Conversat
         for what in unread_parts(content):
             report.note_once(line, f"{found.place}[{index}]: a part with {what[:40]!a} is only in the metadata")
         messages = content_messages(content, calls)
+        for message in messages:
+            note_media(message, line, report)
         turns += [
             Turn(message, "openai", metadata={"gemini": found.values[index]} if nth == 0 else {}, line=line)
             for nth, message in enumerate(messages)
@@ -200,15 +203,15 @@ def _call(part: Mapping[str, JSON], call: Mapping[str, JSON], at: int, calls: Ca
 
 
 def user_part(part: Mapping[str, JSON]) -> dict[str, JSON] | None:
-    """A part in a user message's form: a text, or a picture; None for any other."""
+    """A part in a user message's form: a text, a picture, or a file; None for any other."""
     if isinstance(part.get("text"), str):
         return {"type": "text", "text": part["text"]}
     data, file = _get(part, "inline_data"), _get(part, "file_data")
     if isinstance(data, Mapping):
         url = f"data:{_get(data, 'mime_type')};base64,{data.get('data')}"
-        return {"type": "image_url", "image_url": {"url": url}}
+        return file_part(_get(data, "mime_type"), url)
     if isinstance(file, Mapping):
-        return {"type": "image_url", "image_url": {"url": _get(file, "file_uri")}}
+        return file_part(_get(file, "mime_type"), str(_get(file, "file_uri")))
     return None
 
 

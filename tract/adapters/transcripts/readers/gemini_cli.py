@@ -23,6 +23,7 @@ from tract.adapters.transcripts.conversations import Branch, Conversation, Found
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
 from tract.adapters.transcripts.readers.gemini import user_part
+from tract.adapters.transcripts.readers.media import note_media
 from tract.adapters.transcripts.strictjson import Refused, describe_kind
 from tract.objects.message_format import JSON
 
@@ -174,11 +175,12 @@ def _turns(message: dict[str, JSON], line: int | None, session: str, report: Rep
     content, is_all = _parts(message.get("content"))
     if not is_all:
         report.note_once(
-            line, f"message {str(id)[:40]!a}: a part that is neither text nor picture is only in the metadata"
+            line, f"message {str(id)[:40]!a}: a part that is neither text nor picture nor file is only in the metadata"
         )
     if kind == "user":
         metadata: dict[str, JSON] = {} if is_all else {"gemini_cli": message}
-        said = {"role": "user", "content": content}
+        said: dict[str, JSON] = {"role": "user", "content": content}
+        note_media(said, line, report)
         return [Turn(said, "openai", time=time, metadata=metadata, key=key, line=line)] if content or metadata else []
     calls = objects_in(message.get("toolCalls"))
     if message.get("toolCalls") and not calls:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.building import answer, model_config, result, tool_call
+from tract.adapters.transcripts.readers.media import media_part, note_media
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -53,6 +54,7 @@ def read_pydantic(name: str, found: Found, report: Report) -> Iterator[Conversat
                 report(line, f"{found.place}[{index}].parts[{at}]: it has no content")
             else:
                 turns.append(_asked(part, line))
+                note_media(turns[-1].message, line, report)
     if not turns:
         report(found.line(0), f"{found.place or 'conversation'}: no message in it")
         return
@@ -75,9 +77,10 @@ def _asked(part: dict[str, JSON], line: int | None) -> Turn:
 
 def _said(one: JSON) -> dict[str, JSON]:
     if isinstance(one, dict) and isinstance(one.get("url"), str):
-        return {"type": "image_url", "image_url": {"url": one["url"]}}
+        named = str(one.get("kind")).removesuffix("-url")
+        return media_part(one.get("media_type") or ("image/" if named == "url" else f"{named}/*"), one["url"])
     if isinstance(one, dict) and isinstance(one.get("data"), str):
-        return {"type": "image_url", "image_url": {"url": f"data:{one.get('media_type')};base64,{one['data']}"}}
+        return media_part(one.get("media_type"), f"data:{one.get('media_type')};base64,{one['data']}")
     return {"type": "text", "text": _text(one)}
 
 

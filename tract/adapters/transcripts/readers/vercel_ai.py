@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from tract.adapters.transcripts.conversations import Conversation, Found, Report, Turn, linear, read_time
 from tract.adapters.transcripts.formats import ROLES, among
 from tract.adapters.transcripts.readers.building import answer, model_config, objects_in, result, tool_call
+from tract.adapters.transcripts.readers.media import media_part, note_media
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.objects.json import compact_json
 from tract.objects.message_format import JSON
@@ -73,6 +74,7 @@ def _turns(value: dict[str, JSON], line: int | None, where: str, report: Report)
         messages = _answers(parts, where, line, report)
     else:
         messages = [_said(value["role"], parts)]
+        note_media(messages[0], line, report)
         for part in parts:
             if _part(part)["type"] == "text" and not isinstance(part.get("text"), str):
                 report.note_once(
@@ -105,7 +107,7 @@ def _part(part: dict[str, JSON]) -> dict[str, JSON]:
     url = part.get("url") or part.get("image") or part.get("data")
     if isinstance(url, str) and part.get("type") in ("file", "image"):
         kind = part.get("mediaType") or part.get("mimeType") or "image/png"
-        return {"type": "image_url", "image_url": {"url": url if ":" in url[:10] else f"data:{kind};base64,{url}"}}
+        return media_part(kind, url if ":" in url[:10] else f"data:{kind};base64,{url}")
     return {"type": "text", "text": f"[{part.get('type')}]"}
 
 
