@@ -425,6 +425,34 @@ def test_messages_that_are_logged_as_an_event_are_read_and_pictures_are_pictures
     ]
 
 
+def logged(span: str, name: str, body: JSON) -> JSON:
+    named = {"attributes": [{"key": "event.name", "value": {"stringValue": name}}]} if span == "a" else {"eventName": name}  # fmt: skip
+    return {"traceId": "t", "spanId": span, "body": otlp(body), **named}
+
+
+def test_messages_that_are_an_event_each_are_one_conversation_for_each_span(read):
+    call = {"id": "c", "type": "function", "function": {"name": "look", "arguments": "{}"}}
+    choice = {"finish_reason": "stop", "message": {"role": "assistant", "content": "Hot."}}
+    said = [("system.message", {"content": "Be brief."}), ("user.message", {"content": "Tea?"}), ("assistant.message", {"tool_calls": [call]}), ("tool.message", {"content": "80", "id": "c"}), ("choice", choice)]  # fmt: skip
+    records = [logged(span, f"gen_ai.{name}", body) for name, body in said for span in ("a", "b")]
+    expected = [
+        {"role": "system", "content": "Be brief."},
+        {"role": "user", "content": "Tea?"},
+        {"role": "assistant", "content": None, "tool_calls": [("look", {})]},
+        {"role": "tool", "tool_call_id": "c", "content": "80"},
+        {"role": "assistant", "content": "Hot."},
+    ]
+
+    reading = read({"resourceLogs": [{"scopeLogs": [{"logRecords": records}]}]})
+    span = read({"name": "chat", "attributes": {}, "events": [{"name": f"gen_ai.{name}", "attributes": body} for name, body in said]})  # fmt: skip
+    silent = read({"resourceLogs": [{"scopeLogs": [{"logRecords": [logged("b", "gen_ai.user.message", {}), *records[-2:]]}]}]})  # fmt: skip
+
+    assert 2 == len(reading.conversations)
+    assert expected == messages(reading) == messages(reading._replace(conversations=reading.conversations[1:]))
+    assert expected == messages(span)
+    assert ["message 1 has no parts"] == [problem.detail for problem in silent.problems]
+
+
 def test_results_without_an_id_in_a_flat_span_answer_the_calls_in_order_and_pictures_stay(read):
     at = "llm.input_messages."
     contents = {"0.message_content.text": "How hot?", "1.message_content.image.image.url": "https://x/y.png"}

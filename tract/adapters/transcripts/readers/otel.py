@@ -5,6 +5,7 @@
         {"type": "image-url", "url"}   {"type": "binary", "media_type", "content"}     Pydantic AI's
     "gen_ai.system_instructions"                         [part, …], or a text
     "gen_ai.request.model", "gen_ai.usage.input_tokens", …
+    messages that are an event each                      as ``message_events`` has them
 
 Attributes are an object, or OTLP's list of {"key", "value": {"stringValue": …}}; a span, an event of one, a log record, or a file of OTLP's ``resourceSpans`` or ``resourceLogs``.
 Each span with messages is a conversation; one that continues another repeats its messages.
@@ -20,6 +21,7 @@ from tract.adapters.transcripts.conversations import Conversation, Found, Report
 from tract.adapters.transcripts.formats import among
 from tract.adapters.transcripts.readers.building import answer, give_ids, model_config, numbered, result, tool_call
 from tract.adapters.transcripts.readers.flat_spans import gather_messages
+from tract.adapters.transcripts.readers.message_events import Event, event_of, gather_events
 from tract.adapters.transcripts.readers.messages import keep_beside
 from tract.adapters.transcripts.strictjson import Refused, describe_kind, parse
 from tract.objects.json import compact_json
@@ -40,26 +42,53 @@ def _spans(value: dict[str, JSON]) -> Iterator[dict[str, JSON]]:
     """The attributes of the spans with messages in *value*."""
     for names in (("resourceSpans", "scopeSpans", "spans"), ("resourceLogs", "scopeLogs", "logRecords")):
         if isinstance(value.get(names[0]), list):
-            for resource in _objects(value, names[0]):
-                for scope in _objects(resource, names[1]):
-                    for span in _objects(scope, names[2]):
-                        yield from _spans(span)
+            scopes = [scope for resource in _objects(value, names[0]) for scope in _objects(resource, names[1])]
+            inner = [one for scope in scopes for one in _objects(scope, names[2])]
+            yield from _logged(inner)
+            for span in inner:
+                yield from _spans(span)
             return
-    given = value.get("attributes", value)
-    attributes: dict[str, JSON] = {}
-    if isinstance(given, dict):
-        attributes = given
-    elif isinstance(given, list):
-        attributes = {one["key"]: _value(one.get("value")) for one in given if isinstance(one, dict) and isinstance(one.get("key"), str)}  # fmt: skip
+    attributes = _attributes(value.get("attributes", value))
     if _INPUT in attributes or _OUTPUT in attributes:
         yield attributes
         return
     if (gathered := gather_messages(attributes)) is not None:
         yield gathered
         return
+    events = [_event(event, "attributes") for event in _objects(value, "events")]
+    if messages := [event for event in events if event is not None]:
+        yield attributes | gather_events(messages)
     for event in _objects(value, "events"):
         for said in _spans({"attributes": event.get("attributes")}):
             yield {**attributes, **said}
+
+
+def _logged(records: list[dict[str, JSON]]) -> Iterator[dict[str, JSON]]:
+    """The messages that *records* log as an event each, as attributes for each span."""
+    by_span: dict[str, list[Event]] = {}
+    about: dict[str, dict[str, JSON]] = {}
+    for record in records:
+        if (event := _event(record, "body")) is not None:
+            span = compact_json([record.get("traceId"), record.get("spanId")])
+            by_span.setdefault(span, []).append(event)
+            about.setdefault(span, {}).update(_attributes(record.get("attributes")))
+    for span, events in by_span.items():
+        kept = {key: one for key, one in about[span].items() if key != "event.name"}
+        yield kept | gather_events(events)
+
+
+def _event(record: dict[str, JSON], key: str) -> Event | None:
+    """The message that *record* logs under *key*, if it is one."""
+    attributes = _attributes(record.get("attributes"))
+    fields = attributes if key == "attributes" else _value(record.get(key))
+    return event_of(record.get("eventName") or record.get("name") or attributes.get("event.name"), fields)
+
+
+def _attributes(given: JSON) -> dict[str, JSON]:
+    """Attributes, which may be OTLP's list."""
+    if isinstance(given, list):
+        return {one["key"]: _value(one.get("value")) for one in given if isinstance(one, dict) and isinstance(one.get("key"), str)}  # fmt: skip
+    return given if isinstance(given, dict) else {}
 
 
 def _objects(value: dict[str, JSON], key: str) -> list[dict[str, JSON]]:
