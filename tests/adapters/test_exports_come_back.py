@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -102,9 +103,9 @@ def said_in(message: dict[str, Any], *, with_instructions: bool) -> list[Any]:
     return [*([(role, text)] if text else []), *calls]
 
 
-def check(seeds: range, folder: Path) -> None:
+def check(seeds: range, folder: Path, make: Callable[[int], Tract] = made) -> None:
     for seed in seeds:
-        t = made(seed)
+        t = make(seed)
         for format in FORMATS if len(t.compile()) else ():  # everything may be hidden
             path = folder / f"{seed}-{format}.{'jsonl' if format in ('jsonl', 'claude-code', 'codex') else 'json'}"
             exported = t.export(path, format=format)
@@ -121,6 +122,18 @@ def check(seeds: range, folder: Path) -> None:
 
 def test_what_comes_back_is_sent_as_what_went_out(tmp_path: Path):
     check(range(25), tmp_path)
+
+
+def moved(seed: int) -> Tract:
+    """The same, with its messages in another order."""
+    t = made(seed)
+    ids = t.compile().commit_hashes
+    t.reorder([ids[-1], *ids[-2:0:-1]])
+    return t
+
+
+def test_what_was_put_in_another_order_comes_back_in_it(tmp_path: Path):
+    check(range(8, 14), tmp_path, moved)
 
 
 @pytest.mark.slow
