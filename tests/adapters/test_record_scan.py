@@ -149,3 +149,17 @@ def test_a_secret_in_a_name_a_purpose_a_setting_or_a_usage_is_found_and_replaced
     assert ["title of the conversation", "name of the conversation", "purpose of a sub-agent"] == found
     assert SECRET not in str(clean)
     assert ("chat [secret: AWS access key id]", 1) == (clean.name, clean.branches[0].turns[0].usage["input_tokens"])
+
+
+def test_secrets_that_are_keys_of_an_object_are_told_and_replaced():
+    other = "AKIAIOSFODNN7EXAMPL3"
+    message = {"role": "user", "content": [{"type": "text", "text": "a", "limits": {SECRET: 1, other: 2}}]}
+    t = scanning("replace")
+
+    warnings = t.record([message]).warnings
+
+    assert ["message 1, a key of content.0.limits: what looks like a secret (AWS access key id: AKIA… (20 characters))"] * 2 == list(warnings)  # fmt: skip
+    mark = "[secret: AWS access key id]"
+    assert [{mark: 1, f"{mark} 2": 2}] == [one["limits"] for one in t.compile().messages[0].raw["content"]]
+    assert not holds(t)
+    assert not holds(t, other)

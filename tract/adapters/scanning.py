@@ -5,13 +5,14 @@ Nothing is changed unless ``replace`` is asked for; then ``[secret: KIND]`` take
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from itertools import chain, count
 from typing import Any
 
 from tract.adapters.transcripts import Branch, Child, Conversation, Problem, Turn
 from tract.config import Scan
 from tract.errors import ContentValidationError
-from tract.messages.secrets import find_secrets, secrets_in
+from tract.messages.secrets import SecretAt, find_secrets, masked, secrets_in
 from tract.objects.message_format import JSON
 
 _MOST_TOLD = 20
@@ -22,7 +23,7 @@ def scanned(values: Sequence[JSON], scan: Scan, what: str = "message") -> tuple[
     made: list[JSON] = []
     told: list[str] = []
     for number, value in enumerate(values, 1):
-        found = list(secrets_in(value))
+        found = list(_secrets_in(value))
         told += [f"{what} {number}, {one.path}: what looks like a secret ({one.kind}: {one.shown})" for one in found]
         made.append(_clean(value) if found and scan == "replace" else value)
     if told and scan == "refuse":
@@ -36,19 +37,19 @@ def find_in_conversation(conversation: Conversation) -> Iterator[Problem]:
     for branch in conversation.branches:
         for turn in branch.turns[branch.shared :]:
             for place, value in (("message", turn.message), ("metadata", turn.metadata)):
-                for secret in secrets_in(value):
+                for secret in _secrets_in(value):
                     detail = f"{place}.{secret.path}: what looks like a secret ({secret.kind}: {secret.shown})"
                     yield Problem("", turn.line, detail)
-    for secret in secrets_in(conversation.metadata):
+    for secret in _secrets_in(conversation.metadata):
         yield Problem("", None, f"{secret.path} beside the messages: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
     names = {"title": conversation.title, "name": conversation.name, "id": conversation.id}
     known = (conversation.title, *conversation.metadata.values())
-    for secret in secrets_in(
+    for secret in _secrets_in(
         {key: one for key, one in names.items() if one not in (known[1:] if key == "title" else known)}
     ):
         yield Problem("", None, f"{secret.path} of the conversation: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
     for child in conversation.children:
-        for secret in secrets_in({"purpose": child.purpose}):
+        for secret in _secrets_in({"purpose": child.purpose}):
             yield Problem("", None, f"{secret.path} of a sub-agent: what looks like a secret ({secret.kind}: {secret.shown})")  # fmt: skip
         yield from find_in_conversation(child.conversation)
 
@@ -65,6 +66,24 @@ def without_secrets(conversation: Conversation) -> Conversation:
             Child(without_secrets(one.conversation), _clean(one.purpose), one.call_id) for one in conversation.children
         ),
     )
+
+
+def _secrets_in(value: JSON) -> Iterator[SecretAt]:
+    """The possible secrets in the texts of *value* and in the keys of its objects."""
+    for one in secrets_in(value):
+        yield one._replace(path=_clean_text(one.path))
+    seen: set[str] = set()
+    stack: list[tuple[str, JSON]] = [("", value)]
+    while stack:
+        path, inner = stack.pop()
+        if isinstance(inner, list):
+            stack += [(f"{path}.{at}".lstrip("."), item) for at, item in enumerate(inner)]
+        elif isinstance(inner, dict):
+            for key in [key for key in inner if key not in seen]:
+                for secret in find_secrets(key):
+                    yield SecretAt(secret.kind, f"a key of {path or 'it'}", masked(key[secret.start : secret.end]))
+            seen |= inner.keys()
+            stack += [(f"{path}.{_clean_text(key)}".lstrip("."), item) for key, item in inner.items()]
 
 
 def _clean_branch(branch: Branch) -> Branch:
@@ -86,8 +105,16 @@ def _clean(value: Any) -> Any:
     if isinstance(value, list):
         return [_clean(item) for item in value]
     if isinstance(value, dict):
-        return {key: _clean_field(key, item) for key, item in value.items()}
+        made: dict[str, JSON] = {}
+        for key, item in value.items():
+            made[_free(_clean_text(key), value.keys() | made.keys()) if find_secrets(key) else key] = _clean_field(key, item)  # fmt: skip
+        return made
     return value
+
+
+def _free(key: str, taken: Set[str]) -> str:
+    """*key*, with a number if it is *taken*, because two secrets may leave the same key."""
+    return next(one for one in chain((key,), (f"{key} {number}" for number in count(2))) if one not in taken)
 
 
 def _clean_field(key: str, value: JSON) -> JSON:
