@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.making import say
+from tests.storage.without_linux import names_descriptors
 from tract.config import TractConfig
 from tract.errors import DurabilityError, StorageError
 from tract.history.commit import Draft, write_commits
@@ -20,6 +21,9 @@ from tract.opening import create_repository, open_repository
 from tract.repo import Repository
 from tract.storage.files import NewFile
 from tract.storage.store import Durability
+
+SYNC = "fdatasync" if hasattr(os, "fdatasync") else "fsync"
+"""The call that brings a file's bytes to the disk."""
 
 
 @pytest.fixture
@@ -171,7 +175,7 @@ def test_a_failed_sync_says_that_the_change_is_visible_and_is_not_believed_again
     say(repo, "a")
     start = repo.objects.stats().journal_size
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fdatasync", Failing(os.fdatasync, range(1), errno.EIO))
+        patch.setattr(os, SYNC, Failing(getattr(os, SYNC), range(1), errno.EIO))
         with pytest.raises(DurabilityError) as caught:
             say(repo, "b")
     assert caught.value.visible
@@ -204,7 +208,7 @@ def test_syncs_that_fail_in_a_row_are_made_good_together(
     repo = open_one("full")
     say(repo, "first")
     with monkeypatch.context() as patch:
-        patch.setattr(os, "fdatasync", Failing(os.fdatasync, range(3), errno.EIO))
+        patch.setattr(os, SYNC, Failing(getattr(os, SYNC), range(3), errno.EIO))
         for visible, text in ((True, "a"), (False, "b"), (False, "c")):
             with pytest.raises(DurabilityError) as caught:
                 say(repo, text)
@@ -215,7 +219,7 @@ def test_syncs_that_fail_in_a_row_are_made_good_together(
     assert 3 == generation(repo) == generation(open_one())
 
 
-@pytest.mark.parametrize("call", ["open", "pwrite", "replace", "fdatasync"])
+@pytest.mark.parametrize("call", ["open", "pwrite", "replace", SYNC])
 @pytest.mark.parametrize("at", range(12))
 def test_an_error_at_any_call_of_a_sealing_commit_loses_nothing(
     open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, call: str, at: int
@@ -241,6 +245,7 @@ def test_an_error_at_any_call_of_a_sealing_commit_loses_nothing(
     assert done == generation(repo) == generation(open_one())
 
 
+@names_descriptors
 @pytest.mark.parametrize("sealed", [False, True])
 def test_an_object_that_cannot_be_read_is_an_error_of_the_store_that_names_the_file(
     open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch, sealed: bool
@@ -279,6 +284,7 @@ def test_a_disk_with_no_room_for_a_pack_still_takes_commits(
     assert 21 == generation(open_one())
 
 
+@names_descriptors
 def test_a_large_object_that_another_wrote_without_a_sync_is_synced_before_a_commit_names_it(
     open_one: Callable[..., Repository], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -286,7 +292,7 @@ def test_a_large_object_that_another_wrote_without_a_sync_is_synced_before_a_com
     say(quick, "x" * 1_200_000)
     (loose,) = Path(str(quick.path)).glob("objects/??/*")
     synced: list[str] = []
-    for call in ("fsync", "fdatasync"):
+    for call in {"fsync", SYNC}:
         real = getattr(os, call)
         monkeypatch.setattr(
             os, call, lambda fd, real=real: (synced.append(os.readlink(f"/proc/self/fd/{fd}")), real(fd))
@@ -302,7 +308,7 @@ def test_a_large_object_that_cannot_be_written_is_a_durability_error(
 ) -> None:
     repo = open_one()
     say(repo, "a")
-    for call in ("open", "replace", "fdatasync"):
+    for call in ("open", "replace", SYNC):
         with monkeypatch.context() as patch:
             patch.setattr(os, call, Failing(getattr(os, call), range(1), errno.ENOSPC))
             with pytest.raises(DurabilityError) as caught:

@@ -14,6 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.storage.without_linux import names_descriptors
 from tract.errors import FormatVersionError, ObjectCorruptError, TractError
 from tract.objects.id import ID_SIZE, ObjectId
 from tract.objects.model import Commit, CommitOperation, NewObject, Node, Object, new_blob, new_commit, new_node
@@ -251,6 +252,7 @@ def test_more_ids_than_are_kept_are_read_again(
     assert [new.id for new in objects] * 2 == [pack.id_at(n) for n in (*range(len(objects)), *range(len(objects)))]
 
 
+@names_descriptors
 def test_of_a_large_index_only_the_rows_that_are_asked_for_are_read(
     tmp_path: Path, opened: list[Pack], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,6 +290,7 @@ def test_an_index_that_damage_left_whole_is_told_from_one_that_it_did_not(tmp_pa
     assert not any(is_whole(data[:cut]) for cut in range(0, len(data), 7))
 
 
+@names_descriptors
 @pytest.mark.parametrize("suffix", [".pack", ".idx"])
 @pytest.mark.parametrize("call", ["pread", "fstat"])
 def test_what_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str, suffix: str) -> None:

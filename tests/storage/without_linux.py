@@ -6,6 +6,8 @@ import fcntl
 import os
 from typing import Any
 
+import pytest
+
 ASKED = "TRACT_TESTS_WITHOUT_LINUX"
 """In the environment of a process that is to do without."""
 
@@ -29,3 +31,13 @@ def take_away() -> None:
 
 if ASKED in os.environ:
     take_away()
+
+
+def _names_descriptors() -> bool:
+    try:
+        return bool(os.readlink("/proc/self/fd/0"))
+    except OSError:
+        return False
+
+
+names_descriptors = pytest.mark.skipif(not _names_descriptors(), reason="only Linux says which file a descriptor is of")
