@@ -462,3 +462,16 @@ def test_sounds_and_documents_are_no_pictures(read):
     assert [[pdf, sound, picture(PNG[1])]] == [content for _, content in messages(vercel)]
     kept = "a file with '{}' is kept, but chat completions refuses it"
     assert [[kept.format("audio/wav"), kept.format("an address")], [kept.format("an address")], []] == [notes(one) for one in (gemini, other, vercel)]  # fmt: skip
+
+
+def test_a_developer_s_message_in_chatgpt_is_said(read):
+    def node(id: str, parent: str | None, role: str, text: str) -> JSON:
+        message = {"id": id, "author": {"role": role}, "content": {"content_type": "text", "parts": [text]}}
+        return {"id": id, "parent": parent, "children": [], "message": message}
+
+    nodes = (node("a", None, "developer", "Be brief."), node("b", "a", "user", "Tea?"), node("c", "b", "assistant", "Hot."))  # fmt: skip
+
+    reading = read({"mapping": {one["id"]: one for one in nodes}, "current_node": "c"})
+
+    assert [("developer", "Be brief."), ("user", "Tea?"), ("assistant", "Hot.")] == messages(reading)
+    assert [] == told(reading)

@@ -68,7 +68,7 @@ def _turns(
     role, content = author.get("role"), said["content"]
     text, thought = _words(content)
     about = said["metadata"] if isinstance(said.get("metadata"), dict) else {}
-    if not (text or thought) and role == "system":
+    if not (text or thought) and role in ("system", "developer"):
         text = _told_of_user(about.get("user_context_message_data"))
     files = _attached(about.get("attachments"), content)
     text = "\n".join(filter(None, (text, *files))) or None
@@ -84,7 +84,7 @@ def _turns(
         message = answer(text, (), thought)
     elif role == "tool":
         message = _tool_message(node, mapping, text or "", author.get("name"))
-    elif role in ("user", "system"):
+    elif role in ("user", "system", "developer"):
         message = {"role": role, "content": text or thought}
     else:
         report(line, f"a message of role {str(role)[:40]!a} is left out")
