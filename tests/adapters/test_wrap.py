@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.llm.asking import KEY
-from tests.llm.server import llm_process, llm_server, text  # noqa: F401  # fixtures
+from tests.llm.server import CLIENTS, llm_process, llm_server, text  # noqa: F401  # fixtures
 from tests.making import make_tract, roles_and_texts
 from tract import ConfigError, RecordWarning, Tract, wrap
 from tract.adapters.litellm import TractLogger
@@ -21,11 +21,15 @@ QUESTION = [{"role": "user", "content": "How hot is tea?"}]
 
 
 def openai_client(server: Any, t: Tract, **options: Any) -> Any:
-    return wrap(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0), t, **options)
+    client = openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0)
+    CLIENTS.append(client)
+    return wrap(client, t, **options)
 
 
 def anthropic_client(server: Any, t: Tract, **options: Any) -> Any:
-    return wrap(anthropic.Anthropic(api_key=KEY, base_url=server.address, max_retries=0), t, **options)
+    client = anthropic.Anthropic(api_key=KEY, base_url=server.address, max_retries=0)
+    CLIENTS.append(client)
+    return wrap(client, t, **options)
 
 
 def test_a_chat_is_recorded_turn_by_turn(llm_server):  # noqa: F811

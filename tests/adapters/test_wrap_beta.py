@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.llm.asking import KEY
-from tests.llm.server import body, llm_process, llm_server, text  # noqa: F401  # fixtures
+from tests.llm.server import CLIENTS, body, llm_process, llm_server, text  # noqa: F401  # fixtures
 from tests.making import make_tract
 from tract import RecordWarning, Tract, TractError, wrap
 
@@ -23,11 +23,15 @@ USE = {"id": "u1", "type": "function", "function": {"name": "look", "arguments":
 
 
 def openai_client(server: Any, t: Tract, **options: Any) -> Any:
-    return wrap(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0), t, **options)
+    client = openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0)
+    CLIENTS.append(client)
+    return wrap(client, t, **options)
 
 
 def anthropic_client(server: Any, t: Tract) -> Any:
-    return wrap(anthropic.Anthropic(api_key=KEY, base_url=server.address, max_retries=0), t)
+    client = anthropic.Anthropic(api_key=KEY, base_url=server.address, max_retries=0)
+    CLIENTS.append(client)
+    return wrap(client, t)
 
 
 def said(t: Tract) -> list[tuple[str, str]]:

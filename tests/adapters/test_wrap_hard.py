@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.llm.asking import KEY
-from tests.llm.server import body, fail, llm_process, llm_server, text  # noqa: F401  # fixtures
+from tests.llm.server import CLIENTS, body, fail, llm_process, llm_server, text  # noqa: F401  # fixtures
 from tests.making import make_tract, roles_and_texts
 from tract import ConfigError, RecordWarning, Tract, wrap
 
@@ -33,11 +33,15 @@ def roles(t: Tract) -> list[str]:
 
 
 def openai_client(server: Any, t: Tract, *, retries: int = 0, **options: Any) -> Any:
-    return wrap(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=retries), t, **options)
+    client = openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=retries)
+    CLIENTS.append(client)
+    return wrap(client, t, **options)
 
 
 def anthropic_client(server: Any, t: Tract, *, retries: int = 0) -> Any:
-    return wrap(anthropic.Anthropic(api_key=KEY, base_url=server.address, max_retries=retries), t)
+    client = anthropic.Anthropic(api_key=KEY, base_url=server.address, max_retries=retries)
+    CLIENTS.append(client)
+    return wrap(client, t)
 
 
 def failures(t: Tract) -> list[Any]:

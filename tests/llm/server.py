@@ -111,11 +111,17 @@ def llm_process() -> Iterator[LLMServer]:
         process.wait(10)
 
 
+CLIENTS: list[Any] = []
+"""Clients of the SDKs, which leave their sockets to the garbage collector unless they are closed: closed after each test."""
+
+
 @pytest.fixture
-def llm_server(llm_process: LLMServer, monkeypatch: pytest.MonkeyPatch) -> LLMServer:
+def llm_server(llm_process: LLMServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[LLMServer]:
     """The server, with nothing scripted and nothing asked."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "ANTHROPIC_API_KEY"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
     llm_process.reset()
-    return llm_process
+    yield llm_process
+    while CLIENTS:
+        CLIENTS.pop().close()
