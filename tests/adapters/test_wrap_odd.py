@@ -9,14 +9,13 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.llm.asking import KEY
-from tests.llm.server import LLMServer, body, fail, llm_process, llm_server, named, text  # noqa: F401  # fixtures
+from tests.llm.server import CLIENTS, LLMServer, body, fail, llm_process, llm_server, named, text  # noqa: F401  # fixtures
 from tests.making import make_tract, roles_and_texts
 from tract import RecordWarning, Tract, TractConfig, wrap
 
@@ -27,19 +26,9 @@ QUESTION = [{"role": "user", "content": "How hot is tea?"}]
 ASKED = ("user", "How hot is tea?")
 
 
-_CLIENTS: list[Any] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_clients() -> Iterator[None]:
-    yield
-    while _CLIENTS:
-        _CLIENTS.pop().close()
-
-
 def client_of(server: LLMServer, t: Tract) -> Any:
-    _CLIENTS.append(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0))
-    return wrap(_CLIENTS[-1], t)
+    CLIENTS.append(openai.OpenAI(api_key=KEY, base_url=server.url, max_retries=0))
+    return wrap(CLIENTS[-1], t)
 
 
 def ask(client: Any, **options: Any) -> Any:
@@ -299,8 +288,8 @@ def test_a_message_that_cannot_be_read_is_told_and_costs_itself_only(llm_server,
     messages = [QUESTION[0], bad, {"role": "user", "content": "c"}]
     client = client_of(llm_server, t)
     if provider == "anthropic":
-        _CLIENTS.append(anthropic.Anthropic(api_key=KEY, base_url=llm_server.address, max_retries=0))
-        client = wrap(_CLIENTS[-1], t)
+        CLIENTS.append(anthropic.Anthropic(api_key=KEY, base_url=llm_server.address, max_retries=0))
+        client = wrap(CLIENTS[-1], t)
 
     with pytest.warns(RecordWarning, match=f"message 2 was left out: {why}") as told:
         ask_with(client, messages)
@@ -345,8 +334,8 @@ def test_a_stream_that_ends_before_a_word_of_the_answer_leaves_the_question_alon
     t = make_tract()
     client = client_of(llm_server, t).chat.completions
     if provider == "anthropic":
-        _CLIENTS.append(anthropic.Anthropic(api_key=KEY, base_url=llm_server.address, max_retries=0))
-        client = wrap(_CLIENTS[-1], t).messages
+        CLIENTS.append(anthropic.Anthropic(api_key=KEY, base_url=llm_server.address, max_retries=0))
+        client = wrap(CLIENTS[-1], t).messages
     options = {"model": "m", "max_tokens": 9, "messages": QUESTION}
 
     if way == "failed":
